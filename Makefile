@@ -1,0 +1,99 @@
+# vmboot: one static binary, its tests, and a machine to try it in.
+#
+#   make          the static program ./vmboot
+#   make run      install what is missing, build, fetch firmware, open the menu
+#   make check    build with sanitizers, run every test, print one total line
+#   make bench    figures, one `name value unit` a line
+#
+# V=1 shows the commands. SAN=1 builds with ASan and UBSan (into build/san).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+
+V ?= 0
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-7s %s\n' '$(1)' '$(2)';
+else
+Q :=
+say =
+endif
+
+SAN ?= 0
+ifeq ($(SAN),1)
+B := build/san
+else
+B := build/release
+endif
+GEN := build/gen
+
+CC ?= gcc
+VERSION := 0.1
+
+SRCS := $(sort $(wildcard cmd/*.c ui/*.c daemon/*.c storage/*.c lib/*.c vmm/*.c vmm/*/*.c))
+OBJS := $(SRCS:%.c=$(B)/%.o)
+LIBOBJS := $(filter-out $(B)/cmd/main.o,$(OBJS))
+
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \
+	-Wpointer-arith -Wcast-qual -Wvla -Werror
+CPPFLAGS += -D_GNU_SOURCE -DVMBOOT_VERSION='"$(VERSION)"' -Iinclude -I. -I$(GEN)
+CFLAGS_COMMON := -std=c11 -g -fno-strict-aliasing -fno-common -MMD -MP $(WARN)
+
+ifeq ($(SAN),1)
+CFLAGS += $(CFLAGS_COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+# Sanitizers need the dynamic loader; only the product is static.
+PKG := $(shell pkg-config --libs ncursesw blkid liburing vterm 2>/dev/null)
+else
+CFLAGS += $(CFLAGS_COMMON) -Os -fPIE -ffunction-sections -fdata-sections \
+	-D_FORTIFY_SOURCE=3 -fstack-protector-strong -ftrivial-auto-var-init=zero \
+	-fsanitize=bounds,integer-divide-by-zero -fsanitize-undefined-trap-on-error
+LDFLAGS += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+PKG := $(shell pkg-config --static --libs ncursesw blkid liburing vterm 2>/dev/null)
+endif
+LDLIBS += $(PKG) -pthread
+
+.PHONY: all clean
+all: vmboot
+
+# The product. Debug information stays beside it in build/release for core files.
+vmboot: build/release/vmboot
+	$(call say,STRIP,$@) strip -o $@ $<
+
+$(B)/vmboot: $(OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/%.o: %.c | gen
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# ---- generated sources -------------------------------------------------------------------------
+.PHONY: gen
+gen: $(GENERATED)
+
+# ---- unit tests: tests/unit/test_NAME.c, each one cmocka program, sanitized ----------------------
+UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=build/san/tests/unit/%)
+.PHONY: unit
+unit:
+	$(Q)$(MAKE) --no-print-directory SAN=1 $(UNIT_BINS)
+	$(Q)tests/run-unit $(UNIT_BINS)
+
+ifeq ($(SAN),1)
+$(B)/libvmb.a: $(LIBOBJS)
+	$(Q)rm -f $@; $(AR) rcs $@ $^
+
+$(B)/tests/%: $(B)/tests/%.o $(B)/libvmb.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(TEST_LDFLAGS) $(B)/libvmb.a $(LDLIBS) -lcmocka
+.SECONDARY:
+endif
+
+clean:
+	rm -rf build vmboot
+
+-include $(wildcard $(patsubst %.o,%.d,$(OBJS)) $(B)/tests/*/*.d)
