@@ -1,0 +1,58 @@
+/*
+ * What one virtual machine is made of, as the operator said it: the menu's form and `vmboot run`
+ * fill it, the launcher (daemon/launch.c) turns it into open descriptors for the vmm process. It
+ * travels between processes, so it holds no pointers.
+ */
+#ifndef VMB_INCLUDE_VM_CONFIG_H
+#define VMB_INCLUDE_VM_CONFIG_H
+
+#include <stdint.h>
+
+#include "err.h"
+
+#define VM_MAX_DISKS	   24
+#define VM_MAX_CPUS	   254 /* APIC ids stay below 255: xAPIC, and what EDK2 accepts */
+#define VM_MIN_MEMORY	   (64ULL << 20)
+#define VM_SERIAL_SIZE	   21 /* virtio-blk: 20 bytes + NUL */
+#define VM_PATH_SIZE	   256
+#define VM_DEFAULT_MEMORY  (1ULL << 30)
+
+struct vm_disk {
+	char path[VM_PATH_SIZE]; /* block device or raw image file */
+	char serial[VM_SERIAL_SIZE]; /* empty: made from the device's own serial, else from its name */
+	uint8_t read_only;
+	uint8_t overlay; /* guest writes stay in RAM; the disk is opened read-only */
+};
+
+struct vm_config {
+	char title[64];
+	/* Firmware: PATH on the running system, or, when DEVICE names a block device ("/dev/nvme0n1p1"),
+	 * PATH inside that device's file system. */
+	char firmware_device[VM_PATH_SIZE];
+	char firmware_path[VM_PATH_SIZE];
+	char vars_path[VM_PATH_SIZE]; /* UEFI variable file; empty: variables are not kept */
+	char log_path[VM_PATH_SIZE];  /* raw copy of the guest's console; empty: none */
+	uint64_t memory;	      /* bytes, multiple of 1 MiB */
+	uint32_t cpus;
+	uint32_t disk_count;
+	uint8_t fresh_vars; /* start with an empty store although the file is damaged (it is kept as .bad) */
+	struct vm_disk disks[VM_MAX_DISKS];
+};
+
+/* Empty configuration with the default memory and one CPU. */
+void vm_config_init(struct vm_config *config);
+
+/*
+ * Checks what can be checked without opening anything: strings terminated, memory and CPU limits
+ * against this host (free memory, online CPUs), disk count, serial characters. 0, -EINVAL or
+ * -ERANGE with the sentence in ERR (may be NULL).
+ */
+int vm_config_check(const struct vm_config *config, struct vmb_err *err);
+
+/*
+ * Parses "PATH[,ro][,overlay][,serial=S]" (the --disk argument) into DISK. A comma inside PATH is
+ * written ",,". 0 or -EINVAL with the sentence.
+ */
+int vm_config_parse_disk(const char *arg, struct vm_disk *disk, struct vmb_err *err);
+
+#endif

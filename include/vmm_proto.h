@@ -1,0 +1,72 @@
+/*
+ * Messages between the launcher (daemon or `vmboot run`) and one vmm process, over the control
+ * socket that the vmm finds as descriptor VMM_CONTROL_FD. The launcher speaks first with VMM_START.
+ */
+#ifndef VMB_INCLUDE_VMM_PROTO_H
+#define VMB_INCLUDE_VMM_PROTO_H
+
+#include <stdint.h>
+
+#include "vm_config.h"
+
+#define VMM_CONTROL_FD	  3
+#define VMM_PROTO_VERSION 1
+
+enum vmm_msg {
+	/* launcher -> vmm */
+	VMM_START = 1,	   /* struct vmm_start + descriptors, see there */
+	VMM_RESET,	   /* no body: like the reset button */
+	VMM_POWER_BUTTON,  /* no body */
+	VMM_STOP,	   /* no body: save variables, answer VMM_EXITED(VMM_EXIT_STOPPED), end */
+	/* vmm -> launcher */
+	VMM_STARTED = 100, /* no body: first KVM_RUN is about to happen */
+	VMM_WAS_RESET,	   /* no body: the machine was rebuilt and runs again */
+	VMM_VARS_CHANGED,  /* no body: the "good" half of the variable memory was updated */
+	VMM_EXITED,	   /* struct vmm_exited: always the last message of an orderly end */
+};
+
+/*
+ * Descriptors beside VMM_START, in this order: 0 kvm, 1 console (stream socket, both directions,
+ * non-blocking), 2 firmware (sealed memfd), 3 variables (memfd of 2 * VARSTORE_SIZE: the live
+ * store that is mapped into guest RAM, then the last copy known to be good), then the disks.
+ */
+#define VMM_FD_KVM	0
+#define VMM_FD_CONSOLE	1
+#define VMM_FD_FIRMWARE 2
+#define VMM_FD_VARS	3
+#define VMM_FD_DISKS	4
+
+struct vmm_disk {
+	uint64_t size;		/* bytes; multiple of 512 */
+	uint32_t logical_block; /* 512 or 4096: of the host device; 512 for files */
+	uint8_t is_block_device;
+	uint8_t read_only;
+	uint8_t overlay;
+	uint8_t direct; /* opened with O_DIRECT: buffers and offsets must be aligned */
+	char serial[VM_SERIAL_SIZE];
+};
+
+struct vmm_start {
+	uint32_t version;
+	uint32_t cpus;
+	uint64_t memory;
+	uint32_t disk_count;
+	uint32_t log_level; /* enum log_level; the vmm's log goes to its standard error */
+	struct vmm_disk disks[VM_MAX_DISKS];
+};
+
+enum vmm_exit_reason {
+	VMM_EXIT_POWER_OFF = 1, /* the guest switched itself off */
+	VMM_EXIT_STOPPED,	/* VMM_STOP, or the launcher's end of the socket closed */
+	VMM_EXIT_GUEST_FAULT,	/* triple fault, KVM internal error, failed entry: TEXT says which and where */
+	VMM_EXIT_ERROR,		/* the vmm could not start or go on: TEXT says why */
+};
+
+struct vmm_exited {
+	uint32_t reason;
+	uint32_t resets; /* how often the guest was reset before */
+	uint64_t run_ms;
+	char text[480]; /* for the operator, always filled */
+};
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * How devices raise interrupts, as small tables of callbacks, so that every device can be tested
+ * without KVM. vm.c implements them over kvm.c.
+ */
+#ifndef VMB_VMM_IRQ_H
+#define VMB_VMM_IRQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A level-triggered input. Sources that share a wire each have their own pin; the wire is the OR of them (done
+ * behind set()). Any thread.
+ */
+struct irq_pin {
+	void (*set)(void *ctx, bool level); /* NULL: not connected */
+	void *ctx;
+};
+
+static inline void irq_pin_set(const struct irq_pin *pin, bool level)
+{
+	if (pin->set)
+		pin->set(pin->ctx, level);
+}
+
+/*
+ * Message-signalled interrupts of one PCI function. Each MSI-X vector owns an eventfd made by
+ * msix.c; connect() makes "eventfd written" mean "message ADDR/DATA is sent" (KVM irqfd with an
+ * MSI route), replacing what the vector was connected to before; disconnect() undoes it. HANDLE is
+ * per vector, 0 before the first connect(). Called under the function's lock.
+ */
+struct msi_ops {
+	int (*connect)(void *ctx, int eventfd, uint64_t addr, uint32_t data, uint32_t *handle);
+	void (*disconnect)(void *ctx, int eventfd, uint32_t *handle);
+};
+
+struct msi_target {
+	const struct msi_ops *ops;
+	void *ctx;
+};
+
+/*
+ * Doorbells. attach() makes a guest write of SIZE bytes (2, or 0 for any) at MMIO address ADDR signal EVENTFD
+ * without an exit (KVM ioeventfd); detach() undoes exactly that. 0 or -errno; on failure the
+ * device's MMIO handler sees the write instead and must signal the eventfd itself.
+ */
+struct doorbell_ops {
+	int (*attach)(void *ctx, uint64_t addr, unsigned int size, int eventfd);
+	void (*detach)(void *ctx, uint64_t addr, unsigned int size, int eventfd);
+};
+
+struct doorbell_target {
+	const struct doorbell_ops *ops;
+	void *ctx;
+};
+
+#endif

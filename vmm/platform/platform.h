@@ -1,0 +1,104 @@
+/*
+ * The small devices of the board. Each is opaque, has its interrupt and its effects passed in as
+ * callbacks, and offers a bus_ops table whose OFFSET counts from the device's first port, so each
+ * is tested register by register without a VM. All lock themselves; callbacks are called without that lock. Every *_reset() brings power-on
+ * state; vCPUs stand still then.
+ */
+#ifndef VMB_VMM_PLATFORM_PLATFORM_H
+#define VMB_VMM_PLATFORM_PLATFORM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "err.h"
+#include "vmm/bus.h"
+#include "vmm/irq.h"
+#include "vmm/mem.h"
+
+/* ---- 16550A UART (National Semiconductor PC16550D data sheet), 8 ports ---- */
+struct uart;
+struct uart_params {
+	struct irq_pin irq;
+	/* One byte left the transmitter. Called on a vCPU thread; must not block. */
+	void (*transmit)(void *ctx, uint8_t byte);
+	/* The receiver has room again after uart_receive() was refused. */
+	void (*receive_ready)(void *ctx);
+	void *ctx;
+};
+int uart_create(const struct uart_params *params, struct uart **ret_uart);
+void uart_destroy(struct uart *uart);
+void uart_reset(struct uart *uart);
+extern const struct bus_ops uart_bus_ops;
+/* Bytes arriving on the line; returns how many the receive FIFO took (flow control instead of loss). Any thread. */
+size_t uart_receive(struct uart *uart, const uint8_t *buf, size_t n);
+
+/* ---- MC146818 RTC and CMOS RAM, 2 ports ---- */
+struct rtc;
+struct rtc_params {
+	struct irq_pin irq;
+	/* Wall clock, UTC; NULL: CLOCK_REALTIME. */
+	void (*now)(void *ctx, struct timespec *ret);
+	void *ctx;
+	uint64_t low_end;   /* reported in 0x34/0x35 (RAM above 16 MiB, 64 KiB units) */
+	uint64_t high_size; /* reported in 0x5B..0x5D (RAM above 4 GiB, 64 KiB units) */
+};
+int rtc_create(const struct rtc_params *params, struct rtc **ret_rtc);
+void rtc_destroy(struct rtc *rtc);
+void rtc_reset(struct rtc *rtc); /* the clock goes on; CMOS 0x0F reads 0 */
+extern const struct bus_ops rtc_bus_ops;
+
+/*
+ * ---- Power management: 0x600 sleep/reset, 0x608 PM timer, GED events, 0xCF9 ----
+ * (ACPI 6.5 hardware-reduced: 4.8.3.7 sleep control; 5.6.9 generic event device)
+ */
+struct pm;
+struct pm_params {
+	struct irq_pin ged_irq; /* level until the event byte was read */
+	/* The guest asks; called on its vCPU thread, which must not run guest code any more after the write. */
+	void (*power_off)(void *ctx);
+	void (*reset)(void *ctx);
+	void *ctx;
+};
+int pm_create(const struct pm_params *params, struct pm **ret_pm);
+void pm_destroy(struct pm *pm);
+void pm_reset(struct pm *pm);
+void pm_press_power_button(struct pm *pm); /* any thread */
+extern const struct bus_ops pm_bus_ops;	      /* LAYOUT_PORT_PM, 1 port range of 4 */
+extern const struct bus_ops pm_timer_bus_ops; /* LAYOUT_PORT_PM_TIMER, 4 */
+extern const struct bus_ops pm_ged_bus_ops;   /* LAYOUT_PORT_GED, 1 */
+extern const struct bus_ops pm_cf9_bus_ops;   /* 0xCF9, through pci.c */
+
+/* ---- i8042: only what resets and what keeps drivers from waiting; ports 0x60..0x64 ---- */
+struct i8042;
+int i8042_create(void (*reset)(void *ctx), void *ctx, struct i8042 **ret_i8042);
+void i8042_destroy(struct i8042 *i8042);
+void i8042_reset(struct i8042 *i8042);
+extern const struct bus_ops i8042_bus_ops;
+
+/* ---- Debug console, port 0x402: reads 0xE9, written lines go to the log ---- */
+struct debugcon;
+int debugcon_create(struct debugcon **ret_debugcon);
+void debugcon_destroy(struct debugcon *debugcon);
+extern const struct bus_ops debugcon_bus_ops;
+
+/* ---- Tables ---- */
+struct acpi_params {
+	unsigned int cpus;	    /* APIC ids 0..cpus-1 */
+	uint64_t pci64_base;	    /* 64-bit PCI window */
+	uint64_t pci64_end;	    /* exclusive */
+};
+/*
+ * Writes RSDP, XSDT, FADT (hardware-reduced), MADT, MCFG, SPCR, DSDT to LAYOUT_ACPI..LAYOUT_ACPI_END.
+ * ACPI 6.5 chapter 5. *ret_rsdp is the RSDP's guest address. 0 or -ENOSPC.
+ */
+int acpi_build(struct guest_mem *mem, const struct acpi_params *params, uint64_t *ret_rsdp);
+
+struct smbios_params {
+	unsigned int cpus;
+	uint64_t memory;
+};
+/* Writes an SMBIOS 3.x entry point at LAYOUT_SMBIOS and the structures after it. 0 or -ENOSPC. */
+int smbios_build(struct guest_mem *mem, const struct smbios_params *params);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * An I/O thread. With io_uring: one ring per thread; doorbell eventfds, streams and disk requests
+ * wait on it together, one io_uring_enter per wake-up submits and waits. Where io_uring is refused
+ * a thread engine (poll(2) + a few workers doing preadv/pwritev) behaves the same.
+ *
+ * Every callback runs on the I/O thread, one at a time. Functions marked [any] may be called from
+ * other threads, all others only from callbacks on the thread, or before ring_start().
+ */
+#ifndef VMB_VMM_RING_H
+#define VMB_VMM_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "err.h"
+
+struct ring;
+
+enum ring_engine {
+	RING_AUTO,     /* io_uring, else threads */
+	RING_IO_URING, /* or fail */
+	RING_THREADS,
+};
+
+/*
+ * Makes an I/O thread named NAME (for ps; 15 characters) that can have DEPTH requests in flight.
+ * The thread waits until ring_start(). 0 or -errno with the sentence in ERR (may be NULL).
+ */
+int ring_create(const char *name, unsigned int depth, enum ring_engine engine,
+		struct ring **ret_ring, struct vmb_err *err);
+int ring_start(struct ring *ring);
+
+/* [any, not the thread itself] Cancels what is in flight, waits until the last completion was delivered, ends the thread. NULL is fine. */
+void ring_destroy(struct ring *ring);
+
+/* "io_uring" or "threads". [any] */
+const char *ring_engine_name(const struct ring *ring);
+
+/* [any, not the thread itself] Runs FN(ARG) on the thread and returns when it has returned. Used for pause, reset and teardown. */
+void ring_call(struct ring *ring, void (*fn)(void *arg), void *arg);
+
+/*
+ * A watched descriptor. The struct is the caller's and must live until ring_unwatch() returned.
+ * Eventfds: FN is called after the counter was read (VALUE = counter). Streams: FN is called when
+ * readable or hung up (VALUE = poll events); FN reads itself, non-blocking.
+ */
+struct ring_watch {
+	int fd;
+	bool is_eventfd;
+	void (*fn)(struct ring_watch *watch, uint64_t value);
+	void *arg;
+	/* private to ring.c */
+	uint64_t value;
+	void *priv;
+	bool active;
+	bool removed;
+};
+int ring_watch(struct ring *ring, struct ring_watch *watch);
+void ring_unwatch(struct ring *ring, struct ring_watch *watch);
+
+/*
+ * A disk request. Filled by the caller; the struct and what IOV points to must live until DONE was
+ * called, which happens exactly once, never from inside ring_submit(). RESULT is bytes moved or
+ * -errno; short transfers are not resumed here (disk/raw.c does).
+ */
+enum ring_op { RING_READV, RING_WRITEV, RING_FSYNC_DATA };
+
+struct ring_req {
+	enum ring_op op;
+	int fd;
+	const struct iovec *iov;
+	unsigned int iov_count;
+	uint64_t offset;
+	void (*done)(struct ring_req *req, int64_t result);
+	/* private to ring.c */
+	struct ring_req *next;
+	int64_t result;
+};
+
+/* 0, or -EBUSY when DEPTH requests are in flight. Requests submitted in one callback go to the kernel together. */
+int ring_submit(struct ring *ring, struct ring_req *req);
+
+/* Called on the thread after each batch of callbacks, before it goes to sleep: to publish and notify once per batch. One hook per ring. */
+void ring_set_batch_hook(struct ring *ring, void (*fn)(void *arg), void *arg);
+
+#endif
