@@ -1,0 +1,53 @@
+/*
+ * The launcher: everything about a VM that needs paths and rights. It opens and locks what a
+ * vm_config names, spawns the vmm process (the same binary, role "vmm") with the descriptors, and
+ * keeps the variable file. Used by the daemon and by `vmboot run`; lives in one struct loop.
+ */
+#ifndef VMB_INCLUDE_LAUNCH_H
+#define VMB_INCLUDE_LAUNCH_H
+
+#include <stddef.h>
+
+#include "err.h"
+#include "loop.h"
+#include "vm_config.h"
+#include "vmm_proto.h"
+
+struct launch;
+
+struct launch_events {
+	void (*started)(void *ctx);
+	void (*was_reset)(void *ctx);
+	/* Bytes from the guest's serial console, as they came. */
+	void (*console)(void *ctx, const uint8_t *buf, size_t n);
+	/* There is room again after launch_input() took less than it was given. */
+	void (*input_ready)(void *ctx);
+	/*
+	 * The VM ended and its process is reaped; the variable file has been written. REASON 0 in
+	 * EXITED: the process died without a word, TEXT says by which signal. WARNING is NULL or a
+	 * sentence (variables not saved, because ...). The launch is destroyed by the callee with
+	 * launch_destroy(), now or later.
+	 */
+	void (*ended)(void *ctx, const struct vmm_exited *exited, const char *warning);
+};
+
+/*
+ * Starts CONFIG's VM. 0, or -errno with the sentence in ERR: what is missing, in use, damaged, too
+ * big. Nothing is left open or running on failure. EVENTS and CTX are borrowed until launch_destroy().
+ */
+int launch_start(struct loop *loop, const struct vm_config *config,
+		 const struct launch_events *events, void *ctx, struct launch **ret_launch,
+		 struct vmb_err *err);
+
+/* Bytes for the guest's serial console; returns how many were taken (the rest when input_ready()). */
+size_t launch_input(struct launch *launch, const uint8_t *buf, size_t n);
+
+void launch_reset(struct launch *launch);
+void launch_power_button(struct launch *launch);
+/* Asks the vmm to end; kills it when it has not within two seconds. ended() follows. */
+void launch_stop(struct launch *launch);
+
+/* Kills the vmm if it still runs (variables are saved all the same), closes everything. NULL is fine. */
+void launch_destroy(struct launch *launch);
+
+#endif
