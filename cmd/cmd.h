@@ -1,0 +1,11 @@
+/*
+ * The commands of the one binary: what main.c's table calls. Each gets its own name as argv[0] and
+ * returns the process's exit status, or CMD_USAGE when its arguments are wrong: then main.c prints
+ * the command's usage.
+ */
+#ifndef VMB_CMD_CMD_H
+#define VMB_CMD_CMD_H
+
+#define CMD_USAGE 64
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * The table of commands. The only place that prints usage. With no command `vmboot` is the menu.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *args;
+	const char *help; /* NULL: a role that vmboot starts by itself, not shown */
+};
+
+static int cmd_help(int argc, char **argv);
+static int cmd_version(int argc, char **argv);
+
+static const struct command commands[] = {
+	{"version", cmd_version, "", "print the version"},
+	{"help", cmd_help, "", "print this list"},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static int cmd_help(int argc, char **argv)
+{
+	(void)argv;
+	if (argc > 1)
+		return CMD_USAGE;
+	printf("vmboot: a boot menu that runs UEFI firmware in a virtual machine\n\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (commands[i].help)
+			printf("  vmboot %s %s\n      %s\n", commands[i].name, commands[i].args,
+			       commands[i].help);
+	return 0;
+}
+
+static int cmd_version(int argc, char **argv)
+{
+	(void)argv;
+	if (argc > 1)
+		return CMD_USAGE;
+	printf("vmboot %s\n", VMBOOT_VERSION);
+	return 0;
+}
+
+static const struct command *find_command(const char *name)
+{
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		name = "help";
+	if (strcmp(name, "--version") == 0)
+		name = "version";
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "menu";
+	const struct command *command = find_command(name);
+	int status;
+
+	if (!command) {
+		fprintf(stderr, "vmboot: there is no command \"%s\"; `vmboot help` lists them.\n",
+			name);
+		return CMD_USAGE;
+	}
+	if (argc > 1) {
+		argc--;
+		argv++;
+	}
+	status = command->run(argc, argv);
+	if (status == CMD_USAGE)
+		fprintf(stderr, "usage: vmboot %s %s\n", command->name, command->args);
+	return status;
+}

@@ -1,0 +1,34 @@
+/* See include/prefix.h. */
+#include "prefix.h"
+
+enum prefix_action prefix_feed(struct prefix *prefix, uint8_t byte, uint8_t *ret_byte)
+{
+	if (!prefix->pending) {
+		if (byte == PREFIX_KEY) {
+			prefix->pending = true;
+			return PREFIX_WAIT;
+		}
+		*ret_byte = byte;
+		return PREFIX_PASS;
+	}
+	prefix->pending = false;
+	switch (byte) {
+	case PREFIX_KEY: *ret_byte = byte; return PREFIX_PASS;
+	case '?': return PREFIX_HELP;
+	case '.':
+	case 'd': return PREFIX_MENU;
+	case 'k': return PREFIX_KILL;
+	case 'r': return PREFIX_RESET;
+	case 'p': return PREFIX_POWER;
+	default: return PREFIX_UNKNOWN;
+	}
+}
+
+const char *prefix_help(void)
+{
+	return "^] ?   this list\r\n"
+	       "^] k   kill: end the virtual machine at once\r\n"
+	       "^] r   reset\r\n"
+	       "^] p   power button\r\n"
+	       "^] ^]  send ^] to the guest\r\n";
+}

@@ -1,0 +1,186 @@
+/* See include/vm_config.h. */
+#include "vm_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "text.h"
+
+void vm_config_init(struct vm_config *config)
+{
+	memset(config, 0, sizeof(*config));
+	config->memory = VM_DEFAULT_MEMORY;
+	config->cpus = 1;
+}
+
+/* Memory that new processes can have without swapping, in bytes; 0 when the kernel does not say. */
+static uint64_t memory_available(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long long kib, result = 0;
+	char line[128];
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			result = kib * 1024;
+	fclose(f);
+	return result;
+}
+
+static int check_memory(const struct vm_config *config, struct vmb_err *err)
+{
+	uint64_t available = memory_available();
+	char asked[16], have[16], least[16];
+
+	text_format_size(config->memory, asked, sizeof(asked));
+	if (config->memory < VM_MIN_MEMORY)
+		return vmb_err_set(err, ERANGE,
+				   "Memory %s is too small: the firmware needs at least %s. "
+				   "Give more, for example 1G.",
+				   asked, text_format_size(VM_MIN_MEMORY, least, sizeof(least)));
+	if (config->memory % (1ULL << 20) != 0)
+		return vmb_err_set(err, EINVAL,
+				   "Memory of %llu bytes is not a multiple of 1M. Give it as 512M or 4G.",
+				   (unsigned long long)config->memory);
+	if (available > 0 && config->memory > available)
+		return vmb_err_set(err, ERANGE,
+				   "Memory %s is more than this machine has free (%s). Give less, or "
+				   "end something that uses memory.",
+				   asked, text_format_size(available, have, sizeof(have)));
+	return 0;
+}
+
+static int check_cpus(const struct vm_config *config, struct vmb_err *err)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (config->cpus == 0)
+		return vmb_err_set(err, ERANGE, "A virtual machine needs at least 1 CPU; 0 were asked for.");
+	if (config->cpus > VM_MAX_CPUS)
+		return vmb_err_set(err, ERANGE, "%u CPUs are more than vmboot supports (%u). Give fewer.",
+				   config->cpus, VM_MAX_CPUS);
+	if (online > 0 && config->cpus > (unsigned long)online)
+		return vmb_err_set(err, ERANGE, "%u CPUs are more than this machine has (%ld). Give fewer.",
+				   config->cpus, online);
+	return 0;
+}
+
+static int terminated(const char *s, size_t size)
+{
+	return memchr(s, '\0', size) != NULL;
+}
+
+static int check_strings(const struct vm_config *c, struct vmb_err *err)
+{
+	int ok = terminated(c->title, sizeof(c->title)) &&
+		 terminated(c->firmware_device, sizeof(c->firmware_device)) &&
+		 terminated(c->firmware_path, sizeof(c->firmware_path)) &&
+		 terminated(c->vars_path, sizeof(c->vars_path)) &&
+		 terminated(c->log_path, sizeof(c->log_path));
+
+	for (uint32_t i = 0; ok && i < c->disk_count; i++)
+		ok = terminated(c->disks[i].path, sizeof(c->disks[i].path)) &&
+		     terminated(c->disks[i].serial, sizeof(c->disks[i].serial));
+	if (!ok)
+		return vmb_err_set(err, EINVAL, "The configuration holds a text without an end; it was not made by vmboot.");
+	return 0;
+}
+
+static int check_serial(const struct vm_disk *disk, struct vmb_err *err)
+{
+	for (const char *p = disk->serial; *p; p++)
+		if (*p <= ' ' || *p >= 0x7F)
+			return vmb_err_set(err, EINVAL,
+					   "The serial of disk %s may hold printable ASCII without spaces only.",
+					   disk->path);
+	return 0;
+}
+
+int vm_config_check(const struct vm_config *config, struct vmb_err *err)
+{
+	int rc;
+
+	if (config->disk_count > VM_MAX_DISKS)
+		return vmb_err_set(err, ERANGE, "%u disks are more than vmboot supports (%u). Attach fewer.",
+				   config->disk_count, VM_MAX_DISKS);
+	rc = check_strings(config, err);
+	if (rc < 0)
+		return rc;
+	if (config->firmware_path[0] == '\0')
+		return vmb_err_set(err, EINVAL, "No firmware was chosen. Name one with --firmware FILE.");
+	rc = check_memory(config, err);
+	if (rc < 0)
+		return rc;
+	rc = check_cpus(config, err);
+	for (uint32_t i = 0; rc == 0 && i < config->disk_count; i++)
+		rc = check_serial(&config->disks[i], err);
+	return rc;
+}
+
+/*
+ * Copies ARG up to the first single comma to PATH (",," is a comma of the path's own) and returns
+ * where the options begin, or NULL when the path is too long.
+ */
+static const char *take_path(const char *arg, char *path, size_t size)
+{
+	size_t n = 0;
+
+	while (*arg) {
+		if (arg[0] == ',') {
+			if (arg[1] != ',')
+				break;
+			arg++;
+		}
+		if (n + 1 >= size)
+			return NULL;
+		path[n++] = *arg++;
+	}
+	path[n] = '\0';
+	return arg;
+}
+
+int vm_config_parse_disk(const char *arg, struct vm_disk *disk, struct vmb_err *err)
+{
+	struct vm_disk result = {0};
+	const char *at = take_path(arg, result.path, sizeof(result.path));
+
+	if (!at)
+		return vmb_err_set(err, EINVAL, "The disk's path is longer than %d bytes: %.60s...",
+				   VM_PATH_SIZE - 1, arg);
+	if (result.path[0] == '\0')
+		return vmb_err_set(err, EINVAL,
+				   "--disk needs a path: --disk PATH[,ro][,overlay][,serial=S].");
+	while (*at == ',') {
+		const char *option = ++at;
+		size_t n = strcspn(option, ",");
+
+		at += n;
+		if (n == 2 && strncmp(option, "ro", n) == 0) {
+			result.read_only = 1;
+		} else if (n == 7 && strncmp(option, "overlay", n) == 0) {
+			result.overlay = 1;
+		} else if (n > 7 && strncmp(option, "serial=", 7) == 0) {
+			if (n - 7 >= sizeof(result.serial))
+				return vmb_err_set(err, EINVAL,
+						   "Disk %s: the serial is longer than %d characters.",
+						   result.path, VM_SERIAL_SIZE - 1);
+			memcpy(result.serial, option + 7, n - 7);
+		} else {
+			return vmb_err_set(err, EINVAL,
+					   "Disk %s: unknown option \"%.*s\"; known are ro, overlay and "
+					   "serial=S. A comma in a path is written \",,\".",
+					   result.path, (int)n, option);
+		}
+	}
+	if (result.read_only && result.overlay)
+		return vmb_err_set(err, EINVAL,
+				   "Disk %s: ro and overlay exclude each other: with an overlay the guest "
+				   "may write, but the disk is not changed.",
+				   result.path);
+	*disk = result;
+	return 0;
+}
