@@ -93,6 +93,9 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libvmb.a
 .SECONDARY:
 endif
 
+# deps, fetch, disks, run, check, screenshots
+include tests/machine/machine.mk
+
 clean:
 	rm -rf build vmboot
 

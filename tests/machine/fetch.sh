@@ -1,0 +1,150 @@
+#!/bin/bash
+# Fetches from Debian's packages what vmboot boots and is tested with; does nothing when it is there.
+#
+#   fetch.sh [firmware] [ovmf] [kernel]      (default: firmware)
+#
+#   firmware  build/firmware/CLOUDHV.fd and shellx64.efi   (cloudhv-efi-x86-64, efi-shell-x64: unstable)
+#   ovmf      build/firmware/ovmf/OVMF*.fd                 (flash images, for tests; ovmf of Debian 12)
+#   kernel    build/machine/kernel/: vmlinuz, lib/modules  (Debian 12's cloud kernel, for the test machine)
+#
+# The system's own package sources are only read, to learn which mirror it uses: the lists live in a
+# folder of ours, and apt checks their signatures as always. Everything is unpacked and checked in a
+# temporary folder and then renamed, so nothing half-written is ever seen.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+mkdir -p build
+exec 9>build/.fetch.lock
+flock 9
+tmp=$(mktemp -d "$PWD/build/.fetch.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+
+fail()
+{
+	for line in "$@"; do
+		echo "fetch: $line" >&2
+	done
+	exit 1
+}
+
+# The addresses of Debian mirrors in the machine's own apt configuration, one a line.
+mirrors()
+{
+	apt-get indextargets --no-release-info \
+		--format '$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)' 2>/dev/null |
+	awk '$1 == "Packages" && $2 == "main" && $4 !~ /^cdrom:/ &&
+		$3 ~ /^(oldstable|stable|testing|unstable|sid|bookworm|trixie|forky|duke)$/ && !seen[$4]++ { print $4 }'
+}
+
+# apt for one suite: private_apt SUITE apt-get|apt-cache ARGUMENT...
+private_apt()
+{
+	local dir=$tmp/apt/$1 program=$2
+	shift 2
+	"$program" -q -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+		-o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
+		-o Dir::State::Lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Default-Release= \
+		-o APT::Update::Error-Mode=any -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none \
+		-o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 "$@"
+}
+
+# Downloads the package lists of SUITE once per run.
+open_suite()
+{
+	local suite=$1 dir=$tmp/apt/$1 mirror options="arch=amd64"
+
+	[ ! -e "$dir/ready" ] || return 0
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	[ ! -e "$KEYRING" ] || options="$options signed-by=$KEYRING"
+	for mirror in $(mirrors); do
+		echo "deb [$options] $mirror $suite main" >"$dir/sources.list"
+		if private_apt "$suite" apt-get update >"$dir/log" 2>&1; then
+			touch "$dir/ready"
+			return 0
+		fi
+	done
+	if [ -e "$dir/log" ]; then
+		grep -E '^(E|W|Err):' "$dir/log" | head -n 4 >&2 || true
+		fail "could not read the package list of Debian $suite from this machine's mirror." \
+			"Is there a network? Nothing was changed; run the same command again when there is."
+	fi
+	fail "apt's configuration here names no Debian mirror (apt-get indextargets shows none)." \
+		"Add a Debian mirror to the apt sources and run the same command again."
+}
+
+# Unpacks PACKAGE of SUITE into $tmp/PACKAGE; prints nothing when it works but one line of news.
+unpack()
+{
+	local suite=$1 package=$2 deb
+
+	open_suite "$suite"
+	mkdir -p "$tmp/deb" "$tmp/$package"
+	if ! (cd "$tmp/deb" && private_apt "$suite" apt-get download "$package") >"$tmp/log" 2>&1; then
+		grep -E '^(E|W|Err):' "$tmp/log" | head -n 4 >&2 || true
+		fail "could not download the package $package of Debian $suite." \
+			"Is there a network? Nothing was changed; run the same command again when there is."
+	fi
+	deb=$(ls "$tmp/deb/${package}_"*.deb)
+	dpkg-deb -x "$deb" "$tmp/$package"
+	echo "fetch: $package $(dpkg-deb -f "$deb" Version) from Debian $suite"
+	rm -f "$deb"
+}
+
+# file_has OFFSET BYTES(as hex) FILE
+file_has()
+{
+	[ "$(od -An -v -tx1 -j "$1" -N $((${#2} / 2)) "$3" 2>/dev/null | tr -d ' \n')" = "$2" ]
+}
+
+get_firmware()
+{
+	[ -e build/firmware/CLOUDHV.fd ] && [ -e build/firmware/shellx64.efi ] && return 0
+	unpack unstable cloudhv-efi-x86-64
+	unpack unstable efi-shell-x64
+	local fd=$tmp/cloudhv-efi-x86-64/usr/share/cloudhv-efi-x86-64/CLOUDHV.fd
+	local shell=$tmp/efi-shell-x64/usr/share/efi-shell-x64/shellx64.efi
+	file_has 0 7f454c46 "$fd" || fail "the package's CLOUDHV.fd is not an ELF image any more."
+	file_has 0 4d5a "$shell" || fail "the package's shellx64.efi is not a UEFI program any more."
+	mkdir -p build/firmware
+	mv "$fd" "$shell" build/firmware/
+}
+
+get_ovmf()
+{
+	[ ! -e build/firmware/ovmf ] || return 0
+	unpack bookworm ovmf
+	local dir=$tmp/ovmf/usr/share/OVMF
+	file_has 40 5f465648 "$dir/OVMF_VARS_4M.fd" || fail "the package's OVMF_VARS_4M.fd is not a firmware volume."
+	mkdir -p build/firmware
+	mv "$dir" build/firmware/ovmf
+}
+
+get_kernel()
+{
+	[ ! -e build/machine/kernel ] || return 0
+	open_suite bookworm
+	local image version root
+	image=$(private_apt bookworm apt-cache depends linux-image-cloud-amd64 |
+		awk '$1 == "Depends:" { print $2; exit }')
+	[ -n "$image" ] || fail "Debian bookworm's linux-image-cloud-amd64 names no kernel."
+	unpack bookworm "$image"
+	version=${image#linux-image-}
+	root=$tmp/$image
+	mv "$root/boot/vmlinuz-$version" "$root/vmlinuz"
+	file_has 514 48647253 "$root/vmlinuz" || fail "the kernel of $image is not a bzImage."
+	rm -rf "$root/boot" "$root/usr"
+	echo "$version" >"$root/version"
+	(cd "$root" && busybox depmod -b "$root" "$version") ||
+		fail "busybox depmod failed on the modules of $image."
+	mkdir -p build/machine
+	mv "$root" build/machine/kernel
+}
+
+[ $# -gt 0 ] || set -- firmware
+for what in "$@"; do
+	case "$what" in
+	firmware | ovmf | kernel) get_$what ;;
+	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf or kernel." ;;
+	esac
+done

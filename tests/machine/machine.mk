@@ -1,0 +1,32 @@
+# The part of the Makefile about the test machine, sample disks, and running everything. Included from the Makefile.
+
+M := tests/machine
+PYTHON := /usr/bin/python3
+
+.PHONY: deps fetch disks machine machine-shell
+deps:
+	$(Q)$(M)/deps.sh
+
+fetch:
+	$(Q)$(M)/fetch.sh firmware ovmf kernel
+
+disks: fetch
+	$(Q)$(M)/disks.sh
+
+# What boots in QEMU: Debian's kernel, and an initramfs to which each start adds ./vmboot.
+machine: build/machine/base.cpio
+build/machine/base.cpio: $(M)/init $(M)/initramfs.sh
+	$(Q)$(M)/fetch.sh kernel
+	$(call say,CPIO,$@) $(M)/initramfs.sh
+
+# A shell in the test machine, with the sample disks; `exit` ends it.
+machine-shell: vmboot machine disks
+	$(Q)$(M)/run-in-machine -i --firmware --disk build/disks/sample.img --disk build/disks/guest.img
+
+# A fresh machine has make and little else: say what to do rather than let the compiler fail.
+ifneq ($(filter-out deps run check fetch disks clean,$(or $(MAKECMDGOALS),all)),)
+MISSING := $(shell $(M)/deps.sh --missing build)
+ifneq ($(strip $(MISSING)),)
+$(error Debian packages are missing: $(strip $(MISSING)). 'make deps' installs them)
+endif
+endif
