@@ -14,10 +14,10 @@
 #include "log.h"
 #include "text.h"
 
-#define DEBUGCON_PRESENT     0xE9
-#define DEBUGCON_LINE	     160
-#define DEBUGCON_BURST	     20000 /* lines */
-#define DEBUGCON_PER_SECOND  2
+#define DEBUGCON_PRESENT    0xE9
+#define DEBUGCON_LINE	    160
+#define DEBUGCON_BURST	    20000 /* lines */
+#define DEBUGCON_PER_SECOND 2
 
 struct debugcon {
 	pthread_mutex_t lock; /* everything below */
@@ -25,7 +25,7 @@ struct debugcon {
 	char line[DEBUGCON_LINE];
 	unsigned int credit; /* lines that may still be logged */
 	uint64_t dropped;
-	time_t filled;	     /* when CREDIT was last raised, CLOCK_MONOTONIC */
+	time_t filled; /* when CREDIT was last raised, CLOCK_MONOTONIC */
 };
 
 /* 1 if a line may be logged. Lock held. */

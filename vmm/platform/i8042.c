@@ -12,10 +12,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define I8042_STATUS	   4 /* port 0x64, counted from 0x60 */
-#define I8042_STATUS_NONE  0xFD
-#define I8042_CMD_PULSE	   0xF0 /* the low nibble's zero bits are the output lines to pulse... */
-#define I8042_PULSE_RESET  0x01 /* ...and this one is the processor's reset */
+#define I8042_STATUS	  4 /* port 0x64, counted from 0x60 */
+#define I8042_STATUS_NONE 0xFD
+#define I8042_CMD_PULSE	  0xF0 /* the low nibble's zero bits are the output lines to pulse... */
+#define I8042_PULSE_RESET 0x01 /* ...and this one is the processor's reset */
 
 struct i8042 {
 	void (*reset)(void *ctx);

@@ -16,17 +16,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define PM_RESET_VALUE	0x01
-#define PM_SLP_EN	(1 << 5)
-#define PM_SLP_TYP(v)	(((v) >> 2) & 7)
-#define PM_SLP_TYP_S5	5
-#define PM_TIMER_HZ	3579545ULL
-#define PM_TIMER_SHIFT	40 /* of the factor below: 64 bits of ns times 32 bits fit 128 */
-#define PM_GED_POWER	0x01
-#define CF9_SYSTEM	0x02
-#define CF9_RESET_CPU	0x04
-#define CF9_FULL	0x08
-#define NS_PER_SEC	1000000000ULL
+#define PM_RESET_VALUE 0x01
+#define PM_SLP_EN      (1 << 5)
+#define PM_SLP_TYP(v)  (((v) >> 2) & 7)
+#define PM_SLP_TYP_S5  5
+#define PM_TIMER_HZ    3579545ULL
+#define PM_TIMER_SHIFT 40 /* of the factor below: 64 bits of ns times 32 bits fit 128 */
+#define PM_GED_POWER   0x01
+#define CF9_SYSTEM     0x02
+#define CF9_RESET_CPU  0x04
+#define CF9_FULL       0x08
+#define NS_PER_SEC     1000000000ULL
 
 struct pm {
 	struct pm_params params;

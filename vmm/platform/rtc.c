@@ -36,12 +36,12 @@ enum {
 #define RTC_RATE_SELECT	  0x0F
 #define RTC_REG_A_DEFAULT 0x26 /* 32768 Hz, periodic rate 1024 Hz */
 /* Register B */
-#define RTC_SET	      0x80
-#define RTC_SQWE      0x08
-#define RTC_DM_BINARY 0x04
-#define RTC_24H	      0x02
-#define RTC_DST_EN    0x01
-#define RTC_REG_B_STORED  (RTC_SET | RTC_SQWE | RTC_DM_BINARY | RTC_24H | RTC_DST_EN)
+#define RTC_SET		 0x80
+#define RTC_SQWE	 0x08
+#define RTC_DM_BINARY	 0x04
+#define RTC_24H		 0x02
+#define RTC_DST_EN	 0x01
+#define RTC_REG_B_STORED (RTC_SET | RTC_SQWE | RTC_DM_BINARY | RTC_24H | RTC_DST_EN)
 /* Register C */
 #define RTC_PF 0x40
 #define RTC_AF 0x20
@@ -60,9 +60,9 @@ enum {
 #define RTC_MEM16_LOW	  0x34 /* 64 KiB units above 16 MiB and below 4 GiB */
 #define RTC_HIGH_MEM	  0x5B /* three bytes, 64 KiB units above 4 GiB */
 
-#define RTC_HOUR_PM	  0x80
-#define RTC_UIP_NS	  244000 /* "update in progress" is seen this long before the second ends */
-#define NS_PER_SEC	  1000000000LL
+#define RTC_HOUR_PM 0x80
+#define RTC_UIP_NS  244000 /* "update in progress" is seen this long before the second ends */
+#define NS_PER_SEC  1000000000LL
 
 struct rtc {
 	struct rtc_params params;
@@ -122,8 +122,7 @@ static int rtc_decode_hour(const struct rtc *rtc, uint8_t value)
 {
 	if (rtc->ram[RTC_REG_B] & RTC_24H)
 		return rtc_decode(rtc, value);
-	return rtc_decode(rtc, value & (uint8_t)~RTC_HOUR_PM) % 12 +
-	       (value & RTC_HOUR_PM ? 12 : 0);
+	return rtc_decode(rtc, value & (uint8_t)~RTC_HOUR_PM) % 12 + (value & RTC_HOUR_PM ? 12 : 0);
 }
 
 /* Writes the time SECONDS (since the epoch) into the registers. */

@@ -13,12 +13,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define UART_FIFO_DEPTH 16
+#define UART_FIFO_DEPTH	       16
 #define UART_IIR_FIFOS_ENABLED 0xC0 /* 8.5 */
-#define UART_IER_MASK	0x0F
-#define UART_MCR_MASK	0x1F
-#define UART_MSR_PEER	(UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS) /* somebody is at the other end */
-#define UART_DIVISOR	12					     /* 9600 baud */
+#define UART_IER_MASK	       0x0F
+#define UART_MCR_MASK	       0x1F
+#define UART_MSR_PEER \
+	(UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS) /* somebody is at the other end */
+#define UART_DIVISOR 12				     /* 9600 baud */
 
 struct uart {
 	struct uart_params params;
@@ -225,8 +226,7 @@ static void uart_settle(struct uart *uart, struct uart_effects *effects)
 		uart->irq_wanted = level;
 		effects->irq_changed = true;
 	}
-	if (uart->refused && uart->fifo_count < uart_depth(uart) &&
-	    !(uart->mcr & UART_MCR_LOOP)) {
+	if (uart->refused && uart->fifo_count < uart_depth(uart) && !(uart->mcr & UART_MCR_LOOP)) {
 		uart->refused = false;
 		effects->receive_ready = true;
 	}
