@@ -121,8 +121,8 @@ class Machine:
     """
 
     def __init__(self, command=None, menu=None, menu_tty1=None, disks=(), files=None, mem="2G", seed=1, sleep=False,
-                 append="", rows=24, cols=80, term="vt220", cpu="EPYC,+svm,+npt", cpus=1, stdio=False,
-                 vmboot=True, qemu_args=()):
+                 append="", rows=24, cols=80, term="vt220", cpu="EPYC,+svm,+npt", stdio=False, vmboot=True,
+                 qemu_args=()):
         for path, how in ((KERNEL, "make fetch"), (BASE, "make machine")):
             if not os.path.exists(path):
                 raise MachineError("%s is missing; run '%s' first" % (os.path.relpath(path, ROOT), how))
@@ -153,7 +153,7 @@ class Machine:
         self.serial_path = os.path.join(self.dir, "serial")
         self.control_path = os.path.join(self.dir, "control")
         self.args = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-                     "-accel", "tcg", "-machine", "q35", "-cpu", cpu, "-smp", str(cpus), "-m", mem,
+                     "-accel", "tcg", "-machine", "q35", "-cpu", cpu, "-smp", "1", "-m", mem,
                      "-icount", "shift=0,sleep=" + ("on" if sleep else "off"),
                      "-seed", str(seed), "-rtc", "base=2026-01-01T00:00:00,clock=vm",
                      "-display", "none", "-vga", "std",
