@@ -24,37 +24,50 @@ enum ring_engine {
 };
 
 /*
- * Makes an I/O thread named NAME (for ps; 15 characters) that can have DEPTH requests in flight.
- * The thread waits until ring_start(). 0 or -errno with the sentence in ERR (may be NULL).
+ * Makes an I/O thread named NAME (for ps; 15 characters) that can have DEPTH requests in flight (1 to 4096).
+ * Nothing runs until ring_start(), which may fail with -errno when the host has no thread to give; requests and
+ * watches handed in before it begin then. 0 or -errno with the sentence in ERR (may be NULL).
  */
 int ring_create(const char *name, unsigned int depth, enum ring_engine engine,
 		struct ring **ret_ring, struct vmb_err *err);
 int ring_start(struct ring *ring);
 
-/* [any, not the thread itself] Cancels what is in flight, waits until the last completion was delivered, ends the thread. NULL is fine. */
+/*
+ * [any, not the thread itself] Cancels what is in flight, waits until the last completion was delivered (done()
+ * of what was cancelled gets -ECANCELED), ends the thread. Watches still in it are dropped. NULL is fine.
+ */
 void ring_destroy(struct ring *ring);
 
 /* "io_uring" or "threads". [any] */
 const char *ring_engine_name(const struct ring *ring);
 
-/* [any, not the thread itself] Runs FN(ARG) on the thread and returns when it has returned. Used for pause, reset and teardown. */
+/*
+ * [any] Runs FN(ARG) on the thread and returns when it has returned and the batch hook after it has run. Used for
+ * pause, reset and teardown. On the thread itself, or before ring_start(), FN simply runs, without the hook.
+ */
 void ring_call(struct ring *ring, void (*fn)(void *arg), void *arg);
 
 /*
  * A watched descriptor. The struct is the caller's and must live until ring_unwatch() returned.
- * Eventfds: FN is called after the counter was read (VALUE = counter). Streams: FN is called when
- * readable or hung up (VALUE = poll events); FN reads itself, non-blocking.
+ * Eventfds: FN is called after the counter was read (VALUE = counter); make them without
+ * EFD_NONBLOCK, which costs a system call more per event. Streams: FN is called as long as there is something to
+ * read or the other end hung up (VALUE = poll events); FN reads itself, non-blocking, and unwatches at the end.
+ *
+ * ring_watch() never fails for a good descriptor but with -ENOMEM; -EBUSY when WATCH is watched already. FN may
+ * unwatch any watch, its own included. When ring_unwatch() returns nothing refers to the
+ * struct any more, and a count that FN was not told of is back in its eventfd.
  */
 struct ring_watch {
 	int fd;
 	bool is_eventfd;
 	void (*fn)(struct ring_watch *watch, uint64_t value);
 	void *arg;
-	/* private to ring.c */
+	/* private to the ring; all zero before ring_watch() and after ring_unwatch() */
 	uint64_t value;
-	void *priv;
-	bool active;
-	bool removed;
+	struct ring_watch *next;  /* of all watches */
+	struct ring_watch *queue; /* of those to be armed, or of those that fired */
+	int state;
+	bool by_poll;
 };
 int ring_watch(struct ring *ring, struct ring_watch *watch);
 void ring_unwatch(struct ring *ring, struct ring_watch *watch);
@@ -78,10 +91,22 @@ struct ring_req {
 	int64_t result;
 };
 
-/* 0, or -EBUSY when DEPTH requests are in flight. Requests submitted in one callback go to the kernel together. */
+/*
+ * 0, -EBUSY when DEPTH requests are in flight, or -ECANCELED while the ring is being destroyed. Requests
+ * submitted in one callback go to the kernel together.
+ */
 int ring_submit(struct ring *ring, struct ring_req *req);
 
-/* Called on the thread after each batch of callbacks, before it goes to sleep: to publish and notify once per batch. One hook per ring. */
+/*
+ * Waits until no disk request of the ring is in flight, calling their done() meanwhile, also for requests that
+ * done() submits. No other callback runs inside. For a disk's drain() and a device's reset.
+ */
+void ring_drain(struct ring *ring);
+
+/*
+ * Called on the thread after each batch of callbacks, before it goes to sleep: to publish and notify once per
+ * batch. One hook per ring.
+ */
 void ring_set_batch_hook(struct ring *ring, void (*fn)(void *arg), void *arg);
 
 #endif

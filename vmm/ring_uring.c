@@ -1,0 +1,321 @@
+/*
+ * The io_uring engine of ring.c, over liburing 2.3: one io_uring_enter(2) per wake-up submits and
+ * waits. Eventfds are watched by a READ that stays in the ring, streams by a one-shot POLL_ADD.
+ *
+ * user_data is the address of the request or watch with a tag in its low bits; both are aligned
+ * to 8. Nothing is allocated after open().
+ */
+#include "vmm/ring_engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define URING_SQ_MAX 128 /* a batch larger than this is submitted in pieces */
+
+/* Completions that are not requests: watches, and the cancellations of both. */
+#define URING_CQ_SPARE 64
+
+/* How many kernel threads io_uring may start for what would block, for files and for the rest. */
+#define URING_FILE_WORKERS  8
+#define URING_OTHER_WORKERS 4
+
+enum uring_tag { URING_TAG_REQ, URING_TAG_WATCH, URING_TAG_CANCEL, URING_TAG_MASK = 7 };
+
+struct uring {
+	struct io_uring io;
+	bool broken_said; /* that io_uring_enter() fails was logged */
+};
+
+static uint64_t uring_data(const void *object, enum uring_tag tag)
+{
+	return (uint64_t)(uintptr_t)object | tag;
+}
+
+/* ---- opening ---- */
+
+static const char *uring_refusal(int code)
+{
+	switch (code) {
+	case ENOSYS:
+		return "this kernel is built without it";
+	case EPERM:
+	case EACCES:
+		return "it is switched off here (sysctl kernel.io_uring_disabled, or a seccomp filter)";
+	case ENOMEM:
+		return "not enough memory may be locked (ulimit -l)";
+	case EOPNOTSUPP:
+		return "this kernel's is too old (Linux 5.7 is the first that will do)";
+	default:
+		return strerror(code);
+	}
+}
+
+static int uring_setup(struct uring *uring, unsigned int depth)
+{
+	/* Best first; a kernel that does not know a flag says EINVAL. */
+	static const unsigned int flags[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, /* Linux 6.1 */
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,	 /* 5.19 */
+		0,
+	};
+	const unsigned int needed = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
+				    IORING_FEAT_FAST_POLL;
+	unsigned int sq = depth + 8 < URING_SQ_MAX ? depth + 8 : URING_SQ_MAX;
+	struct io_uring_params params;
+	unsigned int i;
+	int rc = -EINVAL;
+
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]) && rc == -EINVAL; i++) {
+		memset(&params, 0, sizeof(params));
+		params.flags = flags[i] | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE |
+			       IORING_SETUP_CLAMP;
+		params.cq_entries = depth + URING_CQ_SPARE;
+		rc = io_uring_queue_init_params(sq, &uring->io, &params);
+	}
+	if (rc)
+		return rc;
+	if ((params.features & needed) != needed) {
+		io_uring_queue_exit(&uring->io);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int uring_open(struct ring *ring, struct vmb_err *err)
+{
+	struct uring *uring = calloc(1, sizeof(*uring));
+	int rc;
+
+	if (!uring)
+		return vmb_err_set(err, ENOMEM, "Out of memory for I/O thread %s.", ring->name);
+	rc = uring_setup(uring, ring->depth);
+	if (rc) {
+		free(uring);
+		return vmb_err_set(err, -rc, "io_uring is not available: %s.", uring_refusal(-rc));
+	}
+	ring->engine = uring;
+	return 0;
+}
+
+static void uring_close(struct ring *ring)
+{
+	struct uring *uring = ring->engine;
+
+	io_uring_queue_exit(&uring->io);
+	free(uring);
+}
+
+static int uring_begin(struct ring *ring)
+{
+	struct uring *uring = ring->engine;
+	unsigned int workers[2] = { URING_FILE_WORKERS, URING_OTHER_WORKERS };
+	int rc;
+
+	/* SINGLE_ISSUER: the ring belongs to the thread that enables it. */
+	rc = io_uring_enable_rings(&uring->io);
+	if (rc)
+		return rc;
+	/* Both only make it cheaper, and older kernels have neither. */
+	io_uring_register_ring_fd(&uring->io);
+	io_uring_register_iowq_max_workers(&uring->io, workers);
+	return 0;
+}
+
+/* ---- completions ---- */
+
+static void uring_watch_event(struct ring *ring, struct ring_watch *watch, int res)
+{
+	ssize_t n;
+
+	if (res == -EINTR || res == -ECANCELED) {
+		ring_rearm(ring, watch);
+		return;
+	}
+	if (!watch->is_eventfd) {
+		ring_fire(ring, watch, res < 0 ? POLLERR : (uint64_t)res);
+		return;
+	}
+	if (!watch->by_poll && res == sizeof(watch->value)) {
+		ring_fire(ring, watch, watch->value);
+		return;
+	}
+	if (!watch->by_poll && res == -EAGAIN) {
+		/* A non-blocking eventfd: the ring will not wait in a read of it. */
+		watch->by_poll = true;
+		ring_rearm(ring, watch);
+		return;
+	}
+	if (watch->by_poll && res > 0) {
+		n = read(watch->fd, &watch->value, sizeof(watch->value));
+		if (n == sizeof(watch->value)) {
+			ring_fire(ring, watch, watch->value);
+			return;
+		}
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			ring_rearm(ring, watch);
+			return;
+		}
+	}
+	log_error("ring %s: descriptor %d cannot be watched as an eventfd (%d)", ring->name,
+		  watch->fd, res);
+	watch->state = RING_WATCH_DEAD;
+}
+
+static void uring_reap(struct ring *ring)
+{
+	struct uring *uring = ring->engine;
+	struct io_uring_cqe *cqe;
+	unsigned int head, count = 0;
+	void *object;
+
+	io_uring_for_each_cqe(&uring->io, head, cqe) {
+		object = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)URING_TAG_MASK);
+		switch (cqe->user_data & URING_TAG_MASK) {
+		case URING_TAG_REQ:
+			ring_complete(ring, object, cqe->res);
+			break;
+		case URING_TAG_WATCH:
+			uring_watch_event(ring, object, cqe->res);
+			break;
+		default:
+			break; /* a cancellation's own result tells nothing that is needed */
+		}
+		count++;
+	}
+	io_uring_cq_advance(&uring->io, count);
+}
+
+/* ---- submission ---- */
+
+/*
+ * Submits, and with BLOCK waits for a completion. What goes wrong here passes: the kernel is short
+ * of memory, its completion queue overflowed, a signal came. What was not taken stays in the queue.
+ */
+static void uring_enter(struct ring *ring, bool block)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct uring *uring = ring->engine;
+	int rc;
+
+	if (block)
+		rc = io_uring_submit_and_wait(&uring->io, 1);
+	else
+		rc = io_uring_submit_and_get_events(&uring->io);
+	if (rc >= 0 || rc == -EINTR)
+		return;
+	if (rc != -EAGAIN && rc != -EBUSY && !uring->broken_said) {
+		uring->broken_said = true;
+		log_error("ring %s: io_uring_enter: %s", ring->name, strerror(-rc));
+	}
+	/* Completions make room; when there are none, give the kernel a moment. */
+	if (!io_uring_cq_ready(&uring->io))
+		nanosleep(&pause, NULL);
+}
+
+/* A free SQE, NULL when the queue stays full. */
+static struct io_uring_sqe *uring_sqe(struct ring *ring)
+{
+	struct uring *uring = ring->engine;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->io);
+
+	if (!sqe) {
+		uring_enter(ring, false);
+		sqe = io_uring_get_sqe(&uring->io);
+	}
+	return sqe;
+}
+
+static void uring_put_requests(struct ring *ring)
+{
+	struct io_uring_sqe *sqe;
+	struct ring_req *req;
+
+	while (ring->pending.first && (sqe = uring_sqe(ring))) {
+		req = ring_req_list_take(&ring->pending);
+		switch (req->op) {
+		case RING_READV:
+			io_uring_prep_readv(sqe, req->fd, req->iov, req->iov_count, req->offset);
+			break;
+		case RING_WRITEV:
+			io_uring_prep_writev(sqe, req->fd, req->iov, req->iov_count, req->offset);
+			break;
+		case RING_FSYNC_DATA:
+			io_uring_prep_fsync(sqe, req->fd, IORING_FSYNC_DATASYNC);
+			break;
+		}
+		io_uring_sqe_set_data64(sqe, uring_data(req, URING_TAG_REQ));
+	}
+}
+
+static void uring_arm_watches(struct ring *ring)
+{
+	struct io_uring_sqe *sqe;
+	struct ring_watch *watch;
+
+	while (ring->to_arm.first && (sqe = uring_sqe(ring))) {
+		watch = ring_watch_list_take(&ring->to_arm);
+		if (watch->by_poll)
+			io_uring_prep_poll_add(sqe, watch->fd, POLLIN);
+		else
+			io_uring_prep_read(sqe, watch->fd, &watch->value, sizeof(watch->value), 0);
+		io_uring_sqe_set_data64(sqe, uring_data(watch, URING_TAG_WATCH));
+		watch->state = RING_WATCH_ARMED;
+	}
+}
+
+static void uring_wait(struct ring *ring, bool block)
+{
+	uring_put_requests(ring);
+	uring_arm_watches(ring);
+	/* A full queue was submitted on the way and may have brought something. */
+	uring_enter(ring, block && !io_uring_cq_ready(&((struct uring *)ring->engine)->io));
+	uring_reap(ring);
+}
+
+/* ---- cancelling ---- */
+
+static void uring_disarm(struct ring *ring, struct ring_watch *watch)
+{
+	struct io_uring_sqe *sqe;
+
+	while (!(sqe = uring_sqe(ring)))
+		uring_reap(ring);
+	io_uring_prep_cancel64(sqe, uring_data(watch, URING_TAG_WATCH), 0);
+	io_uring_sqe_set_data64(sqe, uring_data(NULL, URING_TAG_CANCEL));
+	while (watch->state == RING_WATCH_ARMED) {
+		uring_enter(ring, true);
+		uring_reap(ring);
+	}
+}
+
+static void uring_cancel_requests(struct ring *ring)
+{
+	struct io_uring_sqe *sqe = uring_sqe(ring);
+
+	/*
+	 * Linux 5.19; older ones refuse and the requests run to their end. It ends watches, too, which
+	 * are armed again and taken out one by one.
+	 */
+	if (!sqe)
+		return;
+	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+	io_uring_sqe_set_data64(sqe, uring_data(NULL, URING_TAG_CANCEL));
+}
+
+const struct ring_engine_ops ring_uring_ops = {
+	.name = "io_uring",
+	.open = uring_open,
+	.close = uring_close,
+	.begin = uring_begin,
+	.wait = uring_wait,
+	.disarm = uring_disarm,
+	.cancel_requests = uring_cancel_requests,
+};
