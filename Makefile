@@ -91,6 +91,8 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libvmb.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(TEST_LDFLAGS) $(B)/libvmb.a $(LDLIBS) -lcmocka
 .SECONDARY:
+# What a test needs beyond this: tests/unit/*.mk, for example linker wraps for fault injection.
+-include $(sort $(wildcard tests/unit/*.mk))
 endif
 
 # deps, fetch, disks, run, check, screenshots
