@@ -76,8 +76,6 @@ int ring_submit(struct ring *ring, struct ring_req *req)
 {
 	if (ring->stopping)
 		return -ECANCELED;
-	if (ring->in_flight >= ring->depth)
-		return -EBUSY;
 	ring->in_flight++;
 	ring_req_list_add(&ring->pending, req);
 	return 0;
@@ -98,8 +96,10 @@ static void ring_cancel_pending(struct ring *ring)
 {
 	struct ring_req *req;
 
-	while ((req = ring_req_list_take(&ring->pending)))
-		ring_complete(ring, req, -ECANCELED);
+	while ((req = ring_req_list_take(&ring->pending))) {
+		req->result = -ECANCELED;
+		ring_req_list_add(&ring->completed, req);
+	}
 }
 
 void ring_drain(struct ring *ring)
@@ -331,7 +331,7 @@ int ring_create(const char *name, unsigned int depth, enum ring_engine engine,
 	int rc;
 
 	if (!depth || depth > RING_MAX_DEPTH)
-		return vmb_err_set(err, EINVAL, "An I/O thread cannot have %u requests in flight.",
+		return vmb_err_set(err, EINVAL, "An I/O thread cannot have %u requests at once.",
 				   depth);
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)

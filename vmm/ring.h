@@ -24,7 +24,7 @@ enum ring_engine {
 };
 
 /*
- * Makes an I/O thread named NAME (for ps; 15 characters) that can have DEPTH requests in flight (1 to 4096).
+ * Makes an I/O thread named NAME (for ps; 15 characters) that has at most DEPTH requests with the kernel (1 to 4096).
  * Nothing runs until ring_start(), which may fail with -errno when the host has no thread to give; requests and
  * watches handed in before it begin then. 0 or -errno with the sentence in ERR (may be NULL).
  */
@@ -92,8 +92,8 @@ struct ring_req {
 };
 
 /*
- * 0, -EBUSY when DEPTH requests are in flight, or -ECANCELED while the ring is being destroyed. Requests
- * submitted in one callback go to the kernel together.
+ * 0, or -ECANCELED while the ring is being destroyed. Requests submitted in one callback go to the kernel
+ * together; those beyond DEPTH wait in the ring, first come first served.
  */
 int ring_submit(struct ring *ring, struct ring_req *req);
 

@@ -44,7 +44,7 @@ struct ring_engine_ops {
 	int (*reserve_watches)(struct ring *ring, unsigned int count);
 
 	/*
-	 * Takes what is on ring->pending and ring->to_arm as far as there is room, waits for something
+	 * Takes from ring_take_pending() and ring->to_arm as far as there is room, waits for something
 	 * to happen (BLOCK; otherwise only looks), and moves what happened to ring->completed and
 	 * ring->fired. May return without anything having happened.
 	 */
@@ -61,6 +61,7 @@ struct ring {
 	char name[16];
 	unsigned int depth;
 	unsigned int in_flight; /* submitted and done() not called yet */
+	unsigned int issued;	/* of those, taken by the engine and not completed: at most DEPTH */
 	const struct ring_engine_ops *ops;
 	void *engine; /* the engine's own */
 
@@ -143,9 +144,19 @@ static inline struct ring_watch *ring_watch_list_take(struct ring_watch_list *li
 	return watch;
 }
 
-/* For engines: REQ ended with RESULT. */
+/* For engines: the next request to be done, NULL when there is none or DEPTH are being done. */
+static inline struct ring_req *ring_take_pending(struct ring *ring)
+{
+	if (!ring->pending.first || ring->issued >= ring->depth)
+		return NULL;
+	ring->issued++;
+	return ring_req_list_take(&ring->pending);
+}
+
+/* For engines: REQ, which was taken, ended with RESULT. */
 static inline void ring_complete(struct ring *ring, struct ring_req *req, int64_t result)
 {
+	ring->issued--;
 	req->result = result;
 	ring_req_list_add(&ring->completed, req);
 }

@@ -242,8 +242,8 @@ static void uring_put_requests(struct ring *ring)
 	struct io_uring_sqe *sqe;
 	struct ring_req *req;
 
-	while (ring->pending.first && (sqe = uring_sqe(ring))) {
-		req = ring_req_list_take(&ring->pending);
+	while (ring->pending.first && ring->issued < ring->depth && (sqe = uring_sqe(ring))) {
+		req = ring_take_pending(ring);
 		switch (req->op) {
 		case RING_READV:
 			io_uring_prep_readv(sqe, req->fd, req->iov, req->iov_count, req->offset);
