@@ -71,6 +71,16 @@ $(B)/%.o: %.c | gen
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# ---- the DSDT: ACPI source -> AML as a C array --------------------------------------------------
+DSDT_H := $(GEN)/vmm/platform/dsdt.h
+GENERATED += $(DSDT_H)
+$(DSDT_H): vmm/platform/dsdt.asl
+	$(call say,IASL,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)iasl -vs -we -tc -p $(@D)/dsdt $< >$(@D)/dsdt.log 2>&1 || { cat $(@D)/dsdt.log; exit 1; }
+	$(Q)sed -e 's/^unsigned char/static const unsigned char/' -e '/Compilation of/d' \
+		$(@D)/dsdt.hex >$@.tmp && mv $@.tmp $@
+
 # ---- generated sources -------------------------------------------------------------------------
 .PHONY: gen
 gen: $(GENERATED)

@@ -90,7 +90,7 @@ struct acpi_params {
 };
 /*
  * Writes RSDP, XSDT, FADT (hardware-reduced), MADT, MCFG, SPCR, DSDT to LAYOUT_ACPI..LAYOUT_ACPI_END.
- * ACPI 6.5 chapter 5. *ret_rsdp is the RSDP's guest address. 0 or -ENOSPC.
+ * ACPI 6.5 chapter 5. *ret_rsdp is the RSDP's guest address. 0, -EINVAL (CPU count), -ENOMEM or -ENOSPC.
  */
 int acpi_build(struct guest_mem *mem, const struct acpi_params *params, uint64_t *ret_rsdp);
 
