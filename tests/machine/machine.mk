@@ -23,6 +23,25 @@ build/machine/base.cpio: $(M)/init $(M)/initramfs.sh
 machine-shell: vmboot machine disks
 	$(Q)$(M)/run-in-machine -i --firmware --disk build/disks/sample.img --disk build/disks/guest.img
 
+# Everything a newcomer needs, then the menu. Sub-makes, because packages may have come in between.
+.PHONY: run
+run:
+	$(Q)$(M)/deps.sh build run
+	$(Q)$(MAKE) --no-print-directory vmboot disks machine
+	$(Q)$(M)/run.sh
+
+# Every test. tests/check adds the counts up and prints the one total line.
+.PHONY: check check-kvm check-machine
+check:
+	$(Q)$(M)/deps.sh
+	$(Q)tests/check
+
+check-kvm:
+	$(Q)if [ -x tests/run-kvm ]; then tests/run-kvm; else echo "tests/run-kvm is not there"; fi
+
+check-machine: vmboot fetch machine
+	$(Q)$(M)/run-tests
+
 # A fresh machine has make and little else: say what to do rather than let the compiler fail.
 ifneq ($(filter-out deps run check fetch disks clean,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell $(M)/deps.sh --missing build)
