@@ -21,7 +21,10 @@
 struct pci_bus;
 struct pci_device;
 
-/* What a function does. All but DESTROY may be NULL. Any vCPU thread; pci.c holds the function's lock only where said. */
+/*
+ * What a function does. All but DESTROY may be NULL. Any vCPU thread; the function's lock is held
+ * only where said.
+ */
 struct pci_device_ops {
 	/* Access to a memory BAR that is decoded now. No lock held. */
 	uint64_t (*bar_read)(struct pci_device *dev, unsigned int bar, uint64_t offset,
@@ -30,9 +33,12 @@ struct pci_device_ops {
 			  unsigned int size, uint64_t value);
 	/* BAR is decoded at ADDR from now on, or no longer (PCI_UNMAPPED). Function's lock held. */
 	void (*bar_mapped)(struct pci_device *dev, unsigned int bar, uint64_t addr);
-	/* After a write of SIZE bytes at OFFSET changed the configuration space. Function's lock held. */
+	/*
+	 * After a write of SIZE bytes at OFFSET was stored. No lock held, so two may run at once: act
+	 * on what configuration space says now, not on what was written.
+	 */
 	void (*cfg_written)(struct pci_device *dev, unsigned int offset, unsigned int size);
-	/* Before a read: bring the bytes in CFG up to date. Function's lock held. */
+	/* Before a read: bring the bytes of configuration space up to date. No lock held. */
 	void (*cfg_reading)(struct pci_device *dev, unsigned int offset, unsigned int size);
 	/* Power-on state: vCPUs stand still; returns when no I/O of the device is in flight. No lock held. */
 	void (*reset)(struct pci_device *dev);
@@ -59,6 +65,9 @@ void pci_bus_destroy(struct pci_bus *bus);
  */
 int pci_bus_add(struct pci_bus *bus, unsigned int slot, struct pci_device *dev,
 		const struct irq_pin *intx);
+
+/* Destroys a device that no bus took over. NULL is fine. */
+void pci_device_destroy(struct pci_device *dev);
 
 /* Every function and the bus itself as after power-on. vCPUs stand still. */
 void pci_bus_reset(struct pci_bus *bus);
