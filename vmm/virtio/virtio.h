@@ -1,0 +1,135 @@
+/*
+ * A virtio device behind PCI, for the authors of devices (blk.c, rng.c): they embed struct
+ * virtio_device and get kicks on their I/O thread. virtio_pci.c is the face the driver sees,
+ * virtio_device.c the I/O side; virtio 1.2, 2 and 4.1.
+ *
+ * Locks: LOCK (vCPU threads only) is taken before pci.lock. An I/O thread takes only pci.lock, so a
+ * vCPU may wait for the I/O thread while it holds LOCK, never while it holds pci.lock.
+ */
+#ifndef VMB_VMM_VIRTIO_VIRTIO_H
+#define VMB_VMM_VIRTIO_VIRTIO_H
+
+#include <stdatomic.h>
+
+#include "log.h"
+#include "vmm/pci/msix.h"
+#include "vmm/pci/pci_device.h"
+#include "vmm/virtio/virtio_devices.h"
+#include "vmm/virtio/virtqueue.h"
+
+#define VIRTIO_MAX_QUEUES 4
+#define VIRTIO_NAME_SIZE  16
+
+struct virtio_device;
+
+struct virtio_queue {
+	struct virtio_device *vdev;
+	unsigned int index;
+	struct vq vq;
+	struct ring_watch watch; /* the doorbell's eventfd */
+	uint16_t vector;	 /* pci.lock */
+	bool doorbell_attached;	 /* pci.lock */
+	/* For drivers that poll: how many doorbells exited to us, seen and wholly answered. */
+	_Atomic uint32_t rung;
+	uint32_t seen; /* I/O thread */
+	_Atomic uint32_t answered;
+};
+
+/* All but DESTROY on the I/O thread. START and STOP may be NULL. */
+struct virtio_device_ops {
+	/* The driver is ready (DRIVER_OK); FEATURES are final. */
+	void (*start)(struct virtio_device *vdev);
+	/* Chains may be waiting in QUEUE. Only between start() and stop(). */
+	void (*kick)(struct virtio_device *vdev, struct virtio_queue *queue);
+	/* Reset: returns when nothing is in flight any more; guest memory is not touched after that. */
+	void (*stop)(struct virtio_device *vdev);
+	/* Frees what embeds VDEV, after stop(); no lock held, not the I/O thread. */
+	void (*destroy)(struct virtio_device *vdev);
+};
+
+struct virtio_params {
+	char name[VIRTIO_NAME_SIZE]; /* for the log */
+	uint16_t type;		     /* VIRTIO_ID_* */
+	uint32_t class_code;	     /* of PCI */
+	uint64_t features;	     /* beside VERSION_1, EVENT_IDX, INDIRECT_DESC, which all have */
+	unsigned int queues;
+	uint16_t queue_size;
+	const void *config; /* device configuration, read-only for the driver; borrowed */
+	unsigned int config_len;
+};
+
+struct virtio_device {
+	struct pci_device pci; /* first: this is what the bus knows */
+	const struct virtio_device_ops *ops;
+	struct virtio_env env;
+	struct virtio_params params;
+	struct log_limit log_limit;
+	unsigned int pci_cfg_cap; /* offset of VIRTIO_PCI_CAP_PCI_CFG */
+
+	/* pci.lock */
+	struct msix msix;
+	uint16_t config_vector;
+	uint8_t isr;
+	uint64_t bar_addr;
+	uint64_t doorbell_addr; /* the BAR's address for which doorbells are attached */
+	bool wants_doorbells;	/* the driver negotiated EVENT_IDX: it is no polling firmware */
+
+	/* LOCK */
+	pthread_mutex_t lock;
+	uint32_t device_feature_select;
+	uint32_t driver_feature_select;
+	uint64_t driver_features;
+	uint16_t queue_select;
+
+	_Atomic uint8_t status;
+	_Atomic bool bus_master;
+
+	/* I/O thread, or LOCK while that thread stands still in ring_call() */
+	bool live; /* DRIVER_OK, nothing broken: queues are served */
+	uint64_t features;
+	struct virtio_queue queues[VIRTIO_MAX_QUEUES];
+
+	/* Where vCPUs of polling drivers wait for QUEUES[].answered. */
+	pthread_mutex_t poll_lock;
+	pthread_cond_t poll_cond;
+	_Atomic int pollers;
+};
+
+/*
+ * Makes VDEV (zeroed, embedded) a PCI function. Before ENV's ring is started. 0, -ENOMEM, -EMFILE;
+ * on failure VDEV needs no fini and OPS->destroy is not called.
+ */
+int virtio_device_init(struct virtio_device *vdev, const struct virtio_device_ops *ops,
+		       const struct virtio_params *params, const struct virtio_env *env);
+
+/* ---- for devices, on the I/O thread ---- */
+
+/* Publishes what was pushed to QUEUE and interrupts the driver if it wants that. */
+void virtio_publish(struct virtio_queue *queue);
+
+/* Comes back to QUEUE soon, after other work of this I/O thread had its turn. Any thread. */
+void virtio_kick_again(struct virtio_queue *queue);
+
+static inline bool virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
+{
+	return vdev->features >> bit & 1;
+}
+
+/* ---- between virtio_pci.c and virtio_device.c; LOCK held ---- */
+
+/* The I/O side of VDEV: watches, queues. 0, -EMFILE, -ENOMEM. */
+int virtio_io_init(struct virtio_device *vdev);
+void virtio_io_fini(struct virtio_device *vdev);
+
+void virtio_io_enable_queue(struct virtio_device *vdev, struct virtio_queue *queue);
+void virtio_io_start(struct virtio_device *vdev);
+/* Back to the state after power-on, all but PCI's own; waits for I/O in flight. */
+void virtio_io_reset(struct virtio_device *vdev);
+
+/* The doorbell of QUEUE was rung by an exit. LOCK not held. */
+void virtio_io_ring(struct virtio_queue *queue);
+
+/* INTA# after a change of ISR or of MSI-X. pci.lock held. */
+void virtio_update_intx(struct virtio_device *vdev);
+
+#endif

@@ -1,0 +1,564 @@
+/*
+ * The PCI face of a virtio device: modern only (virtio 1.2, 4.1), capabilities, the registers in the
+ * BAR, doorbells. One 64-bit memory BAR holds everything, MSI-X too, each part on its own page.
+ */
+#include "vmm/virtio/virtio.h"
+
+#include <assert.h>
+#include <linux/pci_regs.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
+#include <stddef.h>
+#include <string.h>
+
+#define BAR_INDEX  0
+#define BAR_SIZE   0x8000
+#define AT_COMMON  0x0000
+#define AT_ISR	   0x1000
+#define AT_CONFIG  0x2000
+#define AT_NOTIFY  0x3000
+#define AT_TABLE   0x4000
+#define AT_PBA	   0x5000
+#define PART_SIZE  0x1000
+
+#define NOTIFY_MULTIPLIER 4
+#define VENDOR		  0x1AF4
+#define MODERN_ID	  0x1040 /* + the device's type */
+#define REVISION	  1	 /* what tells drivers a modern device */
+
+#define COMMON_FEATURES                                                                            \
+	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_EVENT_IDX |                            \
+	 1ULL << VIRTIO_RING_F_INDIRECT_DESC)
+#define DRIVER_STATUS_BITS                                                                         \
+	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK |      \
+	 VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FAILED)
+
+static struct virtio_device *to_virtio(struct pci_device *dev)
+{
+	return (struct virtio_device *)((char *)dev - offsetof(struct virtio_device, pci));
+}
+
+static uint64_t offered_features(const struct virtio_device *vdev)
+{
+	return vdev->params.features | COMMON_FEATURES;
+}
+
+/* The queue that queue_select names, NULL when there is none. */
+static struct virtio_queue *selected_queue(struct virtio_device *vdev)
+{
+	return vdev->queue_select < vdev->params.queues ? &vdev->queues[vdev->queue_select] : NULL;
+}
+
+/* ---- doorbells that need no exit ---- */
+
+static uint64_t doorbell_gpa(uint64_t bar_addr, unsigned int queue)
+{
+	return bar_addr + AT_NOTIFY + NOTIFY_MULTIPLIER * queue;
+}
+
+/*
+ * pci.lock held. A driver that has switched interrupts on does not look right after ringing, so its
+ * doorbells go straight to the I/O thread; firmware polls, and its exit is used to answer at once.
+ */
+static void update_doorbells(struct virtio_device *vdev)
+{
+	const struct doorbell_target *t = &vdev->env.doorbell;
+	bool wanted = msix_enabled(&vdev->msix) || vdev->wants_doorbells;
+	uint64_t addr = wanted ? vdev->bar_addr : PCI_UNMAPPED;
+	unsigned int i;
+
+	if (addr == vdev->doorbell_addr)
+		return;
+	for (i = 0; i < vdev->params.queues; i++) {
+		struct virtio_queue *q = &vdev->queues[i];
+
+		if (q->doorbell_attached)
+			t->ops->detach(t->ctx, doorbell_gpa(vdev->doorbell_addr, i), 0, q->watch.fd);
+		q->doorbell_attached =
+			addr != PCI_UNMAPPED &&
+			t->ops->attach(t->ctx, doorbell_gpa(addr, i), 0, q->watch.fd) == 0;
+	}
+	vdev->doorbell_addr = addr;
+}
+
+static void virtio_bar_mapped(struct pci_device *dev, unsigned int bar, uint64_t addr)
+{
+	struct virtio_device *vdev = to_virtio(dev);
+
+	(void)bar;
+	vdev->bar_addr = addr;
+	update_doorbells(vdev);
+}
+
+/* ---- common configuration (4.1.4.3) ---- */
+
+static uint16_t shown_vector(const struct virtio_device *vdev, uint16_t vector)
+{
+	return msix_failed(&vdev->msix, vector) ? MSIX_NO_VECTOR : vector;
+}
+
+static void fill_queue_fields(struct virtio_device *vdev, struct virtio_pci_common_cfg *c)
+{
+	const struct virtio_queue *q = selected_queue(vdev);
+
+	if (!q) {
+		c->queue_msix_vector = MSIX_NO_VECTOR;
+		return; /* size 0 says that there is no such queue */
+	}
+	c->queue_size = q->vq.size;
+	c->queue_msix_vector = shown_vector(vdev, q->vector);
+	c->queue_enable = q->vq.enabled;
+	c->queue_notify_off = (uint16_t)q->index;
+	c->queue_desc_lo = (uint32_t)q->vq.desc_addr;
+	c->queue_desc_hi = (uint32_t)(q->vq.desc_addr >> 32);
+	c->queue_avail_lo = (uint32_t)q->vq.avail_addr;
+	c->queue_avail_hi = (uint32_t)(q->vq.avail_addr >> 32);
+	c->queue_used_lo = (uint32_t)q->vq.used_addr;
+	c->queue_used_hi = (uint32_t)(q->vq.used_addr >> 32);
+}
+
+static uint64_t read_common(struct virtio_device *vdev, uint64_t offset, unsigned int size)
+{
+	struct virtio_pci_common_cfg c = {0};
+	uint64_t value = 0;
+
+	if (offset + size > sizeof(c))
+		return 0;
+	pthread_mutex_lock(&vdev->lock);
+	pthread_mutex_lock(&vdev->pci.lock);
+	c.device_feature_select = vdev->device_feature_select;
+	if (vdev->device_feature_select < 2)
+		c.device_feature =
+			(uint32_t)(offered_features(vdev) >> (32 * vdev->device_feature_select));
+	c.guest_feature_select = vdev->driver_feature_select;
+	if (vdev->driver_feature_select < 2)
+		c.guest_feature =
+			(uint32_t)(vdev->driver_features >> (32 * vdev->driver_feature_select));
+	c.msix_config = shown_vector(vdev, vdev->config_vector);
+	c.num_queues = (uint16_t)vdev->params.queues;
+	c.device_status = atomic_load(&vdev->status);
+	c.config_generation = 0; /* the configuration never changes */
+	c.queue_select = vdev->queue_select;
+	fill_queue_fields(vdev, &c);
+	pthread_mutex_unlock(&vdev->pci.lock);
+	pthread_mutex_unlock(&vdev->lock);
+	memcpy(&value, (const char *)&c + offset, size);
+	return value;
+}
+
+static void write_driver_features(struct virtio_device *vdev, uint32_t value)
+{
+	unsigned int shift = 32 * vdev->driver_feature_select;
+
+	if (vdev->driver_feature_select >= 2 ||
+	    (atomic_load(&vdev->status) & VIRTIO_CONFIG_S_FEATURES_OK))
+		return;
+	vdev->driver_features &= ~(0xFFFFFFFFULL << shift);
+	vdev->driver_features |= (uint64_t)value << shift;
+}
+
+static bool features_acceptable(const struct virtio_device *vdev)
+{
+	return !(vdev->driver_features & ~offered_features(vdev)) &&
+	       (vdev->driver_features >> VIRTIO_F_VERSION_1 & 1);
+}
+
+static void set_wants_doorbells(struct virtio_device *vdev, bool wants)
+{
+	pthread_mutex_lock(&vdev->pci.lock);
+	vdev->wants_doorbells = wants;
+	update_doorbells(vdev);
+	pthread_mutex_unlock(&vdev->pci.lock);
+}
+
+/* Virtio 1.2, 2.1 and 3.1.1. Bits are only ever added, all are cleared by writing zero. */
+static void write_status(struct virtio_device *vdev, uint8_t value)
+{
+	uint8_t old = atomic_load(&vdev->status);
+	uint8_t added = value & (uint8_t)~old & DRIVER_STATUS_BITS;
+
+	if (value == 0) {
+		virtio_io_reset(vdev);
+		set_wants_doorbells(vdev, false);
+		return;
+	}
+	if ((added & VIRTIO_CONFIG_S_FEATURES_OK) && !features_acceptable(vdev))
+		added &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
+	if (!((old | added) & VIRTIO_CONFIG_S_FEATURES_OK))
+		added &= (uint8_t)~VIRTIO_CONFIG_S_DRIVER_OK;
+	atomic_fetch_or(&vdev->status, added);
+	if (added & VIRTIO_CONFIG_S_DRIVER_OK) {
+		virtio_io_start(vdev);
+		set_wants_doorbells(vdev,
+				    vdev->driver_features >> VIRTIO_RING_F_EVENT_IDX & 1);
+	}
+}
+
+static uint16_t take_vector(struct virtio_device *vdev, uint16_t vector)
+{
+	uint16_t taken = MSIX_NO_VECTOR;
+
+	pthread_mutex_lock(&vdev->pci.lock);
+	if (vector != MSIX_NO_VECTOR && msix_use(&vdev->msix, vector) == 0)
+		taken = vector;
+	pthread_mutex_unlock(&vdev->pci.lock);
+	return taken;
+}
+
+static void write_vector(struct virtio_device *vdev, uint16_t *where, uint16_t vector)
+{
+	uint16_t taken = take_vector(vdev, vector);
+
+	pthread_mutex_lock(&vdev->pci.lock);
+	*where = taken;
+	pthread_mutex_unlock(&vdev->pci.lock);
+}
+
+static void write_queue_addr(struct virtio_queue *q, uint64_t offset, uint32_t value)
+{
+	struct vq *vq = &q->vq;
+
+	switch (offset) {
+	case VIRTIO_PCI_COMMON_Q_DESCLO: vq_write_addr(vq, &vq->desc_addr, 0, value); break;
+	case VIRTIO_PCI_COMMON_Q_DESCHI: vq_write_addr(vq, &vq->desc_addr, 32, value); break;
+	case VIRTIO_PCI_COMMON_Q_AVAILLO: vq_write_addr(vq, &vq->avail_addr, 0, value); break;
+	case VIRTIO_PCI_COMMON_Q_AVAILHI: vq_write_addr(vq, &vq->avail_addr, 32, value); break;
+	case VIRTIO_PCI_COMMON_Q_USEDLO: vq_write_addr(vq, &vq->used_addr, 0, value); break;
+	case VIRTIO_PCI_COMMON_Q_USEDHI: vq_write_addr(vq, &vq->used_addr, 32, value); break;
+	default: break;
+	}
+}
+
+static void write_common16(struct virtio_device *vdev, uint64_t offset, uint16_t value)
+{
+	struct virtio_queue *q = selected_queue(vdev);
+
+	switch (offset) {
+	case VIRTIO_PCI_COMMON_MSIX: write_vector(vdev, &vdev->config_vector, value); return;
+	case VIRTIO_PCI_COMMON_Q_SELECT: vdev->queue_select = value; return;
+	default: break;
+	}
+	if (!q)
+		return;
+	switch (offset) {
+	case VIRTIO_PCI_COMMON_Q_SIZE: vq_write_size(&q->vq, value); break;
+	case VIRTIO_PCI_COMMON_Q_MSIX: write_vector(vdev, &q->vector, value); break;
+	case VIRTIO_PCI_COMMON_Q_ENABLE:
+		if (value == 1 && !q->vq.enabled)
+			virtio_io_enable_queue(vdev, q);
+		break;
+	default: break;
+	}
+}
+
+static void write_common32(struct virtio_device *vdev, uint64_t offset, uint32_t value)
+{
+	struct virtio_queue *q = selected_queue(vdev);
+
+	switch (offset) {
+	case VIRTIO_PCI_COMMON_DFSELECT: vdev->device_feature_select = value; break;
+	case VIRTIO_PCI_COMMON_GFSELECT: vdev->driver_feature_select = value; break;
+	case VIRTIO_PCI_COMMON_GF: write_driver_features(vdev, value); break;
+	default:
+		if (q)
+			write_queue_addr(q, offset, value);
+		break;
+	}
+}
+
+/* Each field only by an access of its own width (4.1.3.1); the 64-bit ones by halves or whole. */
+static void write_common(struct virtio_device *vdev, uint64_t offset, unsigned int size,
+			 uint64_t value)
+{
+	pthread_mutex_lock(&vdev->lock);
+	if (size == 1 && offset == VIRTIO_PCI_COMMON_STATUS) {
+		write_status(vdev, (uint8_t)value);
+	} else if (size == 2) {
+		write_common16(vdev, offset, (uint16_t)value);
+	} else if (size == 4) {
+		write_common32(vdev, offset, (uint32_t)value);
+	} else if (size == 8 && offset >= VIRTIO_PCI_COMMON_Q_DESCLO && offset % 8 == 0) {
+		write_common32(vdev, offset, (uint32_t)value);
+		write_common32(vdev, offset + 4, (uint32_t)(value >> 32));
+	}
+	pthread_mutex_unlock(&vdev->lock);
+}
+
+/* ---- the BAR ---- */
+
+/* Reading takes the interrupt away (4.1.4.5). */
+static uint64_t read_isr(struct virtio_device *vdev)
+{
+	uint64_t isr;
+
+	pthread_mutex_lock(&vdev->pci.lock);
+	isr = vdev->isr;
+	vdev->isr = 0;
+	virtio_update_intx(vdev);
+	pthread_mutex_unlock(&vdev->pci.lock);
+	return isr;
+}
+
+static uint64_t read_config(const struct virtio_device *vdev, uint64_t offset, unsigned int size)
+{
+	uint64_t value = 0;
+
+	if (offset + size <= vdev->params.config_len)
+		memcpy(&value, (const char *)vdev->params.config + offset, size);
+	return value;
+}
+
+static uint64_t read_msix(struct virtio_device *vdev, uint64_t offset, unsigned int size)
+{
+	uint64_t value;
+
+	pthread_mutex_lock(&vdev->pci.lock);
+	if (offset < AT_PBA)
+		value = msix_table_read(&vdev->msix, offset - AT_TABLE, size);
+	else
+		value = msix_pba_read(&vdev->msix, offset - AT_PBA, size);
+	pthread_mutex_unlock(&vdev->pci.lock);
+	return value;
+}
+
+static uint64_t virtio_bar_read(struct pci_device *dev, unsigned int bar, uint64_t offset,
+				unsigned int size)
+{
+	struct virtio_device *vdev = to_virtio(dev);
+
+	(void)bar;
+	switch (offset / PART_SIZE * PART_SIZE) {
+	case AT_COMMON: return read_common(vdev, offset, size);
+	case AT_ISR: return offset == AT_ISR ? read_isr(vdev) : 0;
+	case AT_CONFIG: return read_config(vdev, offset - AT_CONFIG, size);
+	case AT_TABLE:
+	case AT_PBA: return read_msix(vdev, offset, size);
+	default: return 0;
+	}
+}
+
+static void write_notify(struct virtio_device *vdev, uint64_t offset)
+{
+	uint64_t queue = offset / NOTIFY_MULTIPLIER;
+
+	if (queue < vdev->params.queues && offset % NOTIFY_MULTIPLIER == 0)
+		virtio_io_ring(&vdev->queues[queue]);
+}
+
+static void virtio_bar_write(struct pci_device *dev, unsigned int bar, uint64_t offset,
+			     unsigned int size, uint64_t value)
+{
+	struct virtio_device *vdev = to_virtio(dev);
+
+	(void)bar;
+	switch (offset / PART_SIZE * PART_SIZE) {
+	case AT_COMMON: write_common(vdev, offset, size, value); break;
+	case AT_NOTIFY: write_notify(vdev, offset - AT_NOTIFY); break;
+	case AT_TABLE:
+		pthread_mutex_lock(&vdev->pci.lock);
+		msix_table_write(&vdev->msix, offset - AT_TABLE, size, value);
+		pthread_mutex_unlock(&vdev->pci.lock);
+		break;
+	default: break; /* the rest is read-only */
+	}
+}
+
+/* ---- configuration space ---- */
+
+static bool touches(unsigned int offset, unsigned int size, unsigned int start, unsigned int len)
+{
+	return offset < start + len && offset + size > start;
+}
+
+/* What the window capability (4.1.4.9) points at; false when it is not a possible access. */
+static bool window_target(struct virtio_device *vdev, uint64_t *ret_offset, unsigned int *ret_size)
+{
+	const uint8_t *cap = vdev->pci.cfg + vdev->pci_cfg_cap;
+	uint32_t offset, size;
+
+	pthread_mutex_lock(&vdev->pci.lock);
+	offset = pci_get32(cap + offsetof(struct virtio_pci_cap, offset));
+	size = pci_get32(cap + offsetof(struct virtio_pci_cap, length));
+	if (cap[offsetof(struct virtio_pci_cap, bar)] != BAR_INDEX)
+		size = 0;
+	pthread_mutex_unlock(&vdev->pci.lock);
+	if ((size != 1 && size != 2 && size != 4) || offset % size || offset >= BAR_SIZE)
+		return false;
+	*ret_offset = offset;
+	*ret_size = size;
+	return true;
+}
+
+static bool touches_window_data(const struct virtio_device *vdev, unsigned int offset,
+				unsigned int size)
+{
+	return touches(offset, size, vdev->pci_cfg_cap + sizeof(struct virtio_pci_cap), 4);
+}
+
+static void virtio_cfg_reading(struct pci_device *dev, unsigned int offset, unsigned int size)
+{
+	struct virtio_device *vdev = to_virtio(dev);
+	uint8_t *data = dev->cfg + vdev->pci_cfg_cap + sizeof(struct virtio_pci_cap);
+	unsigned int len;
+	uint64_t at;
+
+	if (!touches_window_data(vdev, offset, size) || !window_target(vdev, &at, &len))
+		return;
+	at = virtio_bar_read(dev, BAR_INDEX, at, len);
+	pthread_mutex_lock(&dev->lock);
+	memcpy(data, &at, len);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+static void write_window(struct virtio_device *vdev)
+{
+	const uint8_t *data = vdev->pci.cfg + vdev->pci_cfg_cap + sizeof(struct virtio_pci_cap);
+	uint64_t at, value = 0;
+	unsigned int len;
+
+	if (!window_target(vdev, &at, &len))
+		return;
+	pthread_mutex_lock(&vdev->pci.lock);
+	memcpy(&value, data, len);
+	pthread_mutex_unlock(&vdev->pci.lock);
+	virtio_bar_write(&vdev->pci, BAR_INDEX, at, len, value);
+}
+
+static void virtio_cfg_written(struct pci_device *dev, unsigned int offset, unsigned int size)
+{
+	struct virtio_device *vdev = to_virtio(dev);
+	bool master, became_master;
+	unsigned int i;
+
+	pthread_mutex_lock(&dev->lock);
+	if (touches(offset, size, vdev->msix.cap + PCI_MSIX_FLAGS, 2)) {
+		msix_cfg_written(&vdev->msix);
+		virtio_update_intx(vdev);
+		update_doorbells(vdev);
+	}
+	master = pci_device_is_bus_master(dev);
+	became_master = !atomic_exchange(&vdev->bus_master, master) && master;
+	pthread_mutex_unlock(&dev->lock);
+
+	for (i = 0; became_master && i < vdev->params.queues; i++)
+		virtio_kick_again(&vdev->queues[i]); /* what was rung meanwhile */
+	if (touches_window_data(vdev, offset, size))
+		write_window(vdev);
+}
+
+static void virtio_reset(struct pci_device *dev)
+{
+	struct virtio_device *vdev = to_virtio(dev);
+
+	pthread_mutex_lock(&vdev->lock);
+	virtio_io_reset(vdev);
+	pthread_mutex_unlock(&vdev->lock);
+	pthread_mutex_lock(&dev->lock);
+	vdev->wants_doorbells = false;
+	msix_reset(&vdev->msix);
+	atomic_store(&vdev->bus_master, false);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+static void virtio_destroy(struct pci_device *dev)
+{
+	struct virtio_device *vdev = to_virtio(dev);
+
+	virtio_io_fini(vdev);
+	msix_fini(&vdev->msix);
+	pci_device_fini(dev);
+	pthread_mutex_destroy(&vdev->lock);
+	vdev->ops->destroy(vdev);
+}
+
+static const struct pci_device_ops virtio_pci_ops = {
+	.bar_read = virtio_bar_read,
+	.bar_write = virtio_bar_write,
+	.bar_mapped = virtio_bar_mapped,
+	.cfg_written = virtio_cfg_written,
+	.cfg_reading = virtio_cfg_reading,
+	.reset = virtio_reset,
+	.destroy = virtio_destroy,
+};
+
+/* A vendor capability of 4.1.4 that says where in the BAR a part lies. Returns its offset. */
+static unsigned int add_part(struct virtio_device *vdev, uint8_t type, unsigned int cap_len,
+			     uint32_t offset, uint32_t length)
+{
+	unsigned int at = pci_device_add_cap(&vdev->pci, PCI_CAP_ID_VNDR, cap_len);
+	uint8_t *cap = vdev->pci.cfg + at;
+
+	cap[offsetof(struct virtio_pci_cap, cap_len)] = (uint8_t)cap_len;
+	cap[offsetof(struct virtio_pci_cap, cfg_type)] = type;
+	cap[offsetof(struct virtio_pci_cap, bar)] = BAR_INDEX;
+	pci_put32(cap + offsetof(struct virtio_pci_cap, offset), offset);
+	pci_put32(cap + offsetof(struct virtio_pci_cap, length), length);
+	return at;
+}
+
+static void add_capabilities(struct virtio_device *vdev)
+{
+	const unsigned int len = sizeof(struct virtio_pci_cap);
+	struct pci_device *dev = &vdev->pci;
+	unsigned int at;
+
+	add_part(vdev, VIRTIO_PCI_CAP_COMMON_CFG, len, AT_COMMON,
+		 sizeof(struct virtio_pci_common_cfg));
+	add_part(vdev, VIRTIO_PCI_CAP_ISR_CFG, len, AT_ISR, 1);
+	if (vdev->params.config_len)
+		add_part(vdev, VIRTIO_PCI_CAP_DEVICE_CFG, len, AT_CONFIG, vdev->params.config_len);
+	at = add_part(vdev, VIRTIO_PCI_CAP_NOTIFY_CFG, sizeof(struct virtio_pci_notify_cap),
+		      AT_NOTIFY, NOTIFY_MULTIPLIER * vdev->params.queues);
+	pci_put32(dev->cfg + at + len, NOTIFY_MULTIPLIER);
+
+	at = add_part(vdev, VIRTIO_PCI_CAP_PCI_CFG, len + 4, 0, 0);
+	vdev->pci_cfg_cap = at;
+	dev->wmask[at + offsetof(struct virtio_pci_cap, bar)] = 0xFF;
+	pci_put32(dev->wmask + at + offsetof(struct virtio_pci_cap, offset), UINT32_MAX);
+	pci_put32(dev->wmask + at + offsetof(struct virtio_pci_cap, length), UINT32_MAX);
+	pci_put32(dev->wmask + at + len, UINT32_MAX);
+}
+
+int virtio_device_init(struct virtio_device *vdev, const struct virtio_device_ops *ops,
+		       const struct virtio_params *params, const struct virtio_env *env)
+{
+	const struct pci_ids ids = {
+		.vendor = VENDOR,
+		.device = MODERN_ID + params->type,
+		.subsystem_vendor = VENDOR,
+		.subsystem = MODERN_ID + params->type,
+		.revision = REVISION,
+		.class_code = params->class_code,
+		.has_intx = true,
+	};
+	int rc;
+
+	assert(params->queues <= VIRTIO_MAX_QUEUES && params->queue_size <= VQ_MAX_SIZE);
+	vdev->ops = ops;
+	vdev->env = *env;
+	vdev->params = *params;
+	vdev->config_vector = MSIX_NO_VECTOR;
+	vdev->bar_addr = PCI_UNMAPPED;
+	vdev->doorbell_addr = PCI_UNMAPPED;
+	pthread_mutex_init(&vdev->lock, NULL);
+
+	pci_device_init(&vdev->pci, &virtio_pci_ops, &ids);
+	pci_device_add_bar(&vdev->pci, BAR_INDEX, BAR_SIZE, true, true);
+	rc = msix_init(&vdev->msix, &vdev->pci, &env->msi, params->queues + 1, BAR_INDEX, AT_TABLE,
+		       AT_PBA);
+	if (rc < 0)
+		goto err_pci;
+	add_capabilities(vdev);
+	rc = virtio_io_init(vdev);
+	if (rc < 0)
+		goto err_msix;
+	return 0;
+
+err_msix:
+	msix_fini(&vdev->msix);
+err_pci:
+	pci_device_fini(&vdev->pci);
+	pthread_mutex_destroy(&vdev->lock);
+	return rc;
+}
