@@ -1,7 +1,6 @@
 # The part of the Makefile about the test machine, sample disks, and running everything. Included from the Makefile.
 
 M := tests/machine
-PYTHON := /usr/bin/python3
 
 .PHONY: deps fetch disks machine machine-shell
 deps:
@@ -10,7 +9,8 @@ deps:
 fetch:
 	$(Q)$(M)/fetch.sh firmware ovmf kernel
 
-disks: fetch
+disks:
+	$(Q)$(M)/fetch.sh firmware
 	$(Q)$(M)/disks.sh
 
 # What boots in QEMU: Debian's kernel, and an initramfs to which each start adds ./vmboot.
