@@ -214,7 +214,7 @@ static void ring_finish_calls(struct ring *ring)
 
 void ring_call(struct ring *ring, void (*fn)(void *arg), void *arg)
 {
-	struct ring_call call = { .fn = fn, .arg = arg };
+	struct ring_call call = {.fn = fn, .arg = arg};
 	struct ring_call **at;
 	const uint64_t one = 1;
 
@@ -308,7 +308,7 @@ int ring_start(struct ring *ring)
 
 static int ring_open_engine(struct ring *ring, enum ring_engine engine, struct vmb_err *err)
 {
-	struct vmb_err refused = { 0 };
+	struct vmb_err refused = {0};
 	int rc;
 
 	if (engine != RING_THREADS) {

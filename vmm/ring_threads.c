@@ -48,9 +48,7 @@ static int64_t threads_do(const struct ring_req *req)
 	case RING_WRITEV:
 		n = pwritev(req->fd, req->iov, (int)req->iov_count, (off_t)req->offset);
 		break;
-	case RING_FSYNC_DATA:
-		n = fdatasync(req->fd);
-		break;
+	case RING_FSYNC_DATA: n = fdatasync(req->fd); break;
 	}
 	return n < 0 ? -errno : n;
 }
@@ -212,11 +210,11 @@ static unsigned int threads_collect(struct ring *ring)
 
 	while ((watch = ring_watch_list_take(&ring->to_arm)))
 		watch->state = RING_WATCH_ARMED;
-	threads->fds[0] = (struct pollfd){ .fd = threads->wake, .events = POLLIN };
+	threads->fds[0] = (struct pollfd){.fd = threads->wake, .events = POLLIN};
 	for (watch = ring->watches; watch; watch = watch->next) {
 		if (watch->state != RING_WATCH_ARMED)
 			continue;
-		threads->fds[n] = (struct pollfd){ .fd = watch->fd, .events = POLLIN };
+		threads->fds[n] = (struct pollfd){.fd = watch->fd, .events = POLLIN};
 		threads->fd_watches[n++] = watch;
 	}
 	return n;

@@ -44,17 +44,14 @@ static uint64_t uring_data(const void *object, enum uring_tag tag)
 static const char *uring_refusal(int code)
 {
 	switch (code) {
-	case ENOSYS:
-		return "this kernel is built without it";
+	case ENOSYS: return "this kernel is built without it";
 	case EPERM:
 	case EACCES:
-		return "it is switched off here (sysctl kernel.io_uring_disabled, or a seccomp filter)";
-	case ENOMEM:
-		return "not enough memory may be locked (ulimit -l)";
-	case EOPNOTSUPP:
-		return "this kernel's is too old (Linux 5.7 is the first that will do)";
-	default:
-		return strerror(code);
+		return "it is switched off here (sysctl kernel.io_uring_disabled, or a seccomp "
+		       "filter)";
+	case ENOMEM: return "not enough memory may be locked (ulimit -l)";
+	case EOPNOTSUPP: return "this kernel's is too old (Linux 5.7 is the first that will do)";
+	default: return strerror(code);
 	}
 }
 
@@ -66,8 +63,8 @@ static int uring_setup(struct uring *uring, unsigned int depth)
 		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,	 /* 5.19 */
 		0,
 	};
-	const unsigned int needed = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
-				    IORING_FEAT_FAST_POLL;
+	const unsigned int needed =
+		IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_FAST_POLL;
 	unsigned int sq = depth + 8 < URING_SQ_MAX ? depth + 8 : URING_SQ_MAX;
 	struct io_uring_params params;
 	unsigned int i;
@@ -116,7 +113,7 @@ static void uring_close(struct ring *ring)
 static int uring_begin(struct ring *ring)
 {
 	struct uring *uring = ring->engine;
-	unsigned int workers[2] = { URING_FILE_WORKERS, URING_OTHER_WORKERS };
+	unsigned int workers[2] = {URING_FILE_WORKERS, URING_OTHER_WORKERS};
 	int rc;
 
 	/*
@@ -180,17 +177,13 @@ static void uring_reap(struct ring *ring)
 	unsigned int head, count = 0;
 	void *object;
 
-	io_uring_for_each_cqe(&uring->io, head, cqe) {
+	io_uring_for_each_cqe(&uring->io, head, cqe)
+	{
 		object = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)URING_TAG_MASK);
 		switch (cqe->user_data & URING_TAG_MASK) {
-		case URING_TAG_REQ:
-			ring_complete(ring, object, cqe->res);
-			break;
-		case URING_TAG_WATCH:
-			uring_watch_event(ring, object, cqe->res);
-			break;
-		default:
-			break; /* a cancellation's own result tells nothing that is needed */
+		case URING_TAG_REQ: ring_complete(ring, object, cqe->res); break;
+		case URING_TAG_WATCH: uring_watch_event(ring, object, cqe->res); break;
+		default: break; /* a cancellation's own result tells nothing that is needed */
 		}
 		count++;
 	}
@@ -205,7 +198,7 @@ static void uring_reap(struct ring *ring)
  */
 static void uring_enter(struct ring *ring, bool block)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
+	const struct timespec pause = {.tv_nsec = 1000000};
 	struct uring *uring = ring->engine;
 	int rc;
 

@@ -56,7 +56,7 @@ int __wrap_io_uring_submit_and_wait(struct io_uring *io, unsigned int count)
 static struct ring *make_ring(void **state, unsigned int depth)
 {
 	enum ring_engine engine = *(enum ring_engine *)*state;
-	struct vmb_err err = { 0 };
+	struct vmb_err err = {0};
 	struct ring *ring = NULL;
 
 	assert_int_equal(ring_create("test", depth, engine, &ring, &err), 0);
@@ -122,7 +122,7 @@ static void job_done(struct ring_req *req, int64_t result)
 static void job_init(struct job *job, struct ring *ring, enum ring_op op, int fd, uint64_t offset)
 {
 	memset(job, 0, sizeof(*job));
-	job->iov = (struct iovec){ job->buf, sizeof(job->buf) };
+	job->iov = (struct iovec){job->buf, sizeof(job->buf)};
 	job->ring = ring;
 	job->req = (struct ring_req){
 		.op = op,
@@ -197,7 +197,8 @@ static void test_read_write_sync(void **state)
 static void test_errors_are_results(void **state)
 {
 	struct ring *ring = make_ring(state, 8);
-	int ro = open("/dev/zero", O_RDONLY | O_CLOEXEC), full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	int ro = open("/dev/zero", O_RDONLY | O_CLOEXEC),
+	    full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	int fd = temp_file(1);
 	struct job *job = malloc(sizeof(*job));
 
@@ -247,7 +248,7 @@ static void test_more_than_depth(void **state)
 	enum { N = 100 };
 	struct ring *ring = make_ring(state, 1);
 	int fd = temp_file(1);
-	struct storm storm = { ring, calloc(N, sizeof(struct job)), N };
+	struct storm storm = {ring, calloc(N, sizeof(struct job)), N};
 	uint8_t want[BLOCK];
 	unsigned int i;
 
@@ -275,7 +276,7 @@ static void test_storm(void **state)
 	enum { N = 400, AGAIN = 20 };
 	struct ring *ring = make_ring(state, N);
 	int fd = temp_file(N);
-	struct storm storm = { ring, calloc(N, sizeof(struct job)), N };
+	struct storm storm = {ring, calloc(N, sizeof(struct job)), N};
 	uint8_t want[BLOCK];
 	unsigned int i;
 
@@ -299,7 +300,7 @@ static void test_storm(void **state)
 /* The same while the kernel keeps saying "interrupted", "no memory now", "completions first". */
 static void test_storm_of_refusals(void **state)
 {
-	static const int faults[] = { EINTR, EAGAIN, EBUSY };
+	static const int faults[] = {EINTR, EAGAIN, EBUSY};
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
@@ -578,7 +579,7 @@ static void *call_1000(void *arg)
 
 static void test_calls_from_several_threads(void **state)
 {
-	struct calls calls = { .ring = make_ring(state, 4) };
+	struct calls calls = {.ring = make_ring(state, 4)};
 	pthread_t threads[4];
 	unsigned int i;
 
@@ -619,7 +620,7 @@ static void test_drain_runs_no_other_callback(void **state)
 	enum { N = 64 };
 	struct ring *ring = make_ring(state, N);
 	int fd = temp_file(N);
-	struct drain_scene scene = { .storm = { ring, calloc(N, sizeof(struct job)), N } };
+	struct drain_scene scene = {.storm = {ring, calloc(N, sizeof(struct job)), N}};
 	struct counter bell;
 	unsigned int i, done = 0;
 
@@ -681,7 +682,7 @@ static void test_destroy_under_load(void **state)
 
 	for (round = 0; round < 20; round++) {
 		struct ring *ring = make_ring(state, N);
-		struct storm storm = { ring, calloc(N, sizeof(struct job)), N };
+		struct storm storm = {ring, calloc(N, sizeof(struct job)), N};
 		int fd = temp_file(N);
 		pthread_t helper;
 
@@ -726,7 +727,7 @@ static void test_destroy_ends_a_hanging_read(void **state)
 	job_init(job, ring, RING_READV, pipefd[0], 0);
 	assert_int_equal(ring_start(ring), 0);
 	{
-		struct storm storm = { ring, job, 1 };
+		struct storm storm = {ring, job, 1};
 
 		ring_call(ring, do_submit_all, &storm);
 	}
@@ -748,16 +749,17 @@ static void refuse_io_uring(int code)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned int)code),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog prog = { 4, filter };
+	struct sock_fprog prog = {4, filter};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
 		_exit(9);
 }
 
 /* In a child with a filter: 0 when all is as it should be, else the number of the step. */
 static int check_refused(int code, const char *word)
 {
-	struct vmb_err err = { 0 };
+	struct vmb_err err = {0};
 	struct ring *ring = NULL;
 	struct job *job = malloc(sizeof(*job));
 	int fd = temp_file(1), rc = 0;
@@ -789,9 +791,9 @@ static void test_refused(void **state)
 		int code;
 		const char *word;
 	} cases[] = {
-		{ ENOSYS, "built without" },
-		{ EPERM, "io_uring_disabled" },
-		{ ENOMEM, "ulimit" },
+		{ENOSYS, "built without"},
+		{EPERM, "io_uring_disabled"},
+		{ENOMEM, "ulimit"},
 	};
 	unsigned int i;
 	int status;
@@ -811,7 +813,7 @@ static void test_refused(void **state)
 
 static void test_bad_depth(void **state)
 {
-	struct vmb_err err = { 0 };
+	struct vmb_err err = {0};
 	struct ring *ring = NULL;
 
 	(void)state;
@@ -822,8 +824,11 @@ static void test_bad_depth(void **state)
 
 static enum ring_engine io_uring = RING_IO_URING, threads = RING_THREADS;
 
-#define BOTH(f)                                                                                    \
-	{ #f " (io_uring)", f, NULL, NULL, &io_uring }, { #f " (threads)", f, NULL, NULL, &threads }
+#define BOTH(f)                                          \
+	{#f " (io_uring)", f, NULL, NULL, &io_uring},    \
+	{                                                \
+#f " (threads)", f, NULL, NULL, &threads \
+	}
 
 int main(void)
 {
@@ -832,7 +837,7 @@ int main(void)
 		BOTH(test_errors_are_results),
 		BOTH(test_more_than_depth),
 		BOTH(test_storm),
-		{ "test_storm_of_refusals", test_storm_of_refusals, NULL, NULL, &io_uring },
+		{"test_storm_of_refusals", test_storm_of_refusals, NULL, NULL, &io_uring},
 		BOTH(test_eventfd),
 		BOTH(test_eventfd_nonblocking),
 		BOTH(test_eventfd_that_is_none),
@@ -844,8 +849,8 @@ int main(void)
 		BOTH(test_drain_runs_no_other_callback),
 		BOTH(test_destroy_without_start),
 		BOTH(test_destroy_under_load),
-		{ "test_destroy_ends_a_hanging_read", test_destroy_ends_a_hanging_read, NULL, NULL,
-		  &io_uring },
+		{"test_destroy_ends_a_hanging_read", test_destroy_ends_a_hanging_read, NULL, NULL,
+		 &io_uring},
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bad_depth),
 	};

@@ -25,7 +25,7 @@ struct disk_req {
 	uint64_t offset; /* bytes; the caller has checked offset + length against the size */
 	const struct iovec *iov; /* lives until done() */
 	unsigned int iov_count;
-	uint64_t length; /* sum of IOV */
+	uint64_t length;			       /* sum of IOV */
 	void (*done)(struct disk_req *req, int error); /* 0 or -errno */
 	void *priv; /* the disk's own, NULL outside submit()..done() */
 };

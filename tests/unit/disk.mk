@@ -1,0 +1,2 @@
+$(B)/tests/unit/test_disk_raw: TEST_LDFLAGS = \
+	-Wl,--wrap=ring_submit -Wl,--wrap=preadv -Wl,--wrap=pwritev
