@@ -261,7 +261,7 @@ static int acpi_add_ssdt(struct acpi_builder *b, unsigned int cpus)
 	struct acpi_ssdt ssdt = ACPI_SSDT_INIT;
 	size_t size = sizeof(ssdt) + cpus * sizeof(cpu), scope, at;
 	unsigned int i;
-	char name[8];
+	char name[12];
 	uint8_t *buf;
 	int r;
 
