@@ -8,4 +8,6 @@
 
 #define CMD_USAGE 64
 
+int cmd_doctor(int argc, char **argv);
+
 #endif

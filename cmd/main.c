@@ -17,6 +17,8 @@ static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 
 static const struct command commands[] = {
+	{"doctor", cmd_doctor, "[--can-run-firmware]",
+	 "examine whether this computer can run virtual machines"},
 	{"version", cmd_version, "", "print the version"},
 	{"help", cmd_help, "", "print this list"},
 };
