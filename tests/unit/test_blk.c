@@ -1,0 +1,654 @@
+/* virtio-blk as a driver sees it, over a disk whose answers the test controls. virtio 1.2, 5.2. */
+#include "virtio_driver.h"
+
+#include <linux/virtio_blk.h>
+
+#define DISK_SIZE (1ULL << 20)
+#define SECTORS	  (DISK_SIZE / 512)
+
+#define NEXT	 VRING_DESC_F_NEXT
+#define WRITE	 VRING_DESC_F_WRITE
+#define INDIRECT VRING_DESC_F_INDIRECT
+
+#define F_EVENT_IDX (1ULL << VIRTIO_RING_F_EVENT_IDX)
+#define F_INDIRECT  (1ULL << VIRTIO_RING_F_INDIRECT_DESC)
+#define F_FLUSH	    (1ULL << VIRTIO_BLK_F_FLUSH)
+
+struct fixture {
+	struct test_machine m;
+	struct fake_disk *disk;
+	_Atomic int destroyed;
+};
+
+static void start_with(struct fixture *f, struct fake_disk *disk)
+{
+	struct pci_device *dev;
+
+	machine_init(&f->m);
+	f->disk = disk;
+	f->destroyed = 0;
+	disk->destroyed = &f->destroyed;
+	assert_int_equal(virtio_blk_create(&f->m.env, &disk->disk, 0, &dev), 0);
+	machine_start(&f->m, dev);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	start_with(f, fake_disk_new(DISK_SIZE));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	machine_fini(&f->m);
+	assert_int_equal(f->destroyed, 1);
+	free(f);
+	return 0;
+}
+
+static void put_header(struct test_machine *m, uint64_t gpa, uint32_t type, uint64_t sector)
+{
+	const struct virtio_blk_outhdr hdr = {.type = type, .sector = sector};
+
+	assert_int_equal(gm_write(m->mem, gpa, &hdr, sizeof(hdr)), 0);
+}
+
+/* Descriptors HEAD..HEAD+2: header, DATA_LEN bytes at GPA_DATA (if any), status. */
+static void put_request(struct test_machine *m, unsigned int head, uint32_t type, uint64_t sector,
+			uint32_t data_len, uint16_t data_flags)
+{
+	uint64_t hdr = GPA_HEADER + 16 * head, status = GPA_STATUS + head;
+
+	put_header(m, hdr, type, sector);
+	*ram(m, status) = 0xEE;
+	if (data_len) {
+		set_desc(m, head, hdr, 16, NEXT, (uint16_t)(head + 1));
+		set_desc(m, head + 1, GPA_DATA + 0x10000 * head, data_len, NEXT | data_flags,
+			 (uint16_t)(head + 2));
+	} else {
+		set_desc(m, head, hdr, 16, NEXT, (uint16_t)(head + 2));
+	}
+	set_desc(m, head + 2, status, 1, WRITE, 0);
+	make_available(m, (uint16_t)head);
+}
+
+/* Makes the request of descriptors 0..2, waits, returns the status byte; *ret_len is used.len. */
+static uint8_t do_request(struct test_machine *m, uint32_t type, uint64_t sector, uint32_t data_len,
+			  uint16_t data_flags, uint32_t *ret_len)
+{
+	struct vring_used_elem e;
+
+	put_request(m, 0, type, sector, data_len, data_flags);
+	kick(m);
+	e = wait_used(m);
+	assert_int_equal(e.id, 0);
+	*ret_len = e.len;
+	return *ram(m, GPA_STATUS);
+}
+
+/* ---- what the device says of itself ---- */
+
+static void identity(void **state)
+{
+	struct test_machine *m = &((struct fixture *)*state)->m;
+
+	assert_int_equal(cfg_read(m, PCI_VENDOR_ID, 2), 0x1AF4);
+	assert_int_equal(cfg_read(m, PCI_DEVICE_ID, 2), 0x1042);
+	assert_true(cfg_read(m, PCI_REVISION_ID, 1) >= 1);
+	/* EDK2 writes NvVars onto disks of mass storage controllers. */
+	assert_int_not_equal(cfg_read(m, PCI_CLASS_DEVICE + 1, 1), 0x01);
+}
+
+static void configuration(void **state)
+{
+	struct test_machine *m = &((struct fixture *)*state)->m;
+
+	driver_up(m, 0, 8);
+	assert_int_equal(bus_read(m->mmio, m->config + 0, 4), SECTORS);
+	assert_int_equal(bus_read(m->mmio, m->config + 4, 4), 0);
+	assert_int_equal(bus_read(m->mmio, m->config + 0, 8), SECTORS);
+	assert_int_equal(bus_read(m->mmio, m->config + 12, 4), 254); /* seg_max */
+	assert_int_equal(bus_read(m->mmio, m->config + 20, 4), 512); /* blk_size */
+	bus_write(m->mmio, m->config + 0, 4, 1);
+	assert_int_equal(bus_read(m->mmio, m->config + 0, 4), SECTORS);
+}
+
+static void features(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t wanted = 1ULL << VIRTIO_F_VERSION_1 | F_EVENT_IDX | F_INDIRECT | F_FLUSH |
+				1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE;
+
+	driver_map_bar(&f->m, TEST_BAR);
+	driver_find(&f->m, TEST_BAR);
+	/* Nothing else either: what is offered must be true (no SCSI, no multiqueue, no discard). */
+	assert_int_equal(features_read(&f->m), wanted);
+}
+
+/* ---- requests ---- */
+
+static void read_one_sector(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	uint32_t len;
+
+	driver_up(m, F_FLUSH, 8);
+	memset(ram(m, GPA_DATA), 0xA5, 1024);
+	assert_int_equal(do_request(m, VIRTIO_BLK_T_IN, 5, 512, WRITE, &len), VIRTIO_BLK_S_OK);
+	assert_int_equal(len, 513);
+	assert_memory_equal(ram(m, GPA_DATA), f->disk->bytes + 5 * 512, 512);
+	assert_int_equal(*ram(m, GPA_DATA + 512), 0xA5);
+}
+
+static void write_one_sector(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	uint32_t len;
+
+	driver_up(m, F_FLUSH, 8);
+	memset(ram(m, GPA_DATA), 0x5A, 512);
+	assert_int_equal(do_request(m, VIRTIO_BLK_T_OUT, 7, 512, 0, &len), VIRTIO_BLK_S_OK);
+	assert_int_equal(len, 1);
+	assert_memory_equal(ram(m, GPA_DATA), f->disk->bytes + 7 * 512, 512);
+	assert_int_equal(f->disk->flushes, 0);
+}
+
+static void last_sector_and_beyond(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	static const struct {
+		uint64_t sector;
+		uint32_t len;
+		uint8_t status;
+	} cases[] = {
+		{SECTORS - 1, 512, VIRTIO_BLK_S_OK},
+		{SECTORS - 2, 1024, VIRTIO_BLK_S_OK},
+		{SECTORS - 1, 1024, VIRTIO_BLK_S_IOERR},
+		{SECTORS, 512, VIRTIO_BLK_S_IOERR},
+		{UINT64_MAX, 512, VIRTIO_BLK_S_IOERR},
+		{UINT64_MAX / 512, 512, VIRTIO_BLK_S_IOERR},
+		{UINT64_MAX / 512 + 1, 512, VIRTIO_BLK_S_IOERR}, /* * 512 wraps to 0 */
+		{1ULL << 55, 512, VIRTIO_BLK_S_IOERR},
+		{0, 511, VIRTIO_BLK_S_IOERR},
+		{0, 513, VIRTIO_BLK_S_IOERR},
+	};
+
+	driver_up(m, F_FLUSH, 8);
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int write = 0; write < 2; write++) {
+			uint32_t len;
+			int before = f->disk->reads + f->disk->writes;
+			uint8_t status = do_request(m, write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN,
+						    cases[i].sector, cases[i].len,
+						    write ? 0 : WRITE, &len);
+
+			assert_int_equal(status, cases[i].status);
+			if (status == VIRTIO_BLK_S_IOERR) {
+				assert_int_equal(len, 1);
+				assert_int_equal(f->disk->reads + f->disk->writes, before);
+			}
+		}
+	}
+}
+
+static void flush(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t len;
+
+	driver_up(&f->m, F_FLUSH, 8);
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_FLUSH, 0, 0, 0, &len), VIRTIO_BLK_S_OK);
+	assert_int_equal(len, 1);
+	assert_int_equal(f->disk->flushes, 1);
+}
+
+/* 5.2.6.2: without FLUSH negotiated, a completed write is on the medium. */
+static void write_through_without_flush_feature(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t len;
+
+	driver_up(&f->m, 0, 8);
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_OUT, 0, 512, 0, &len), VIRTIO_BLK_S_OK);
+	assert_int_equal(len, 1);
+	assert_int_equal(f->disk->flushes, 1);
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_IN, 0, 512, WRITE, &len), VIRTIO_BLK_S_OK);
+	assert_int_equal(f->disk->flushes, 1);
+}
+
+static void get_id(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	static const char padded[20] = "TEST-1";
+	uint32_t len;
+
+	driver_up(m, F_FLUSH, 8);
+	memset(ram(m, GPA_DATA), 0xA5, 64);
+	assert_int_equal(do_request(m, VIRTIO_BLK_T_GET_ID, 0, 20, WRITE, &len), VIRTIO_BLK_S_OK);
+	assert_int_equal(len, 21);
+	assert_memory_equal(ram(m, GPA_DATA), padded, 20);
+	assert_int_equal(*ram(m, GPA_DATA + 20), 0xA5);
+
+	/* A serial of 20 characters has no NUL; a buffer that is too small gets the beginning. */
+	memcpy(f->disk->disk.serial, "ABCDEFGHIJKLMNOPQRST", 21);
+	assert_int_equal(do_request(m, VIRTIO_BLK_T_GET_ID, 0, 64, WRITE, &len), VIRTIO_BLK_S_OK);
+	assert_int_equal(len, 21);
+	assert_memory_equal(ram(m, GPA_DATA), "ABCDEFGHIJKLMNOPQRST", 20);
+	assert_int_equal(*ram(m, GPA_DATA + 20), 0xA5);
+	assert_int_equal(do_request(m, VIRTIO_BLK_T_GET_ID, 0, 4, WRITE, &len), VIRTIO_BLK_S_OK);
+	assert_int_equal(len, 5);
+}
+
+static void unknown_types(void **state)
+{
+	struct fixture *f = *state;
+	static const uint32_t types[] = {2, 3, 5, 7, 9, VIRTIO_BLK_T_DISCARD,
+					 VIRTIO_BLK_T_WRITE_ZEROES, 14, 0x80000000u, UINT32_MAX};
+	uint32_t len;
+
+	driver_up(&f->m, F_FLUSH, 8);
+	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		assert_int_equal(do_request(&f->m, types[i], 0, 512, 0, &len), VIRTIO_BLK_S_UNSUPP);
+		assert_int_equal(len, 1);
+	}
+	assert_int_equal(f->disk->writes, 0);
+}
+
+static void disk_error(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t len;
+
+	driver_up(&f->m, F_FLUSH, 8);
+	f->disk->error = -EIO;
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_IN, 0, 512, WRITE, &len),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(len, 1);
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_OUT, 0, 512, 0, &len), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_FLUSH, 0, 0, 0, &len), VIRTIO_BLK_S_IOERR);
+	f->disk->error = 0;
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_IN, 0, 512, WRITE, &len), VIRTIO_BLK_S_OK);
+}
+
+static void no_data_at_all(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t len;
+
+	driver_up(&f->m, F_FLUSH, 8);
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_IN, 0, 0, 0, &len), VIRTIO_BLK_S_OK);
+	assert_int_equal(len, 1);
+	assert_int_equal(f->disk->reads, 0);
+}
+
+static void read_only_disk(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct fake_disk *disk = fake_disk_new(DISK_SIZE);
+	uint32_t len;
+
+	(void)state;
+	disk->disk.read_only = true;
+	start_with(f, disk);
+	driver_map_bar(&f->m, TEST_BAR);
+	driver_find(&f->m, TEST_BAR);
+	assert_true(features_read(&f->m) >> VIRTIO_BLK_F_RO & 1);
+	driver_start(&f->m, F_FLUSH, 8); /* a driver that ignores RO */
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_OUT, 0, 512, 0, &len), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(disk->writes, 0);
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_IN, 0, 512, WRITE, &len), VIRTIO_BLK_S_OK);
+	machine_fini(&f->m);
+	free(f);
+}
+
+static void disk_of_odd_size(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	uint32_t len;
+
+	(void)state;
+	start_with(f, fake_disk_new(1000));
+	driver_up(&f->m, F_FLUSH, 8);
+	assert_int_equal(bus_read(f->m.mmio, f->m.config, 8), 1);
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_IN, 0, 512, WRITE, &len), VIRTIO_BLK_S_OK);
+	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_IN, 1, 512, WRITE, &len),
+			 VIRTIO_BLK_S_IOERR);
+	machine_fini(&f->m);
+	free(f);
+}
+
+/* ---- framing: where one piece ends is the driver's choice (2.7.4) ---- */
+
+static void header_and_data_in_small_pieces(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	struct vring_used_elem e;
+
+	driver_up(m, F_FLUSH, 16);
+	put_header(m, GPA_HEADER, VIRTIO_BLK_T_OUT, 3);
+	for (unsigned int i = 0; i < 512; i++)
+		*ram(m, GPA_DATA + i) = (uint8_t)(i ^ 0x77);
+	/* Header in three pieces, the last of them in one descriptor with the first data bytes. */
+	memcpy(ram(m, GPA_HEADER + 0x100), ram(m, GPA_HEADER + 10), 6);
+	memcpy(ram(m, GPA_HEADER + 0x106), ram(m, GPA_DATA), 100);
+	set_desc(m, 0, GPA_HEADER, 1, NEXT, 1);
+	set_desc(m, 1, GPA_HEADER + 1, 9, NEXT, 2);
+	set_desc(m, 2, GPA_HEADER + 0x100, 106, NEXT, 3);
+	set_desc(m, 3, GPA_DATA + 100, 412, NEXT, 4);
+	set_desc(m, 4, GPA_STATUS, 1, WRITE, 0);
+	make_available(m, 0);
+	kick(m);
+	e = wait_used(m);
+	assert_int_equal(e.len, 1);
+	assert_int_equal(*ram(m, GPA_STATUS), VIRTIO_BLK_S_OK);
+	assert_memory_equal(f->disk->bytes + 3 * 512, ram(m, GPA_DATA), 512);
+}
+
+static void status_behind_the_data_in_one_piece(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	struct vring_used_elem e;
+
+	driver_up(m, F_FLUSH, 8);
+	put_header(m, GPA_HEADER, VIRTIO_BLK_T_IN, 9);
+	memset(ram(m, GPA_DATA), 0xA5, 600);
+	set_desc(m, 0, GPA_HEADER, 16, NEXT, 1);
+	set_desc(m, 1, GPA_DATA, 200, NEXT | WRITE, 2);
+	set_desc(m, 2, GPA_DATA + 200, 313, WRITE, 0);
+	make_available(m, 0);
+	kick(m);
+	e = wait_used(m);
+	assert_int_equal(e.len, 513);
+	assert_int_equal(*ram(m, GPA_DATA + 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(*ram(m, GPA_DATA + 513), 0xA5);
+	assert_memory_equal(ram(m, GPA_DATA), f->disk->bytes + 9 * 512, 512);
+}
+
+static void indirect_with_the_most_segments(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	struct vring_desc *table;
+	struct vring_used_elem e;
+
+	driver_up(m, F_FLUSH | F_INDIRECT, 256);
+	table = gm_ptr(m->mem, GPA_INDIRECT, 256 * 16);
+	put_header(m, GPA_HEADER, VIRTIO_BLK_T_IN, 0);
+	table[0] = (struct vring_desc){GPA_HEADER, 16, NEXT, 1};
+	for (uint16_t i = 0; i < 254; i++)
+		table[1 + i] = (struct vring_desc){GPA_DATA + 1024 * i, 512, NEXT | WRITE,
+						   (uint16_t)(i + 2)};
+	table[255] = (struct vring_desc){GPA_STATUS, 1, WRITE, 0};
+	set_desc(m, 9, GPA_INDIRECT, 256 * 16, INDIRECT, 0);
+	make_available(m, 9);
+	kick(m);
+	e = wait_used(m);
+	assert_int_equal(e.id, 9);
+	assert_int_equal(e.len, 254 * 512 + 1);
+	for (unsigned int i = 0; i < 254; i++)
+		assert_memory_equal(ram(m, GPA_DATA + 1024 * i), f->disk->bytes + 512 * i, 512);
+}
+
+/* ---- many at once ---- */
+
+static void answers_come_in_any_order(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	unsigned int seen = 0;
+
+	driver_up(m, F_FLUSH | F_EVENT_IDX, 32);
+	f->disk->hold = true;
+	for (unsigned int i = 0; i < 8; i++)
+		put_request(m, 3 * i, VIRTIO_BLK_T_IN, i, 512, WRITE);
+	kick(m);
+	settle(m);
+	assert_int_equal(f->disk->held_count, 8);
+	assert_int_equal(used_idx(m), 0);
+	fake_disk_release(f->disk, m->ring);
+	for (unsigned int i = 0; i < 8; i++) {
+		struct vring_used_elem e = wait_used(m);
+
+		assert_int_equal(e.len, 513);
+		assert_int_equal(*ram(m, GPA_STATUS + e.id), VIRTIO_BLK_S_OK);
+		assert_memory_equal(ram(m, GPA_DATA + 0x10000 * e.id),
+				    f->disk->bytes + e.id / 3 * 512, 512);
+		seen |= 1u << e.id / 3;
+	}
+	assert_int_equal(seen, 0xFF);
+}
+
+/* One interrupt for a batch, and used.idx moves once. */
+static void one_interrupt_for_a_batch(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+
+	driver_up(m, F_FLUSH, 32);
+	f->disk->hold = true;
+	for (unsigned int i = 0; i < 8; i++)
+		put_request(m, 3 * i, VIRTIO_BLK_T_IN, i, 512, WRITE);
+	kick(m);
+	settle(m);
+	fake_disk_release(f->disk, m->ring);
+	for (unsigned int i = 0; i < 8; i++)
+		wait_used(m);
+	settle(m);
+	assert_int_equal(m->pin.rises, 1);
+	assert_int_equal(bus_read(m->mmio, m->isr, 1), 1);
+	assert_int_equal(m->pin.level, 0);
+}
+
+/* Firmware: no interrupts wanted, looks right after the doorbell. The answer is there already. */
+static void polling_driver_never_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+
+	driver_up(m, F_FLUSH, 8);
+	avail_ring(m)->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	for (unsigned int i = 0; i < 100; i++) {
+		put_request(m, 0, VIRTIO_BLK_T_IN, i, 512, WRITE);
+		kick(m);
+		assert_int_equal(used_idx(m), (uint16_t)(i + 1));
+	}
+	assert_int_equal(m->pin.rises, 0);
+	(void)f;
+}
+
+/* A disk that does not answer must not hold the vCPU. */
+static void polling_driver_is_not_held_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	struct timespec a, b;
+
+	driver_up(m, F_FLUSH, 8);
+	avail_ring(m)->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	f->disk->hold = true;
+	put_request(m, 0, VIRTIO_BLK_T_IN, 0, 512, WRITE);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	kick(m);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_true((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 1000);
+	assert_int_equal(used_idx(m), 0);
+	fake_disk_release(f->disk, m->ring);
+	assert_int_equal(wait_used(m).len, 513);
+}
+
+/* ---- hostile guests ---- */
+
+/* The device asks for a reset, says so by an interrupt, and works again after it. */
+static void assert_broken_then_recovers(struct fixture *f)
+{
+	struct test_machine *m = &f->m;
+	uint32_t len;
+
+	for (int i = 0; i < 50000 && !(status_read(m) & VIRTIO_CONFIG_S_NEEDS_RESET); i++)
+		usleep(100);
+	assert_true(status_read(m) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_int_equal(wait_level(m, 1), 1);
+	assert_true(bus_read(m->mmio, m->isr, 1) & VIRTIO_PCI_ISR_CONFIG);
+	assert_int_equal(used_idx(m), 0);
+	driver_start(m, F_FLUSH, 8);
+	assert_false(status_read(m) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_int_equal(do_request(m, VIRTIO_BLK_T_IN, 1, 512, WRITE, &len), VIRTIO_BLK_S_OK);
+	assert_memory_equal(ram(m, GPA_DATA), f->disk->bytes + 512, 512);
+}
+
+static void short_header(void **state)
+{
+	struct fixture *f = *state;
+
+	driver_up(&f->m, F_FLUSH, 8);
+	set_desc(&f->m, 0, GPA_HEADER, 15, NEXT, 1);
+	set_desc(&f->m, 1, GPA_STATUS, 1, WRITE, 0);
+	make_available(&f->m, 0);
+	kick(&f->m);
+	assert_broken_then_recovers(f);
+}
+
+static void no_status_byte(void **state)
+{
+	struct fixture *f = *state;
+
+	driver_up(&f->m, F_FLUSH, 8);
+	put_header(&f->m, GPA_HEADER, VIRTIO_BLK_T_OUT, 0);
+	set_desc(&f->m, 0, GPA_HEADER, 16, NEXT, 1);
+	set_desc(&f->m, 1, GPA_DATA, 512, 0, 0);
+	make_available(&f->m, 0);
+	kick(&f->m);
+	assert_broken_then_recovers(f);
+	assert_int_equal(f->disk->writes, 0);
+}
+
+static void only_writable(void **state)
+{
+	struct fixture *f = *state;
+
+	driver_up(&f->m, F_FLUSH, 8);
+	set_desc(&f->m, 0, GPA_DATA, 512, WRITE, 0);
+	make_available(&f->m, 0);
+	kick(&f->m);
+	assert_broken_then_recovers(f);
+}
+
+static void duplicate_head_while_in_flight(void **state)
+{
+	struct fixture *f = *state;
+
+	driver_up(&f->m, F_FLUSH, 8);
+	f->disk->hold = true;
+	put_request(&f->m, 0, VIRTIO_BLK_T_IN, 0, 512, WRITE);
+	make_available(&f->m, 0);
+	kick(&f->m);
+	settle(&f->m);
+	assert_int_equal(f->disk->reads, 1);
+	f->disk->hold = false;
+	assert_broken_then_recovers(f);
+}
+
+/* After the reset is acknowledged nothing of the old requests may show up in guest memory. */
+static void reset_with_io_in_flight(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	uint32_t len;
+
+	for (unsigned int round = 0; round < 50; round++) {
+		driver_up(m, F_FLUSH | F_INDIRECT, 32);
+		f->disk->hold = true;
+		for (unsigned int i = 0; i < 8; i++)
+			put_request(m, 3 * i, i % 2 ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT, 64 + i,
+				    512, i % 2 ? WRITE : 0);
+		kick(m);
+		if (round % 2)
+			settle(m);
+		common_write(m, VIRTIO_PCI_COMMON_STATUS, 1, 0);
+		assert_int_equal(status_read(m), 0);
+		assert_int_equal(f->disk->held_count, 0);
+		assert_int_equal(used_idx(m), 0);
+		for (unsigned int i = 0; i < 8; i++)
+			assert_int_equal(*ram(m, GPA_STATUS + 3 * i), 0xEE);
+		f->disk->hold = false;
+		memset(ram(m, GPA_USED), 0x5C, 64);
+		settle(m);
+		for (unsigned int i = 0; i < 64; i++)
+			assert_int_equal(*ram(m, GPA_USED + i), 0x5C);
+	}
+	driver_start(m, F_FLUSH, 8);
+	assert_int_equal(do_request(m, VIRTIO_BLK_T_IN, 2, 512, WRITE, &len), VIRTIO_BLK_S_OK);
+	assert_memory_equal(ram(m, GPA_DATA), f->disk->bytes + 1024, 512);
+}
+
+static void machine_reset_and_destroy_with_io_in_flight(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+
+	driver_up(m, F_FLUSH, 8);
+	f->disk->hold = true;
+	put_request(m, 0, VIRTIO_BLK_T_OUT, 0, 512, 0);
+	kick(m);
+	settle(m);
+	pci_bus_reset(m->pci);
+	assert_int_equal(f->disk->held_count, 0);
+	assert_int_equal(cfg_read(m, PCI_COMMAND, 2), 0);
+
+	f->disk->hold = true;
+	driver_up(m, F_FLUSH, 8);
+	put_request(m, 0, VIRTIO_BLK_T_OUT, 0, 512, 0);
+	kick(m);
+	settle(m);
+	assert_int_equal(f->disk->held_count, 1); /* teardown destroys it like this */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(identity, setup, teardown),
+		cmocka_unit_test_setup_teardown(configuration, setup, teardown),
+		cmocka_unit_test_setup_teardown(features, setup, teardown),
+		cmocka_unit_test_setup_teardown(read_one_sector, setup, teardown),
+		cmocka_unit_test_setup_teardown(write_one_sector, setup, teardown),
+		cmocka_unit_test_setup_teardown(last_sector_and_beyond, setup, teardown),
+		cmocka_unit_test_setup_teardown(flush, setup, teardown),
+		cmocka_unit_test_setup_teardown(write_through_without_flush_feature, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(get_id, setup, teardown),
+		cmocka_unit_test_setup_teardown(unknown_types, setup, teardown),
+		cmocka_unit_test_setup_teardown(disk_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_data_at_all, setup, teardown),
+		cmocka_unit_test(read_only_disk),
+		cmocka_unit_test(disk_of_odd_size),
+		cmocka_unit_test_setup_teardown(header_and_data_in_small_pieces, setup, teardown),
+		cmocka_unit_test_setup_teardown(status_behind_the_data_in_one_piece, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(indirect_with_the_most_segments, setup, teardown),
+		cmocka_unit_test_setup_teardown(answers_come_in_any_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_interrupt_for_a_batch, setup, teardown),
+		cmocka_unit_test_setup_teardown(polling_driver_never_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(polling_driver_is_not_held_for_ever, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(short_header, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_status_byte, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_writable, setup, teardown),
+		cmocka_unit_test_setup_teardown(duplicate_head_while_in_flight, setup, teardown),
+		cmocka_unit_test_setup_teardown(reset_with_io_in_flight, setup, teardown),
+		cmocka_unit_test_setup_teardown(machine_reset_and_destroy_with_io_in_flight, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests_name("blk", tests, NULL, NULL);
+}
