@@ -116,7 +116,7 @@ static void host_find_kvm(const struct host_facts *facts, struct host_finding *f
 		return;
 	}
 	host_find(f, n, HOST_OK, "KVM", "/dev/kvm works, up to %u virtual CPUs.",
-		  facts->ability.max_cpus);
+		  facts->ability.max_cpus < VM_MAX_CPUS ? facts->ability.max_cpus : VM_MAX_CPUS);
 	if (host_judge_ability(&facts->ability, &err) < 0)
 		host_find(f, n, HOST_MISSING, "self-test", "%s", err.text);
 	else

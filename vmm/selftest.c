@@ -43,7 +43,8 @@
 
 /*
  * The guest. It starts in 32-bit protected mode at SELFTEST_CODE (where it is copied to: addresses
- * are made from differences of labels). BL holds the step; a wrong result jumps to .Lwrong.
+ * are made from differences of labels). BL holds the step, announcing it spoils AL; a
+ * wrong result jumps to .Lwrong.
  */
 __asm__(
 	".pushsection .rodata.selftest, \"a\", @progbits\n"
@@ -125,7 +126,7 @@ __asm__(
 	"	pxor	%xmm1, %xmm1\n"
 	"	fxrstor64 0x100(%rdi)\n"
 	"	movq	%xmm1, %rcx\n"
-	"	cmpq	%rax, %rcx\n"
+	"	cmpq	24(%rdi), %rcx\n"
 	"	jne	.Lwrong\n"
 
 	/* Step 5: cmpxchg16b, once that swaps and once that does not. */

@@ -5,7 +5,7 @@
  * full output buffer that never drains makes Linux do so after 16 reads, and "input buffer full" is
  * the one bit that stays clear, since that is what code waits for before it sends the reset.
  *
- * Not here: port 0x61, which KVM's timer chip owns.
+ * Not here: port 0x61, the speaker and NMI register that PCs keep among these.
  */
 #include "vmm/platform/platform.h"
 
