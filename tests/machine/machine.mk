@@ -27,7 +27,7 @@ machine-shell: vmboot machine disks
 .PHONY: run
 run:
 	$(Q)$(M)/deps.sh build run
-	$(Q)$(MAKE) --no-print-directory vmboot disks machine
+	$(Q)$(MAKE) -s vmboot disks machine
 	$(Q)$(M)/run.sh
 
 # Every test. tests/check adds the counts up and prints the one total line.

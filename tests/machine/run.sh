@@ -27,5 +27,6 @@ if why=$("${as_root[@]}" ./vmboot doctor --can-run-firmware 2>&1); then
 	exit
 fi
 why=$(tail -n 1 <<<"$why")
-echo "run: ${why:-this host cannot run firmware in KVM.} The same menu opens in an emulated machine (allow 20 s)."
+why=${why%%[:.]*}	# what is wrong; `vmboot doctor` tells the rest
+echo "run: ${why:-This host cannot run firmware}, so the menu opens in an emulated machine (allow 20 s)."
 exec tests/machine/run-in-machine -i --menu vmboot --disk build/disks/sample.img --disk build/disks/guest.img
