@@ -85,6 +85,22 @@ $(DSDT_H): vmm/platform/dsdt.asl
 .PHONY: gen
 gen: $(GENERATED)
 
+# ---- terminal descriptions for machines without terminfo: ui/terminal.c ------------------------------
+TERMINFO_NAMES := linux vt100 vt220 xterm xterm-256color screen screen-256color tmux tmux-256color
+gen: $(GEN)/terminfo.h
+# The comment line infocmp begins with would make ncurses refuse the whole text.
+$(GEN)/terminfo.h: Makefile
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)set -e -o pipefail; { \
+	echo '/* Made by the Makefile with infocmp -Q2. */'; \
+	echo 'static const struct { const char *name, *data; } terminfo_table[] = {'; \
+	for t in $(TERMINFO_NAMES); do \
+		data=$$(infocmp -Q2 $$t | grep -v '^#' | tr -d '\n'); \
+		printf '\t{"%s", "%s"},\n' "$$t" "$$data"; \
+	done; \
+	echo '};'; } > $@.tmp && mv $@.tmp $@
+
 # ---- unit tests: tests/unit/test_NAME.c, each one cmocka program, sanitized ----------------------
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=build/san/tests/unit/%)

@@ -9,5 +9,6 @@
 #define CMD_USAGE 64
 
 int cmd_doctor(int argc, char **argv);
+int cmd_menu(int argc, char **argv);
 
 #endif

@@ -17,6 +17,8 @@ static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 
 static const struct command commands[] = {
+	{"menu", cmd_menu, "[--ascii] [--socket PATH]",
+	 "the menu (also without any command); starts a daemon if none runs"},
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},
 	{"version", cmd_version, "", "print the version"},

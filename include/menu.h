@@ -1,0 +1,22 @@
+/* The menu role as cmd/ starts it. */
+#ifndef VMB_INCLUDE_MENU_H
+#define VMB_INCLUDE_MENU_H
+
+#include <stdbool.h>
+
+#include "err.h"
+
+struct menu_options {
+	bool ascii;	  /* no UTF-8, whatever the terminal says of itself */
+	bool owns_daemon; /* the daemon on the socket was started for this menu and ends with it */
+};
+
+/*
+ * Runs the menu on standard input and output (which must be a terminal) with the daemon on SOCK
+ * (SOCK_SEQPACKET; borrowed, made non-blocking) until the operator leaves. 0, or -errno with the
+ * sentence in ERR: -EPIPE the daemon is gone, -EPROTO it is of another version, -EINTR a signal
+ * ended the menu, -EIO the terminal is gone. The terminal is as it was before on every return.
+ */
+int menu_run(int sock, const struct menu_options *options, struct vmb_err *err);
+
+#endif

@@ -1,0 +1,60 @@
+/* See include/daemon_path.h. */
+#include "daemon_path.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int path_join(char *buf, size_t size, const char *dir, const char *rest)
+{
+	size_t n = strlen(dir) + strlen(rest);
+
+	if (n >= size)
+		return -ENAMETOOLONG;
+	snprintf(buf, size, "%s%s", dir, rest);
+	return 0;
+}
+
+/* The XDG specification: a relative path in these variables is to be ignored. */
+static const char *path_from_env(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && value[0] == '/' ? value : NULL;
+}
+
+int daemon_path_socket(char *buf, size_t size, struct vmb_err *err)
+{
+	size_t cap = sizeof(((struct sockaddr_un *)0)->sun_path);
+	const char *dir = "/run";
+
+	if (geteuid() != 0) {
+		dir = path_from_env("XDG_RUNTIME_DIR");
+		if (!dir)
+			return vmb_err_set(err, ENOENT,
+					   "XDG_RUNTIME_DIR is not set, so there is no place for the "
+					   "daemon's socket. Run vmboot as root, or log in again.");
+	}
+	if (path_join(buf, size < cap ? size : cap, dir, "/vmboot/daemon.sock") < 0)
+		return vmb_err_set(err, ENAMETOOLONG, "The path of the daemon's socket below %s is "
+				   "too long for a socket. Set XDG_RUNTIME_DIR to a shorter one.", dir);
+	return 0;
+}
+
+int daemon_path_vars(char *buf, size_t size)
+{
+	const char *dir;
+
+	if (geteuid() == 0)
+		return path_join(buf, size, "/var/lib", "/vmboot/machine.vars");
+	dir = path_from_env("XDG_STATE_HOME");
+	if (dir)
+		return path_join(buf, size, dir, "/vmboot/machine.vars");
+	dir = path_from_env("HOME");
+	if (dir)
+		return path_join(buf, size, dir, "/.local/state/vmboot/machine.vars");
+	return -ENOENT;
+}

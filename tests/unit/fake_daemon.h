@@ -1,0 +1,435 @@
+/*
+ * A daemon for tests of the menu: speaks menu_proto.h from a script, in a process of its own. What the
+ * menu asked for is left in shared memory.
+ */
+#ifndef VMB_TESTS_FAKE_DAEMON_H
+#define VMB_TESTS_FAKE_DAEMON_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "loop.h"
+#include "menu_proto.h"
+#include "proto.h"
+#include "vmm_proto.h"
+
+enum fake_scene {
+	FAKE_NORMAL,
+	FAKE_EMPTY,   /* no disk, no firmware */
+	FAKE_HOSTILE, /* labels and guest output that try to act on the terminal */
+	FAKE_MANY,    /* 60 disks */
+	FAKE_SETUP,   /* the guest replays tests/data/ovmf-2022.11-setup.bin */
+	FAKE_REFUSE,  /* every start is refused */
+	FAKE_NO_KVM,
+	FAKE_VANISH,  /* closes the socket after the first message */
+	FAKE_FLOOD,   /* the guest writes random bytes without end */
+};
+
+struct fake_seen {
+	volatile int hello, start, reset, power, kill, forget, open, rescan, input_len;
+	volatile bool vm_alive;
+	struct vm_config config;
+	char input[256];
+};
+
+struct fake_daemon {
+	pid_t pid;
+	char path[108];
+	struct fake_seen *seen; /* shared with the daemon's process */
+};
+
+struct fake {
+	int sock;
+	enum fake_scene scene;
+	struct fake_seen *seen;
+	struct menu_vm vm;
+	uint64_t started_ms;
+	uint64_t random;
+	int rescans;
+};
+
+static void fake_send(struct fake *f, uint32_t type, const void *body, size_t size)
+{
+	int rc;
+
+	while ((rc = proto_send(f->sock, type, body, size, NULL, 0)) == -EAGAIN) {
+		struct pollfd p = {.fd = f->sock, .events = POLLOUT};
+
+		poll(&p, 1, 1000);
+	}
+	if (rc < 0)
+		_exit(0);
+}
+
+static struct menu_device fake_disk(const char *name, const char *transport, const char *model,
+				    const char *serial, uint64_t size)
+{
+	struct menu_device d = {.size = size, .logical_block = 512, .state = MENU_DEVICE_READY};
+
+	snprintf(d.name, sizeof(d.name), "%s", name);
+	snprintf(d.path, sizeof(d.path), "/dev/%s", name);
+	snprintf(d.transport, sizeof(d.transport), "%s", transport);
+	snprintf(d.model, sizeof(d.model), "%s", model);
+	snprintf(d.serial, sizeof(d.serial), "%s", serial);
+	return d;
+}
+
+static struct menu_device fake_part(const char *parent, const char *name, const char *fstype,
+				    const char *label, uint64_t size)
+{
+	struct menu_device d = fake_disk(name, "", "", "", size);
+
+	snprintf(d.parent, sizeof(d.parent), "%s", parent);
+	snprintf(d.fstype, sizeof(d.fstype), "%s", fstype);
+	snprintf(d.label, sizeof(d.label), "%s", label);
+	snprintf(d.uuid, sizeof(d.uuid), "4a5c-11ee");
+	return d;
+}
+
+static struct menu_firmware fake_firmware(const char *device, const char *path, int usable,
+					  const char *reason)
+{
+	struct menu_firmware fw = {.size = 4 << 20, .usable = (uint8_t)usable};
+
+	snprintf(fw.device, sizeof(fw.device), "%s", device);
+	snprintf(fw.path, sizeof(fw.path), "%s", path);
+	snprintf(fw.kind, sizeof(fw.kind), "%s", usable ? "PVH ELF" : "flash image");
+	snprintf(fw.version, sizeof(fw.version), "%s", usable ? "edk2-2026.08" : "");
+	snprintf(fw.reason, sizeof(fw.reason), "%s", reason);
+	return fw;
+}
+
+/* The list in parts of two, as a daemon with long lists sends it. */
+static void fake_send_list(struct fake *f, uint32_t type, const void *items, size_t item,
+			   unsigned int count)
+{
+	static uint8_t buf[sizeof(struct menu_list) + 2 * sizeof(struct menu_device)];
+	unsigned int at = 0;
+
+	do {
+		unsigned int n = count - at < 2 ? count - at : 2;
+		struct menu_list list = {.count = n, .first = at == 0, .last = at + n == count};
+
+		memcpy(buf, &list, sizeof(list));
+		memcpy(buf + sizeof(list), (const char *)items + at * item, n * item);
+		fake_send(f, type, buf, sizeof(list) + n * item);
+		at += n;
+	} while (at < count);
+}
+
+static void fake_send_normal_lists(struct fake *f)
+{
+	struct menu_device d[9];
+	struct menu_firmware fw[3];
+
+	d[0] = fake_disk("nvme0n1", "nvme", "Samsung SSD 980 500GB", "S64DNX0R401234", 500107862016);
+	d[1] = fake_part("nvme0n1", "nvme0n1p1", "vfat", "EFI", 512 << 20);
+	d[2] = fake_part("nvme0n1", "nvme0n1p2", "xfs", "system", 42949672960);
+	d[3] = fake_part("nvme0n1", "nvme0n1p3", "crypto_LUKS", "", 400ULL << 30);
+	d[4] = fake_disk("sda", "sata", "WDC WD20EFRX-68E", "WD-WCC4M0123456", 2000398934016);
+	d[5] = fake_part("sda", "sda1", "ext4", "data", 2000397868544);
+	d[5].in_use = 1;
+	snprintf(d[5].use, sizeof(d[5].use), "mounted on /data");
+	d[6] = fake_disk("sdb", "usb", "SanDisk Ultra", "4C530001", 32ULL << 30);
+	d[6].removable = 1;
+	d[7] = fake_disk("sdc", "sata", "ST4000DM", "ZDH1234", 4ULL << 40);
+	d[7].state = MENU_DEVICE_FAILED;
+	snprintf(d[7].note, sizeof(d[7].note), "no answer for 10 s, skipped");
+	d[8] = fake_disk("sr0", "sata", "DVDRAM", "", 0);
+	fw[0] = fake_firmware("/dev/nvme0n1p2", "/boot/CLOUDHV.fd", 1, "");
+	fw[1] = fake_firmware("", "/usr/share/cloud-hypervisor/CLOUDHV.fd", 1, "");
+	fw[2] = fake_firmware("", "/usr/share/OVMF/OVMF_CODE_4M.fd", 0,
+			      "It is a flash image, which needs another platform. Use CLOUDHV.fd.");
+	fake_send_list(f, MENU_DEVICES, d, sizeof(d[0]), 9);
+	fake_send_list(f, MENU_FIRMWARES, fw, sizeof(fw[0]), 3);
+}
+
+/* What a hostile disk may be called: escapes that retitle, clear, answer; bidi marks; wide text. */
+#define FAKE_EVIL "\033]0;owned\007\033[2J\033[31mEVIL\xE2\x80\xAE\xC2\x9B" "5m\x80\xFF"
+
+static void fake_send_hostile_lists(struct fake *f)
+{
+	struct menu_device d[3];
+	struct menu_firmware fw[1];
+
+	d[0] = fake_disk("sda", "usb", FAKE_EVIL, FAKE_EVIL, 1ULL << 63);
+	memset(d[0].serial, 'S', sizeof(d[0].serial)); /* not terminated */
+	d[1] = fake_part("sda", "sda1", FAKE_EVIL, "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E\xE6\x97\xA5"
+			 "\xE6\x9C\xAC\xE8\xAA\x9E\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E", 1);
+	d[2] = fake_part("sda", "sda2", "vfat", FAKE_EVIL, 0);
+	fw[0] = fake_firmware("/dev/sda1", "/" FAKE_EVIL "/" FAKE_EVIL, 1, "");
+	fake_send_list(f, MENU_DEVICES, d, sizeof(d[0]), 3);
+	fake_send_list(f, MENU_FIRMWARES, fw, sizeof(fw[0]), 1);
+}
+
+static void fake_send_many_lists(struct fake *f)
+{
+	struct menu_device *d = calloc(60, sizeof(*d));
+	struct menu_firmware fw = fake_firmware("/dev/vd7", "/CLOUDHV.fd", 1, "");
+	char name[16];
+
+	for (int i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "vd%d", i);
+		d[i] = fake_disk(name, "virtio", "", name, 1ULL << 30);
+	}
+	fake_send_list(f, MENU_DEVICES, d, sizeof(*d), 60);
+	fake_send_list(f, MENU_FIRMWARES, &fw, sizeof(fw), 1);
+	free(d);
+}
+
+static void fake_send_lists(struct fake *f)
+{
+	if (f->scene == FAKE_EMPTY) {
+		fake_send_list(f, MENU_DEVICES, NULL, sizeof(struct menu_device), 0);
+		fake_send_list(f, MENU_FIRMWARES, NULL, sizeof(struct menu_firmware), 0);
+	} else if (f->scene == FAKE_HOSTILE) {
+		fake_send_hostile_lists(f);
+	} else if (f->scene == FAKE_MANY) {
+		fake_send_many_lists(f);
+	} else {
+		fake_send_normal_lists(f);
+	}
+}
+
+static void fake_send_vm(struct fake *f)
+{
+	if (f->vm.state == MENU_VM_RUNNING)
+		f->vm.run_ms = loop_now_ms() - f->started_ms;
+	f->seen->vm_alive = f->vm.state == MENU_VM_RUNNING;
+	fake_send(f, MENU_VM, &f->vm, sizeof(f->vm));
+}
+
+static void fake_hello(struct fake *f)
+{
+	struct menu_welcome w = {
+		.version = MENU_PROTO_VERSION,
+		.host_cpus = 8,
+		.host_memory = 16ULL << 30,
+		.host_memory_free = 6ULL << 30,
+		.kvm_ok = f->scene != FAKE_NO_KVM,
+		.firmware_ok = f->scene != FAKE_NO_KVM,
+		.host_name = "rack7-n3",
+	};
+
+	if (f->scene == FAKE_NO_KVM)
+		snprintf(w.kvm_text, sizeof(w.kvm_text), "/dev/kvm missing. CPU has no vmx/svm flag.");
+	fake_send(f, MENU_WELCOME, &w, sizeof(w));
+	fake_send_lists(f);
+	fake_send_vm(f);
+}
+
+static void fake_console(struct fake *f, const char *text)
+{
+	fake_send(f, MENU_CONSOLE, text, strlen(text));
+}
+
+static void fake_replay(struct fake *f, const char *path)
+{
+	char buf[512];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	while (fd >= 0 && (n = read(fd, buf, sizeof(buf))) > 0)
+		fake_send(f, MENU_CONSOLE, buf, (size_t)n);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void fake_start(struct fake *f, const void *body, size_t size)
+{
+	static const char refusal[] = "\x02\0\0\0/dev/sda is mounted on / by this host. Attach it "
+				      "read-only or as an overlay.";
+
+	f->seen->start++;
+	if (size != sizeof(f->vm.config))
+		_exit(3);
+	memcpy(&f->seen->config, body, size);
+	if (f->scene == FAKE_REFUSE || f->vm.state == MENU_VM_RUNNING) {
+		fake_send(f, MENU_REFUSED, refusal, sizeof(refusal) - 1);
+		return;
+	}
+	f->vm = (struct menu_vm){.state = MENU_VM_STARTING};
+	memcpy(&f->vm.config, body, size);
+	fake_send_vm(f);
+	f->vm.state = MENU_VM_RUNNING;
+	f->started_ms = loop_now_ms();
+	fake_send_vm(f);
+	fake_console(f, "\033[2J\033[01;01H\033[=3h");
+	if (f->scene == FAKE_SETUP)
+		fake_replay(f, "tests/data/ovmf-2022.11-setup.bin");
+	else if (f->scene == FAKE_HOSTILE)
+		fake_console(f, "guest says " FAKE_EVIL "\033Pq#0\033\\\033[6n\033[c after");
+	else
+		fake_console(f, "BdsDxe: loading Boot0001 \"UEFI Shell\"\r\n"
+				"BdsDxe: starting Boot0001 \"UEFI Shell\"\r\nShell> ");
+}
+
+static void fake_end(struct fake *f, uint32_t reason, const char *text)
+{
+	f->vm.state = MENU_VM_ENDED;
+	f->vm.reason = reason;
+	f->vm.run_ms = loop_now_ms() - f->started_ms;
+	f->vm.vars_saved = 1;
+	snprintf(f->vm.text, sizeof(f->vm.text), "%s", text);
+	fake_send_vm(f);
+}
+
+/* What the guest does with its keyboard: echoes, and ends on ^D. */
+static void fake_input(struct fake *f, const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int at = f->seen->input_len;
+
+		if (at < (int)sizeof(f->seen->input) - 1) {
+			f->seen->input[at] = bytes[i];
+			f->seen->input_len = at + 1;
+		}
+		if (bytes[i] == 4)
+			fake_end(f, VMM_EXIT_POWER_OFF, "The guest switched itself off.");
+		else if (bytes[i] == 6)
+			fake_end(f, VMM_EXIT_GUEST_FAULT,
+				 "VM stopped: triple fault at RIP 0x7fe01234, vcpu 0 (KVM_EXIT_SHUTDOWN).");
+		else if (f->scene != FAKE_SETUP && bytes[i] >= 0x20 && bytes[i] < 0x7F)
+			fake_send(f, MENU_CONSOLE, bytes + i, 1);
+	}
+}
+
+static void fake_message(struct fake *f, uint32_t type, const void *body, size_t size)
+{
+	switch (type) {
+	case MENU_HELLO:
+		f->seen->hello++;
+		fake_hello(f);
+		if (f->scene == FAKE_VANISH)
+			_exit(0);
+		break;
+	case MENU_START: fake_start(f, body, size); break;
+	case MENU_VM_RESET:
+		f->seen->reset++;
+		f->vm.resets++;
+		fake_send_vm(f);
+		break;
+	case MENU_VM_POWER: f->seen->power++; break;
+	case MENU_VM_KILL:
+		f->seen->kill++;
+		fake_end(f, VMM_EXIT_STOPPED, "Stopped by the operator.");
+		break;
+	case MENU_VM_FORGET:
+		f->seen->forget++;
+		if (f->vm.state == MENU_VM_ENDED)
+			f->vm = (struct menu_vm){0};
+		fake_send_vm(f);
+		break;
+	case MENU_CONSOLE_OPEN: f->seen->open++; break;
+	case MENU_INPUT: fake_input(f, body, size); break;
+	case MENU_RESCAN:
+		f->seen->rescan++;
+		fake_send_lists(f);
+		break;
+	default: break;
+	}
+}
+
+static void fake_flood(struct fake *f)
+{
+	char buf[4096];
+
+	for (size_t i = 0; i < sizeof(buf); i++) {
+		f->random = f->random * 6364136223846793005ULL + 1442695040888963407ULL;
+		buf[i] = (char)(f->random >> 33);
+		if (i % 7 == 0)
+			buf[i] = 0x1B;
+	}
+	if (proto_send(f->sock, MENU_CONSOLE, buf, sizeof(buf), NULL, 0) == -EPIPE)
+		_exit(0);
+}
+
+static void fake_serve(struct fake *f)
+{
+	static uint8_t body[PROTO_MAX_BODY];
+
+	for (;;) {
+		struct pollfd p = {.fd = f->sock, .events = POLLIN};
+		bool flood = f->scene == FAKE_FLOOD && f->vm.state == MENU_VM_RUNNING;
+		uint32_t type;
+		int size;
+
+		if (poll(&p, 1, flood ? 5 : -1) == 0) {
+			fake_flood(f);
+			continue;
+		}
+		size = proto_recv(f->sock, &type, body, sizeof(body), NULL, 0, NULL);
+		if (size == -EAGAIN)
+			continue;
+		if (size < 0)
+			return;
+		fake_message(f, type, body, (size_t)size);
+	}
+}
+
+/* Serves menus on the listening socket, one after the other; the VM outlives them. */
+static void fake_main(int listener, enum fake_scene scene, struct fake_seen *seen)
+{
+	struct fake f = {.scene = scene, .seen = seen, .random = 1};
+
+	signal(SIGPIPE, SIG_IGN);
+	for (;;) {
+		f.sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (f.sock < 0)
+			_exit(1);
+		fake_serve(&f);
+		close(f.sock);
+	}
+}
+
+static int fake_listen(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	unlink(path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 4) < 0) {
+		perror(path);
+		exit(1);
+	}
+	return fd;
+}
+
+static void fake_daemon_start(struct fake_daemon *d, enum fake_scene scene)
+{
+	int listener;
+
+	d->seen = mmap(NULL, sizeof(*d->seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (d->seen == MAP_FAILED)
+		exit(1);
+	snprintf(d->path, sizeof(d->path), "/tmp/vmboot-test-%d.sock", (int)getpid());
+	listener = fake_listen(d->path);
+	d->pid = fork();
+	if (d->pid == 0)
+		fake_main(listener, scene, d->seen);
+	close(listener);
+}
+
+static void fake_daemon_stop(struct fake_daemon *d)
+{
+	kill(d->pid, SIGKILL);
+	waitpid(d->pid, NULL, 0);
+	unlink(d->path);
+	munmap(d->seen, sizeof(*d->seen));
+}
+
+#endif

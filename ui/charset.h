@@ -1,0 +1,33 @@
+/*
+ * What a guest writes, as UTF-8 for the terminal emulator. Firmware before 2023 writes code page
+ * 437, later firmware UTF-8, and nothing announces which.
+ */
+#ifndef VMB_UI_CHARSET_H
+#define VMB_UI_CHARSET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct charset {
+	uint8_t held[4]; /* head of a sequence whose rest has not come yet */
+	unsigned int held_len;
+	int cp437_score; /* above 0: bytes that could be either are taken for code page 437 */
+};
+
+/* Room OUT needs for N bytes of input. */
+#define CHARSET_ROOM(n) (((n) + 4) * 3)
+
+/*
+ * Converts N bytes. Valid UTF-8 passes, any other byte from 0x80 on is code page 437. A two-byte
+ * sequence may be both (0xC4 0xBF: "Ŀ", or a line and a corner); then what came before decides.
+ * An incomplete sequence at the end is held back. CHARSET starts zeroed. Returns bytes written.
+ */
+size_t charset_convert(struct charset *charset, const uint8_t *in, size_t n, char *out);
+
+/* Writes what is held back, as code page 437: nothing followed it for a while. */
+size_t charset_flush(struct charset *charset, char *out);
+
+/* Code page 437's BYTE (0x80 and up) as a Unicode character. */
+uint32_t charset_cp437(uint8_t byte);
+
+#endif

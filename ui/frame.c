@@ -1,0 +1,92 @@
+/* See ui/frame.h. */
+#include "ui/frame.h"
+
+#include <stdio.h>
+
+#include "ui/draw.h"
+
+int frame_body_rows(int rows)
+{
+	return rows - FRAME_BODY_ROW - FRAME_PREVIEW_ROWS - 4;
+}
+
+int frame_preview_row(int rows)
+{
+	return rows - 3 - FRAME_PREVIEW_ROWS;
+}
+
+static void draw_title(const struct ui *ui, const char *title)
+{
+	char host[80];
+	int left = draw_columns(" vmboot " VMBOOT_VERSION) + 2, right, room;
+
+	draw_text(0, 0, ui->cols, UI_TITLE, " vmboot " VMBOOT_VERSION);
+	snprintf(host, sizeof(host), "host: %s ", ui->model.welcome.host_name);
+	if (!ui->model.welcome.host_name[0])
+		host[0] = '\0';
+	right = draw_right(0, ui->cols / 2, ui->cols - ui->cols / 2, UI_TITLE, host);
+	room = ui->cols - right - 2 - left;
+	if (room > draw_columns(title))
+		left += (room - draw_columns(title)) / 2;
+	else
+		room = room > 0 ? room : 0;
+	draw_text(0, left, draw_columns(title) < room ? draw_columns(title) : room, UI_TITLE, title);
+}
+
+static int hints_width(const struct frame_hint *hints, bool all)
+{
+	int width = 0;
+
+	for (; hints->key; hints++)
+		if (all || !hints->optional)
+			width += draw_columns(hints->key) + 1 + draw_columns(hints->label) + 2;
+	return width;
+}
+
+static void draw_hints(const struct ui *ui, int row, const struct frame_hint *hints)
+{
+	bool all = hints_width(hints, true) <= ui->cols;
+	int col = 1;
+
+	for (; hints->key; hints++) {
+		int key = draw_columns(hints->key), label = draw_columns(hints->label);
+
+		if (hints->optional && !all)
+			continue;
+		if (col + key + 1 + label >= ui->cols)
+			break;
+		draw_text(row, col, key, UI_KEY, hints->key);
+		draw_text(row, col + key + 1, label, UI_NORMAL, hints->label);
+		col += key + 1 + label + 2;
+	}
+}
+
+void frame_draw(struct ui *ui, const char *title, const struct frame_hint *hints, const char *idle)
+{
+	int rows = ui->rows;
+
+	draw_title(ui, title);
+	draw_rule(1);
+	draw_rule(frame_preview_row(rows) - 1);
+	draw_rule(rows - 3);
+	draw_hints(ui, rows - 2, hints);
+	/* The last cell of the last row stays empty: some terminals scroll when it is written. */
+	if (ui->status[0])
+		draw_text(rows - 1, 1, ui->cols - 2, ui->status_element, ui->status);
+	else
+		draw_text(rows - 1, 1, ui->cols - 2, UI_STATUS, idle);
+}
+
+char *frame_format_time(uint64_t ms, char *buf, size_t size)
+{
+	uint64_t s = ms / 1000;
+	unsigned int days = (unsigned int)(s / 86400);
+
+	if (days > 0)
+		snprintf(buf, size, "%ud %02u:%02u:%02u", days, (unsigned int)(s / 3600 % 24),
+			 (unsigned int)(s / 60 % 60), (unsigned int)(s % 60));
+	else
+		snprintf(buf, size, "%02u:%02u:%02u", (unsigned int)(s / 3600),
+			 (unsigned int)(s / 60 % 60), (unsigned int)(s % 60));
+	return buf;
+}

@@ -1,0 +1,34 @@
+/*
+ * The frame every screen but the console shares: title row, rule, body, rule, three rows of preview,
+ * rule, key row, status row. It never moves.
+ */
+#ifndef VMB_UI_FRAME_H
+#define VMB_UI_FRAME_H
+
+#include "ui/ui.h"
+
+#define FRAME_BODY_ROW	   2
+#define FRAME_PREVIEW_ROWS 3
+
+/* One "key what-it-does" of the key row; OPTIONAL ones are left out on a narrow terminal. */
+struct frame_hint {
+	const char *key, *label;
+	bool optional;
+};
+
+/* Rows of the body on a screen of ROWS rows. */
+int frame_body_rows(int rows);
+
+/* First row of the preview. */
+int frame_preview_row(int rows);
+
+/*
+ * Draws all but body and preview. TITLE stands in the middle of the first row; IDLE is the status line
+ * when nothing was said. HINTS ends with a NULL key.
+ */
+void frame_draw(struct ui *ui, const char *title, const struct frame_hint *hints, const char *idle);
+
+/* "00:03:12" (or "3d 00:03:12") from milliseconds. */
+char *frame_format_time(uint64_t ms, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,237 @@
+/* See ui/plan.h. */
+#include "ui/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon_path.h"
+#include "text.h"
+
+#define MIB (1ULL << 20)
+
+void plan_free(struct plan *plan)
+{
+	free(plan->choices);
+	*plan = (struct plan){0};
+}
+
+const char *plan_attach_name(enum plan_attach attach)
+{
+	static const char *const names[] = {"off", "read-write", "read-only", "overlay"};
+
+	return names[attach];
+}
+
+const char *plan_basename(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static bool refuse(const char **why, const char *text)
+{
+	if (why)
+		*why = text;
+	return false;
+}
+
+bool plan_attach_allowed(const struct model *model, const struct menu_device *device,
+			 enum plan_attach attach, const char **why)
+{
+	const char *use;
+
+	if (attach == PLAN_OFF)
+		return true;
+	if (device->size == 0)
+		return refuse(why, "no medium in it");
+	if (device->state == MENU_DEVICE_FAILED)
+		return refuse(why, device->note[0] ? device->note : "it does not answer");
+	if (attach != PLAN_READ_WRITE)
+		return true;
+	use = model_device_use(model, device);
+	if (use)
+		return refuse(why, use);
+	if (device->read_only)
+		return refuse(why, "the device is read-only");
+	return true;
+}
+
+static enum plan_attach plan_default(const struct model *model, const struct menu_device *device)
+{
+	if (model_device_use(model, device) || device->state == MENU_DEVICE_SKIPPED ||
+	    !plan_attach_allowed(model, device, PLAN_READ_ONLY, NULL))
+		return PLAN_OFF;
+	if (device->read_only || device->removable)
+		return PLAN_READ_ONLY;
+	return PLAN_READ_WRITE;
+}
+
+static struct plan_choice *find_choice(const struct plan *plan, const struct menu_device *device)
+{
+	for (unsigned int i = 0; i < plan->choice_count; i++)
+		if (strcmp(plan->choices[i].path, device->path) == 0)
+			return &plan->choices[i];
+	return NULL;
+}
+
+enum plan_attach plan_attach_of(const struct plan *plan, const struct model *model,
+				const struct menu_device *device)
+{
+	const struct plan_choice *choice = find_choice(plan, device);
+
+	if (choice && plan_attach_allowed(model, device, choice->attach, NULL))
+		return choice->attach;
+	/* A choice that has become impossible must not turn into something the operator did not say. */
+	return choice ? PLAN_OFF : plan_default(model, device);
+}
+
+int plan_choose(struct plan *plan, const struct menu_device *device, enum plan_attach attach)
+{
+	struct plan_choice *choice = find_choice(plan, device), *grown;
+
+	if (choice) {
+		choice->attach = attach;
+		return 0;
+	}
+	grown = realloc(plan->choices, (plan->choice_count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	plan->choices = grown;
+	choice = &grown[plan->choice_count++];
+	text_copy(choice->path, sizeof(choice->path), device->path);
+	choice->attach = attach;
+	return 0;
+}
+
+enum plan_attach plan_next(const struct plan *plan, const struct model *model,
+			   const struct menu_device *device, int step)
+{
+	enum plan_attach attach = plan_attach_of(plan, model, device);
+
+	do {
+		attach = (enum plan_attach)(((int)attach + step + PLAN_ATTACH_COUNT) %
+					    PLAN_ATTACH_COUNT);
+	} while (!plan_attach_allowed(model, device, attach, NULL));
+	return attach;
+}
+
+enum plan_attach plan_toggle(const struct plan *plan, const struct model *model,
+			     const struct menu_device *device)
+{
+	enum plan_attach attach;
+
+	if (plan_attach_of(plan, model, device) != PLAN_OFF)
+		return PLAN_OFF;
+	attach = plan_default(model, device);
+	if (attach == PLAN_OFF && plan_attach_allowed(model, device, PLAN_READ_ONLY, NULL))
+		attach = PLAN_READ_ONLY;
+	return attach;
+}
+
+uint64_t plan_memory(const struct plan *plan, const struct model *model)
+{
+	uint64_t memory = VM_DEFAULT_MEMORY, room = model->welcome.host_memory_free / 4 * 3;
+
+	if (plan->memory)
+		return plan->memory;
+	while (model->welcomed && memory > room && memory > VM_MIN_MEMORY)
+		memory /= 2;
+	return memory;
+}
+
+uint32_t plan_cpus(const struct plan *plan)
+{
+	return plan->cpus ? plan->cpus : 1;
+}
+
+int plan_parse_memory(const struct model *model, const char *text, uint64_t *ret, struct vmb_err *err)
+{
+	char asked[16], room[16];
+	uint64_t bytes;
+
+	if (text_parse_size(text, &bytes) < 0)
+		return vmb_err_set(err, EINVAL, "Not a size. Write 512M or 2G.");
+	/* A bare small number is meant as something else than bytes. */
+	if (bytes < VM_MIN_MEMORY)
+		return vmb_err_set(err, ERANGE, "%s asked: at least 64M is needed.%s",
+				   text_format_size(bytes, asked, sizeof(asked)),
+				   bytes < 65536 ? " Add M or G to the number." : "");
+	if (bytes > model->welcome.host_memory_free)
+		return vmb_err_set(err, ERANGE, "%s free, %s asked: will not start.",
+				   text_format_size(model->welcome.host_memory_free, room,
+						    sizeof(room)),
+				   text_format_size(bytes, asked, sizeof(asked)));
+	*ret = bytes / MIB * MIB;
+	return 0;
+}
+
+int plan_parse_cpus(const struct model *model, const char *text, uint32_t *ret, struct vmb_err *err)
+{
+	uint64_t cpus, max = model->welcome.host_cpus;
+
+	if (max > VM_MAX_CPUS)
+		max = VM_MAX_CPUS;
+	if (text_parse_uint(text, 0, UINT32_MAX, &cpus) < 0)
+		return vmb_err_set(err, EINVAL, "Not a number. Write 1 to %u.", (unsigned int)max);
+	if (cpus == 0)
+		return vmb_err_set(err, ERANGE, "At least one CPU is needed.");
+	if (cpus > max)
+		return vmb_err_set(err, ERANGE, "CPU count %u > %u host: will not start.",
+				   (unsigned int)cpus, (unsigned int)max);
+	*ret = (uint32_t)cpus;
+	return 0;
+}
+
+static int config_disks(const struct plan *plan, const struct model *model,
+			struct vm_config *config, struct vmb_err *err)
+{
+	for (unsigned int i = 0; i < model->device_count; i++) {
+		const struct menu_device *device = &model->devices[i];
+		enum plan_attach attach;
+		struct vm_disk *disk;
+
+		if (device->parent[0])
+			continue;
+		attach = plan_attach_of(plan, model, device);
+		if (attach == PLAN_OFF)
+			continue;
+		if (config->disk_count == VM_MAX_DISKS)
+			return vmb_err_set(err, E2BIG, "More than %d disks are attached, which is the "
+					   "limit. Switch some off with Space.", VM_MAX_DISKS);
+		disk = &config->disks[config->disk_count++];
+		text_copy(disk->path, sizeof(disk->path), device->path);
+		disk->read_only = attach == PLAN_READ_ONLY;
+		disk->overlay = attach == PLAN_OVERLAY;
+	}
+	return 0;
+}
+
+int plan_config(const struct plan *plan, const struct model *model,
+		const struct menu_firmware *firmware, struct vm_config *ret_config,
+		struct vmb_err *err)
+{
+	struct vm_config config;
+	int rc;
+
+	if (!firmware->usable)
+		return vmb_err_set(err, EINVAL, "%s cannot be started: %s",
+				   plan_basename(firmware->path),
+				   firmware->reason[0] ? firmware->reason
+						       : "the daemon does not say why.");
+	vm_config_init(&config);
+	text_copy(config.title, sizeof(config.title), plan_basename(firmware->path));
+	text_copy(config.firmware_device, sizeof(config.firmware_device), firmware->device);
+	text_copy(config.firmware_path, sizeof(config.firmware_path), firmware->path);
+	config.memory = plan_memory(plan, model);
+	config.cpus = plan_cpus(plan);
+	if (plan->vars != PLAN_VARS_NONE)
+		daemon_path_vars(config.vars_path, sizeof(config.vars_path));
+	config.fresh_vars = plan->vars == PLAN_VARS_FRESH;
+	rc = config_disks(plan, model, &config, err);
+	if (rc < 0)
+		return rc;
+	*ret_config = config;
+	return 0;
+}

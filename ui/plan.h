@@ -1,0 +1,82 @@
+/*
+ * What starting a firmware would do: which disks are attached how, how much memory, how many CPUs.
+ * The operator's choices are kept by the disk's path; what he did not choose has a default that
+ * follows the machine. Draws nothing.
+ */
+#ifndef VMB_UI_PLAN_H
+#define VMB_UI_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+#include "ui/model.h"
+
+enum plan_attach { PLAN_OFF, PLAN_READ_WRITE, PLAN_READ_ONLY, PLAN_OVERLAY, PLAN_ATTACH_COUNT };
+
+enum plan_vars {
+	PLAN_VARS_KEEP,	 /* in the machine's variable file */
+	PLAN_VARS_FRESH, /* start with an empty store, keep from then on */
+	PLAN_VARS_NONE,
+	PLAN_VARS_COUNT,
+};
+
+struct plan_choice {
+	char path[64];
+	enum plan_attach attach;
+};
+
+struct plan {
+	uint64_t memory; /* bytes; 0: default */
+	uint32_t cpus;	 /* 0: default */
+	enum plan_vars vars;
+	struct plan_choice *choices;
+	unsigned int choice_count;
+};
+
+void plan_free(struct plan *plan);
+
+/* "read-write", "read-only", "overlay", "off". Static. */
+const char *plan_attach_name(enum plan_attach attach);
+
+/* True if ATTACH is possible for DEVICE (a whole disk) now; if not and WHY is not NULL, a phrase. */
+bool plan_attach_allowed(const struct model *model, const struct menu_device *device,
+			 enum plan_attach attach, const char **why);
+
+/*
+ * How DEVICE is attached: as chosen where that is possible, else by default. Default: read-write;
+ * read-only if the device is that or is removable; off if this host uses it or it failed.
+ */
+enum plan_attach plan_attach_of(const struct plan *plan, const struct model *model,
+				const struct menu_device *device);
+
+/* Remembers a choice. 0 or -ENOMEM. */
+int plan_choose(struct plan *plan, const struct menu_device *device, enum plan_attach attach);
+
+/* The next possible way after the present one, backwards if STEP is -1. */
+enum plan_attach plan_next(const struct plan *plan, const struct model *model,
+			   const struct menu_device *device, int step);
+
+/* What Space does: off if it is attached, else the default, else the first that is possible. */
+enum plan_attach plan_toggle(const struct plan *plan, const struct model *model,
+			     const struct menu_device *device);
+
+uint64_t plan_memory(const struct plan *plan, const struct model *model);
+uint32_t plan_cpus(const struct plan *plan);
+
+/*
+ * Parses TEXT as memory or CPUs against what the host has. 0 and the value, or -EINVAL / -ERANGE
+ * with the sentence in ERR.
+ */
+int plan_parse_memory(const struct model *model, const char *text, uint64_t *ret, struct vmb_err *err);
+int plan_parse_cpus(const struct model *model, const char *text, uint32_t *ret, struct vmb_err *err);
+
+/* The configuration for starting FIRMWARE. 0, -EINVAL or -E2BIG with the sentence in ERR. */
+int plan_config(const struct plan *plan, const struct model *model,
+		const struct menu_firmware *firmware, struct vm_config *ret_config,
+		struct vmb_err *err);
+
+/* The last component of PATH. */
+const char *plan_basename(const char *path);
+
+#endif

@@ -1,0 +1,236 @@
+/*
+ * The guest's console: its grid fills the screen but for one status row, every key goes to the guest
+ * but for the prefix key's commands. The grid itself is ui/console.c.
+ */
+#include "ui/screens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "prefix.h"
+#include "ui/draw.h"
+#include "ui/frame.h"
+#include "ui/guest_keys.h"
+
+/* After ^] the menu comes back by itself when no key follows for so long. */
+#define PREFIX_WAIT_MS 1500
+
+/* A console that says nothing for so long deserves a word. */
+#define SILENT_MS 15000
+
+struct screen_console {
+	struct ui *ui;
+	struct prefix prefix;
+	struct loop_timer *prefix_timer;
+	int top, left; /* first grid row and column that is visible */
+};
+
+void screen_console_output(void *arg, const uint8_t *buf, size_t n)
+{
+	struct ui *ui = arg;
+
+	if (n > 0 && n <= 4096 && model_vm_alive(&ui->model))
+		ui_send(ui, MENU_INPUT, buf, n);
+}
+
+/* First visible line of SIZE when ROOM are visible and AT must be among them. */
+static int follow(int first, int at, int size, int room)
+{
+	if (at < first)
+		first = at;
+	if (at >= first + room)
+		first = at - room + 1;
+	if (first > size - room)
+		first = size - room;
+	return first < 0 ? 0 : first;
+}
+
+static void draw_bar(const struct ui *ui, const struct screen_console *sc, int grid_rows)
+{
+	const struct menu_vm *vm = &ui->model.vm;
+	int row = ui->rows - 1, pane = ui->rows - 1;
+	char left[256], right[64] = "", time[32];
+
+	draw_text(row, 0, ui->cols - 1, UI_CONSOLE_BAR, "");
+	if (sc->prefix.pending) {
+		draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR,
+			  "^]: . menu  ? help  k kill  r reset  p power  ^] literal");
+		return;
+	}
+	if (ui->status[0]) {
+		draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR, ui->status);
+		return;
+	}
+	frame_format_time(model_vm_run_ms(&ui->model, loop_now_ms()), time, sizeof(time));
+	snprintf(left, sizeof(left), "%s  %s %s  ^] menu", vm->config.title,
+		 vm->state == MENU_VM_STARTING ? "starting" : "running", time);
+	if (ui->console_bytes == 0 && model_vm_run_ms(&ui->model, loop_now_ms()) >= SILENT_MS)
+		snprintf(right, sizeof(right), "no serial output yet");
+	else if (grid_rows > pane)
+		snprintf(right, sizeof(right), "rows %d-%d of %d", sc->top + 1, sc->top + pane,
+			 grid_rows);
+	else if (vm->resets > 0)
+		snprintf(right, sizeof(right), "resets %u", vm->resets);
+	draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR, left);
+	if (draw_columns(left) + draw_columns(right) + 5 < ui->cols)
+		draw_right(row, 1, ui->cols - 3, UI_CONSOLE_BAR, right);
+}
+
+static void console_draw(struct ui *ui, void *data)
+{
+	struct screen_console *sc = data;
+	int pane = ui->rows - 1, rows, cols, cur_row, cur_col;
+	bool visible;
+
+	console_size(ui->console, &rows, &cols);
+	console_cursor(ui->console, &cur_row, &cur_col, &visible);
+	sc->top = follow(sc->top, cur_row, rows, pane);
+	sc->left = follow(sc->left, cur_col, cols, ui->cols);
+	for (int y = 0; y < pane && sc->top + y < rows; y++)
+		for (int x = 0; x < ui->cols && sc->left + x < cols; x++) {
+			struct console_cell cell;
+
+			console_cell(ui->console, sc->top + y, sc->left + x, &cell);
+			draw_console_cell(y, x, &cell);
+		}
+	draw_bar(ui, sc, rows);
+	if (visible && !sc->prefix.pending) {
+		ui->cursor_shown = true;
+		ui->cursor_row = cur_row - sc->top;
+		ui->cursor_col = cur_col - sc->left;
+	}
+}
+
+static void prefix_end(struct screen_console *sc)
+{
+	sc->prefix.pending = false;
+	loop_remove_timer(sc->prefix_timer);
+	sc->prefix_timer = NULL;
+}
+
+static void on_prefix_wait(void *arg)
+{
+	struct screen_console *sc = arg;
+
+	sc->prefix_timer = NULL;
+	sc->prefix.pending = false;
+	ui_pop_all(sc->ui);
+}
+
+static void vm_kill(struct ui *ui)
+{
+	ui_send(ui, MENU_VM_KILL, NULL, 0);
+	ui_say(ui, UI_WARN, "Killing the VM ...");
+}
+
+static void vm_reset(struct ui *ui)
+{
+	ui_send(ui, MENU_VM_RESET, NULL, 0);
+	ui_say(ui, UI_WARN, "Reset.");
+}
+
+static void prefix_command(struct ui *ui, enum prefix_action action)
+{
+	switch (action) {
+	case PREFIX_HELP:
+		dialog_tell(ui, "Keys after ^]",
+			    ". or d or m: the menu, the VM goes on.  k: kill the VM.  r: reset it.  "
+			    "p: press its power button.  ^]: one ^] for the guest.  After a pause "
+			    "the menu comes by itself.");
+		break;
+	case PREFIX_MENU: ui_pop_all(ui); break;
+	case PREFIX_KILL:
+		dialog_ask(ui, "Kill the VM",
+			   "It ends at once, as if its power were cut: what it has not written to its "
+			   "disks is lost. Kill it?",
+			   vm_kill);
+		break;
+	case PREFIX_RESET:
+		dialog_ask(ui, "Reset the VM",
+			   "It starts anew at once: what it has not written to its disks is lost. "
+			   "Reset it?",
+			   vm_reset);
+		break;
+	case PREFIX_POWER:
+		ui_send(ui, MENU_VM_POWER, NULL, 0);
+		ui_say(ui, UI_NORMAL, "The power button was pressed; the guest decides.");
+		break;
+	case PREFIX_UNKNOWN: ui_say(ui, UI_NORMAL, "No such command: ^] ? lists them."); break;
+	default: break;
+	}
+}
+
+/* A key after ^]: one that is no character ends the prompt. */
+static void prefix_key(struct ui *ui, struct screen_console *sc, const struct ui_key *key)
+{
+	/* "m" for menu is the one this view knows beyond prefix.h. */
+	uint8_t byte = key->code < 0x80 ? (uint8_t)key->code : 0, passed;
+	enum prefix_action action = prefix_feed(&sc->prefix, byte == 'm' ? '.' : byte, &passed);
+
+	prefix_end(sc);
+	if (action == PREFIX_PASS)
+		ui_send(ui, MENU_INPUT, &passed, 1);
+	else if (key->code != UI_KEY_ESCAPE)
+		prefix_command(ui, action);
+}
+
+static void console_key(struct ui *ui, void *data, const struct ui_key *key)
+{
+	struct screen_console *sc = data;
+	uint8_t bytes[GUEST_KEY_MAX];
+	size_t n;
+
+	if (sc->prefix.pending) {
+		prefix_key(ui, sc, key);
+		return;
+	}
+	if (key->code == PREFIX_KEY && !key->alt) {
+		prefix_feed(&sc->prefix, PREFIX_KEY, bytes);
+		loop_add_timer(ui->loop, PREFIX_WAIT_MS, on_prefix_wait, sc, &sc->prefix_timer);
+		return;
+	}
+	n = guest_key_encode(key, bytes);
+	if (n > 0 && model_vm_alive(&ui->model))
+		ui_send(ui, MENU_INPUT, bytes, n);
+}
+
+static void console_changed(struct ui *ui, void *data, int what)
+{
+	(void)data;
+	if (!(what & MODEL_VM))
+		return;
+	if (ui->model.vm.state == MENU_VM_ENDED)
+		ui_show_vm(ui);
+	else if (ui->model.vm.state == MENU_VM_NONE)
+		ui_pop_all(ui);
+}
+
+static void console_close(struct ui *ui, void *data)
+{
+	struct screen_console *sc = data;
+
+	(void)ui;
+	loop_remove_timer(sc->prefix_timer);
+	free(sc);
+}
+
+static const struct ui_screen screen_console_ops = {
+	.name = "console",
+	.draw = console_draw,
+	.key = console_key,
+	.changed = console_changed,
+	.close = console_close,
+};
+
+void screen_console_open(struct ui *ui)
+{
+	struct screen_console *sc = calloc(1, sizeof(*sc));
+
+	if (!sc) {
+		ui_say(ui, UI_BAD, "There is not enough memory for the console.");
+		return;
+	}
+	sc->ui = ui;
+	ui_push(ui, &screen_console_ops, sc);
+}

@@ -1,0 +1,118 @@
+/* The help: a pager over fixed text of at most 56 columns. */
+#include "ui/screens.h"
+
+#include <stdlib.h>
+
+#include "ui/draw.h"
+#include "ui/frame.h"
+#include "ui/list.h"
+
+static const char *const help_lines[] = {
+	"Main screen",
+	"  Enter        start the firmware under the cursor,",
+	"               or show the VM that runs",
+	"  Space        attach the disk under the cursor, or not",
+	"  e            change memory, CPUs, disks, then start",
+	"  r            look at all disks again",
+	"  Up Down j k  move; PgUp PgDn Home End too",
+	"  Tab 1-9      go to the next (n-th) firmware",
+	"  !            recovery shell; exit returns, a VM goes on",
+	"  ^L           paint the screen anew",
+	"  q            leave vmboot",
+	"",
+	"A guest's console: every key goes to the guest but ^]",
+	"  ^] .         the menu; the VM goes on (also d, m,",
+	"               or a pause)",
+	"  ^] k         kill the VM (asks)",
+	"  ^] r         reset it (asks)",
+	"  ^] p         press its power button",
+	"  ^] ^]        one ^] for the guest",
+	"",
+	"Words",
+	"  read-write   the guest can change the disk",
+	"  read-only    the guest sees the disk, writes fail",
+	"  overlay      writes stay in memory and are forgotten",
+	"  off          the guest does not see the disk",
+	"  in use       this host has it mounted or holds it;",
+	"               it cannot be attached read-write",
+	"  variables    UEFI settings, as a board keeps in flash",
+};
+
+#define HELP_LINES ((int)(sizeof(help_lines) / sizeof(help_lines[0])))
+
+/* A pager's cursor is its first visible line. */
+static void help_layout(struct ui *ui, void *data, int rows, int cols)
+{
+	int height = frame_body_rows(rows) + FRAME_PREVIEW_ROWS + 1;
+	struct list *list = data;
+
+	(void)ui;
+	(void)cols;
+	list_fit(list, HELP_LINES > height ? HELP_LINES - height + 1 : 1, 1);
+}
+
+static void help_draw(struct ui *ui, void *data)
+{
+	static const struct frame_hint hints[] = {
+		{"Up/Down", "scroll", false}, {"q", "back", false}, {NULL, NULL, false},
+	};
+	const struct list *list = data;
+	int height = frame_body_rows(ui->rows) + FRAME_PREVIEW_ROWS + 1;
+
+	frame_draw(ui, "Help", hints, list->cursor < list->count - 1 ? "more below" : "");
+	for (int i = 0; i < height; i++) {
+		const char *line = list->cursor + i < HELP_LINES ? help_lines[list->cursor + i] : "";
+
+		draw_text(FRAME_BODY_ROW + i, 0, ui->cols, UI_NORMAL, "");
+		draw_text(FRAME_BODY_ROW + i, 3, ui->cols - 5,
+			  line[0] && line[0] != ' ' ? UI_HEADING : UI_NORMAL, line);
+	}
+}
+
+static void help_key(struct ui *ui, void *data, const struct ui_key *key)
+{
+	struct list *list = data;
+	int page = frame_body_rows(ui->rows);
+
+	if (key->alt)
+		return;
+	if (key->code == UI_KEY_PAGE_DOWN || key->code == ' ')
+		list->cursor += page;
+	else if (key->code == UI_KEY_PAGE_UP)
+		list->cursor -= page;
+	else if (key->code == 'q' || key->code == UI_KEY_ESCAPE || key->code == UI_KEY_LEFT ||
+		 ui_key_is_enter(key)) {
+		ui_pop(ui);
+		return;
+	} else if (key->code == UI_KEY_CTRL('L')) {
+		ui_redraw_all(ui);
+	} else {
+		list_key(list, key);
+	}
+	list_fit(list, list->count, 1);
+}
+
+static void help_close(struct ui *ui, void *data)
+{
+	(void)ui;
+	free(data);
+}
+
+static const struct ui_screen screen_help_ops = {
+	.name = "help",
+	.layout = help_layout,
+	.draw = help_draw,
+	.key = help_key,
+	.close = help_close,
+};
+
+void screen_help_open(struct ui *ui)
+{
+	struct list *list = calloc(1, sizeof(*list));
+
+	if (!list) {
+		ui_say(ui, UI_BAD, "There is not enough memory for the help.");
+		return;
+	}
+	ui_push(ui, &screen_help_ops, list);
+}

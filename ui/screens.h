@@ -1,0 +1,31 @@
+/* How each screen is opened. The widgets that are screens themselves (dialog, pager) are here too. */
+#ifndef VMB_UI_SCREENS_H
+#define VMB_UI_SCREENS_H
+
+#include "ui/ui.h"
+
+/* The list of disks and firmware; bottom of the stack. 0 or -ENOMEM. */
+int screen_main_open(struct ui *ui);
+
+/* Memory, CPUs, variables and disks before a start. FIRMWARE is copied. */
+void screen_form_open(struct ui *ui, const struct menu_firmware *firmware);
+
+/* The guest's console. */
+void screen_console_open(struct ui *ui);
+
+/* A console_output_fn: what the emulated terminal answers goes to the guest. ARG is the struct ui. */
+void screen_console_output(void *arg, const uint8_t *buf, size_t n);
+
+/* Why and when the VM ended. */
+void screen_result_open(struct ui *ui);
+
+/* Keys and words. */
+void screen_help_open(struct ui *ui);
+
+/* A question: YES is called on y; n, q, Esc, Enter and Left take it away. Texts are copied. */
+void dialog_ask(struct ui *ui, const char *title, const char *text, void (*yes)(struct ui *ui));
+
+/* A sentence that must be read: any of Enter, q, Esc, Space takes it away. */
+void dialog_tell(struct ui *ui, const char *title, const char *text);
+
+#endif

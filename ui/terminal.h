@@ -1,0 +1,29 @@
+/*
+ * Which terminal description and which character set the menu uses here: from the environment, the
+ * system's terminfo, and the descriptions embedded in the program. Starts no curses.
+ */
+#ifndef VMB_UI_TERMINAL_H
+#define VMB_UI_TERMINAL_H
+
+#include <stdbool.h>
+
+struct terminal {
+	char name[64]; /* for newterm() */
+	bool utf8;     /* the locale is set and the terminal takes it; else ASCII only */
+	char note[160]; /* a sentence for the status line when TERM was not taken as it is; or empty */
+};
+
+/*
+ * Chooses. Looks TERM up; falls back to an embedded description of that name or family (then
+ * TERMINFO is set in the environment), at last to vt100 with a note. Sets LC_CTYPE. FORCE_ASCII:
+ * no UTF-8 whatever the environment says.
+ */
+void terminal_choose(bool force_ascii, struct terminal *ret_term);
+
+/* The embedded description of NAME in the form TERMINFO takes ("b64:..."), or NULL. Static. */
+const char *terminal_embedded(const char *name);
+
+/* True if the environment (or, where it says nothing, the terminal called NAME) takes UTF-8. */
+bool terminal_wants_utf8(const char *name);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * The menu's core as its screens see it: the stack of screens, the facts from the daemon, sending
+ * wishes, the status line. One struct ui per process; nothing here is shared with other folders.
+ */
+#ifndef VMB_UI_UI_H
+#define VMB_UI_UI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "err.h"
+#include "loop.h"
+#include "ui/console.h"
+#include "ui/keys.h"
+#include "ui/model.h"
+#include "ui/outbox.h"
+#include "ui/plan.h"
+#include "ui/theme.h"
+
+#define UI_MIN_ROWS  20
+#define UI_MIN_COLS  60
+#define UI_MAX_DEPTH 8
+
+struct ui;
+
+/*
+ * A screen is one const table of these. DATA is the screen's own, made by its opener and given to
+ * ui_push(); the stack owns it from there and hands it to CLOSE. Screens are called only between
+ * ui_push() and CLOSE. Callbacks may be NULL but draw and key.
+ */
+struct ui_screen {
+	const char *name;
+	bool overlay; /* drawn over the screen below, which is drawn first */
+	/* Computes geometry; called before the first draw and whenever the terminal's size changed. */
+	void (*layout)(struct ui *ui, void *data, int rows, int cols);
+	void (*draw)(struct ui *ui, void *data);
+	void (*key)(struct ui *ui, void *data, const struct ui_key *key);
+	/* The facts changed (enum model_change bits). Called on every screen of the stack, top first. */
+	void (*changed)(struct ui *ui, void *data, int what);
+	/* Once a second while something on the screen counts time. */
+	void (*tick)(struct ui *ui, void *data);
+	void (*close)(struct ui *ui, void *data);
+};
+
+struct ui_layer {
+	const struct ui_screen *screen;
+	void *data;
+};
+
+struct ui {
+	struct loop *loop;
+	int rows, cols;
+	struct ui_layer stack[UI_MAX_DEPTH];
+	unsigned int depth;
+	struct model model;
+	struct plan plan;
+	struct console *console; /* of the VM, kept while no screen shows it */
+	uint64_t console_bytes;	 /* from this VM so far */
+	bool owns_daemon;	 /* the daemon ends with this menu, and its VM with it */
+	bool start_pending;	 /* MENU_START was sent and not answered */
+	uint64_t scan_since_ms;	 /* the present scan began; 0 when none runs */
+	char status[512];	 /* what the status line says until the next key */
+	enum ui_element status_element;
+	bool cursor_shown; /* a screen placed the cursor at cursor_row, cursor_col */
+	int cursor_row, cursor_col;
+	/* private to ui.c */
+	int sock, tty_in;
+	struct loop_io *sock_io, *tty_io, *signal_io;
+	struct loop_timer *paint_timer, *esc_timer, *tick_timer, *output_timer;
+	struct outbox outbox;
+	struct keys keys;
+	uint64_t painted_ms;
+	uint8_t *body; /* room for one message */
+	pid_t shell;   /* the recovery shell that has the terminal, or 0 */
+	bool leaving; /* ui_quit() was called */
+	int result;
+	struct vmb_err *err;
+};
+
+/* Puts a screen on top. DATA passes to the stack; on -ENOSPC (stack full) it is closed at once. */
+int ui_push(struct ui *ui, const struct ui_screen *screen, void *data);
+
+/* Takes the top screen away; never the last one. */
+void ui_pop(struct ui *ui);
+
+/* Takes screens away until only the main one is left. */
+void ui_pop_all(struct ui *ui);
+
+/* The screen on top. */
+const struct ui_screen *ui_top(const struct ui *ui);
+
+/* The picture is out of date: it will be painted soon, at most 30 times a second. */
+void ui_dirty(struct ui *ui);
+
+/* Paints every cell anew, in case something else wrote on the terminal. */
+void ui_redraw_all(struct ui *ui);
+
+/* Says a sentence in the status line until the next key. */
+void ui_say(struct ui *ui, enum ui_element element, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Sends a message to the daemon, now or when it can take it. */
+void ui_send(struct ui *ui, uint32_t type, const void *body, size_t size);
+
+/* Starts CONFIG; the console opens when the VM does, a refusal shows as a dialog. */
+void ui_start_vm(struct ui *ui, const struct vm_config *config);
+
+/* Shows the VM's console (or, when it has ended, its result). */
+void ui_show_vm(struct ui *ui);
+
+/* Asks first if a VM runs, then leaves. */
+void ui_ask_quit(struct ui *ui);
+
+/* Ends the loop: 0, or -errno with ui->err filled. */
+void ui_quit(struct ui *ui, int result);
+
+/* Gives the terminal to a shell until it exits. */
+void ui_start_shell(struct ui *ui);
+
+/* ^L ! ? q and F1, which mean the same on every screen without a text field. True if KEY was one. */
+bool ui_common_key(struct ui *ui, const struct ui_key *key);
+
+#endif
