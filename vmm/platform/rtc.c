@@ -61,19 +61,20 @@ enum {
 #define RTC_HIGH_MEM	  0x5B /* three bytes, 64 KiB units above 4 GiB */
 
 #define RTC_HOUR_PM 0x80
-#define RTC_UIP_NS  244000 /* "update in progress" is seen this long before the second ends */
-#define NS_PER_SEC  1000000000LL
+#define RTC_UIP_US  244000 /* "update in progress" is seen this long before the second ends */
+/* Microseconds: 64 bits of nanoseconds end in 2262, which is a date a guest may set. */
+#define US_PER_SEC 1000000LL
 
 struct rtc {
 	struct rtc_params params;
 	pthread_mutex_t lock;
 	uint8_t index;
 	uint8_t ram[RTC_RAM_SIZE]; /* time registers in here count only while the clock stands */
-	int64_t offset_ns;	   /* guest's time minus the host's */
-	int64_t flags_seen_ns;	   /* guest's time when register C was last read */
+	int64_t offset_us;	   /* guest's time minus the host's */
+	int64_t flags_seen_us;	   /* guest's time when register C was last read */
 };
 
-static int64_t rtc_host_ns(const struct rtc *rtc)
+static int64_t rtc_host_us(const struct rtc *rtc)
 {
 	struct timespec ts;
 
@@ -81,7 +82,7 @@ static int64_t rtc_host_ns(const struct rtc *rtc)
 		rtc->params.now(rtc->params.ctx, &ts);
 	else
 		clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+	return (int64_t)ts.tv_sec * US_PER_SEC + ts.tv_nsec / 1000;
 }
 
 static bool rtc_stands(const struct rtc *rtc)
@@ -90,9 +91,22 @@ static bool rtc_stands(const struct rtc *rtc)
 	       (rtc->ram[RTC_REG_A] & RTC_DIVIDER_RESET) == RTC_DIVIDER_RESET;
 }
 
-static int64_t rtc_guest_ns(const struct rtc *rtc)
+static int64_t rtc_guest_us(const struct rtc *rtc)
 {
-	return rtc_host_ns(rtc) + rtc->offset_ns;
+	return rtc_host_us(rtc) + rtc->offset_us;
+}
+
+/* Where in its second the moment US lies, and which second that is; before 1970 too. */
+static int64_t rtc_phase(int64_t us)
+{
+	int64_t phase = us % US_PER_SEC;
+
+	return phase < 0 ? phase + US_PER_SEC : phase;
+}
+
+static int64_t rtc_seconds(int64_t us)
+{
+	return (us - rtc_phase(us)) / US_PER_SEC;
 }
 
 /* ---- registers <-> numbers, in the formats that register B chooses ---- */
@@ -129,21 +143,24 @@ static int rtc_decode_hour(const struct rtc *rtc, uint8_t value)
 static void rtc_store_time(struct rtc *rtc, time_t seconds)
 {
 	struct tm tm;
+	int year;
 
 	if (!gmtime_r(&seconds, &tm))
 		memset(&tm, 0, sizeof(tm));
+	/* The month before January of the year 0 is one that a guest can ask for. */
+	year = tm.tm_year < -1900 ? 0 : tm.tm_year + 1900;
 	rtc->ram[RTC_SECONDS] = rtc_encode(rtc, tm.tm_sec);
 	rtc->ram[RTC_MINUTES] = rtc_encode(rtc, tm.tm_min);
 	rtc->ram[RTC_HOURS] = rtc_encode_hour(rtc, tm.tm_hour);
 	rtc->ram[RTC_DAY_OF_WEEK] = rtc_encode(rtc, tm.tm_wday + 1);
 	rtc->ram[RTC_DAY_OF_MONTH] = rtc_encode(rtc, tm.tm_mday);
 	rtc->ram[RTC_MONTH] = rtc_encode(rtc, tm.tm_mon + 1);
-	rtc->ram[RTC_YEAR] = rtc_encode(rtc, tm.tm_year % 100);
-	rtc->ram[RTC_CENTURY] = rtc_encode(rtc, tm.tm_year / 100 + 19);
+	rtc->ram[RTC_YEAR] = rtc_encode(rtc, year % 100);
+	rtc->ram[RTC_CENTURY] = rtc_encode(rtc, year / 100);
 }
 
 /* The time in the registers; nonsense is normalised the way timegm() does, the day of the week is ignored. */
-static int64_t rtc_load_time_ns(const struct rtc *rtc)
+static int64_t rtc_load_time_us(const struct rtc *rtc)
 {
 	struct tm tm = {
 		.tm_sec = rtc_decode(rtc, rtc->ram[RTC_SECONDS]),
@@ -155,22 +172,22 @@ static int64_t rtc_load_time_ns(const struct rtc *rtc)
 			   (rtc_decode(rtc, rtc->ram[RTC_CENTURY]) - 19) * 100,
 	};
 
-	return (int64_t)timegm(&tm) * NS_PER_SEC;
+	return (int64_t)timegm(&tm) * US_PER_SEC;
 }
 
 /* ---- register A's UIP and register C's flags ---- */
 
 static uint8_t rtc_read_a(const struct rtc *rtc)
 {
-	int64_t in_second = rtc_guest_ns(rtc) % NS_PER_SEC;
+	int64_t in_second = rtc_phase(rtc_guest_us(rtc));
 
-	if (!rtc_stands(rtc) && in_second >= NS_PER_SEC - RTC_UIP_NS)
+	if (!rtc_stands(rtc) && in_second >= US_PER_SEC - RTC_UIP_US)
 		return rtc->ram[RTC_REG_A] | RTC_UIP;
 	return rtc->ram[RTC_REG_A];
 }
 
-/* Period of the periodic flag in ns, 0 when it is off. Rates 1 and 2 are those of 8 and 9 with this crystal. */
-static int64_t rtc_period_ns(const struct rtc *rtc)
+/* Period of the periodic flag in us, 0 when it is off. Rates 1 and 2 are those of 8 and 9 with this crystal. */
+static int64_t rtc_period_us(const struct rtc *rtc)
 {
 	unsigned int rate = rtc->ram[RTC_REG_A] & RTC_RATE_SELECT;
 
@@ -178,7 +195,7 @@ static int64_t rtc_period_ns(const struct rtc *rtc)
 		return 0;
 	if (rate < 3)
 		rate += 7;
-	return (NS_PER_SEC << (rate - 1)) / 32768;
+	return (US_PER_SEC << (rate - 1)) / 32768;
 }
 
 /* An alarm register matches VALUE when equal, or always with its two top bits set. */
@@ -214,17 +231,17 @@ static uint8_t rtc_read_c(struct rtc *rtc)
 
 	if (rtc_stands(rtc))
 		return 0;
-	now = rtc_guest_ns(rtc);
-	seen = rtc->flags_seen_ns;
-	rtc->flags_seen_ns = now;
+	now = rtc_guest_us(rtc);
+	seen = rtc->flags_seen_us;
+	rtc->flags_seen_us = now;
 	if (now <= seen || seen < 0) /* the host's clock was set back */
 		return 0;
-	period = rtc_period_ns(rtc);
+	period = rtc_period_us(rtc);
 	if (period && now / period != seen / period)
 		flags |= RTC_PF;
-	if (now / NS_PER_SEC != seen / NS_PER_SEC)
+	if (now / US_PER_SEC != seen / US_PER_SEC)
 		flags |= RTC_UF;
-	if ((flags & RTC_UF) && rtc_alarm_between(rtc, seen / NS_PER_SEC, now / NS_PER_SEC))
+	if ((flags & RTC_UF) && rtc_alarm_between(rtc, seen / US_PER_SEC, now / US_PER_SEC))
 		flags |= RTC_AF;
 	return flags;
 }
@@ -245,7 +262,7 @@ static uint8_t rtc_read_reg(struct rtc *rtc, uint8_t index)
 	case RTC_REG_D: return RTC_VRT; /* the battery never ends */
 	}
 	if (rtc_is_time(index) && !rtc_stands(rtc))
-		rtc_store_time(rtc, rtc_guest_ns(rtc) / NS_PER_SEC);
+		rtc_store_time(rtc, rtc_seconds(rtc_guest_us(rtc)));
 	return rtc->ram[index];
 }
 
@@ -257,18 +274,18 @@ static uint8_t rtc_read_reg(struct rtc *rtc, uint8_t index)
 static void rtc_write_control(struct rtc *rtc, uint8_t index, uint8_t value)
 {
 	bool stood = rtc_stands(rtc);
-	int64_t host = rtc_host_ns(rtc);
-	int64_t phase = (host + rtc->offset_ns) % NS_PER_SEC;
+	int64_t host = rtc_host_us(rtc);
+	int64_t phase = rtc_phase(host + rtc->offset_us);
 
 	rtc->ram[index] = value;
 	if (!stood)
-		rtc_store_time(rtc, (host + rtc->offset_ns) / NS_PER_SEC);
+		rtc_store_time(rtc, rtc_seconds(host + rtc->offset_us));
 	if (!stood || rtc_stands(rtc))
 		return;
 	if (index == RTC_REG_A)
-		phase = NS_PER_SEC / 2;
-	rtc->offset_ns = rtc_load_time_ns(rtc) + phase - host;
-	rtc->flags_seen_ns = host + rtc->offset_ns;
+		phase = US_PER_SEC / 2;
+	rtc->offset_us = rtc_load_time_us(rtc) + phase - host;
+	rtc->flags_seen_us = host + rtc->offset_us;
 }
 
 static void rtc_write_time(struct rtc *rtc, uint8_t index, uint8_t value)
@@ -279,12 +296,12 @@ static void rtc_write_time(struct rtc *rtc, uint8_t index, uint8_t value)
 		rtc->ram[index] = value;
 		return;
 	}
-	host = rtc_host_ns(rtc);
-	guest = host + rtc->offset_ns;
-	rtc_store_time(rtc, guest / NS_PER_SEC);
+	host = rtc_host_us(rtc);
+	guest = host + rtc->offset_us;
+	rtc_store_time(rtc, rtc_seconds(guest));
 	rtc->ram[index] = value;
-	rtc->offset_ns = rtc_load_time_ns(rtc) + guest % NS_PER_SEC - host;
-	rtc->flags_seen_ns = host + rtc->offset_ns;
+	rtc->offset_us = rtc_load_time_us(rtc) + rtc_phase(guest) - host;
+	rtc->flags_seen_us = host + rtc->offset_us;
 }
 
 static void rtc_write_reg(struct rtc *rtc, uint8_t index, uint8_t value)
@@ -368,7 +385,7 @@ void rtc_reset(struct rtc *rtc)
 	rtc->ram[RTC_SHUTDOWN] = 0;
 	rtc_store_memory(rtc);
 	rtc->index = RTC_REG_D;
-	rtc->flags_seen_ns = rtc_guest_ns(rtc);
+	rtc->flags_seen_us = rtc_guest_us(rtc);
 	pthread_mutex_unlock(&rtc->lock);
 }
 
