@@ -1,7 +1,9 @@
 """The test machine itself: what the other tests take for granted."""
 
+import pexpect
+
 import machine
-from harness import expect, expect_text, run, sample_disk
+from harness import ROOT, expect, expect_text, run, sample_disk
 
 
 def test_kvm_and_exit_status():
@@ -31,3 +33,20 @@ def test_watchdog_ends_a_run():
     finally:
         machine.WATCHDOG_RUNS = before
         machine.watchdog_repeats = 0
+
+
+def test_attached_terminal_is_transparent():
+    """`run-in-machine -i`: size passed on, ^A and ^C are the machine's, the terminal is given back, status comes out."""
+    child = pexpect.spawn("/bin/sh", ["-c", "tests/machine/run-in-machine -i --menu "
+                                      "'stty size; stty -echo -icanon -isig; echo type; dd bs=1 count=3 2>/dev/null | od -An -tx1; "
+                                      "exit 5'; echo status=$?; stty -a"],
+                          cwd=ROOT, dimensions=(31, 97), timeout=60)
+    try:
+        child.expect("31 97")
+        child.expect("type")
+        child.send("\x01\x03\x1d")
+        child.expect("01 03 1d")
+        child.expect("status=5")
+        child.expect(r" icanon[\s\S]* echo ")
+    finally:
+        child.close(force=True)
