@@ -12,8 +12,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "log.h"
-
 #define ENTRY_CONTROL 3 /* index of the control word in an entry */
 
 static int open_eventfds(struct msix_vector *vectors, unsigned int count)
@@ -123,8 +121,8 @@ static int vector_connect(struct msix *msix, struct msix_vector *v)
 	rc = msix->target.ops->connect(msix->target.ctx, v->eventfd, addr, data, &v->handle);
 	v->failed = rc < 0;
 	if (rc < 0) {
-		log_warn("pci: interrupt vector %d cannot be connected: error %d",
-			 (int)(v - msix->vectors), -rc);
+		log_guest(&msix->log_limit, "pci: interrupt vector %d cannot be connected: error %d",
+			  (int)(v - msix->vectors), -rc);
 		return rc;
 	}
 	v->connected = true;
@@ -163,7 +161,8 @@ void msix_cfg_written(struct msix *msix)
 
 static bool access_ok(uint64_t offset, unsigned int size, uint64_t end)
 {
-	return (size == 4 || size == 8) && offset % size == 0 && offset + size <= end;
+	return (size == 4 || size == 8) && offset % size == 0 && offset < end &&
+	       size <= end - offset;
 }
 
 uint64_t msix_table_read(const struct msix *msix, uint64_t offset, unsigned int size)
@@ -227,6 +226,8 @@ void msix_signal(struct msix *msix, unsigned int vector)
 	if (vector >= msix->count || !msix_enabled(msix))
 		return;
 	v = &msix->vectors[vector];
+	if (!v->used)
+		return;
 	if (vector_held_back(msix, v))
 		msix->pending |= 1ULL << vector;
 	else if (v->connected && !v->failed)

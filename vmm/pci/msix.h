@@ -5,6 +5,7 @@
 #ifndef VMB_VMM_PCI_MSIX_H
 #define VMB_VMM_PCI_MSIX_H
 
+#include "log.h"
 #include "vmm/pci/pci_device.h"
 
 #define MSIX_MAX_VECTORS 64 /* one word of pending bits */
@@ -28,6 +29,7 @@ struct msix_vector {
 struct msix {
 	struct pci_device *dev;
 	struct msi_target target;
+	struct log_limit log_limit;
 	unsigned int cap;
 	unsigned int count;
 	uint64_t pending;
