@@ -124,6 +124,9 @@ endif
 # deps, fetch, disks, run, check, screenshots
 include tests/machine/machine.mk
 
+# bench
+include tests/bench/bench.mk
+
 clean:
 	rm -rf build vmboot
 
