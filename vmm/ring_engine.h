@@ -44,7 +44,7 @@ struct ring_engine_ops {
 	int (*reserve_watches)(struct ring *ring, unsigned int count);
 
 	/*
-	 * Takes from ring_take_pending() and ring->to_arm as far as there is room, waits for something
+	 * Takes requests with ring_take_pending() and watches from ring->to_arm as far as there is room, waits for something
 	 * to happen (BLOCK; otherwise only looks), and moves what happened to ring->completed and
 	 * ring->fired. May return without anything having happened.
 	 */
@@ -144,11 +144,15 @@ static inline struct ring_watch *ring_watch_list_take(struct ring_watch_list *li
 	return watch;
 }
 
-/* For engines: the next request to be done, NULL when there is none or DEPTH are being done. */
+/* For engines: whether there is a request that may begin now. */
+static inline bool ring_has_pending(const struct ring *ring)
+{
+	return ring->pending.first && ring->issued < ring->depth;
+}
+
+/* For engines: takes it. */
 static inline struct ring_req *ring_take_pending(struct ring *ring)
 {
-	if (!ring->pending.first || ring->issued >= ring->depth)
-		return NULL;
 	ring->issued++;
 	return ring_req_list_take(&ring->pending);
 }

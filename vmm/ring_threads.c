@@ -179,7 +179,8 @@ static void threads_queue_requests(struct ring *ring)
 	if (!ring->pending.first)
 		return;
 	pthread_mutex_lock(&threads->lock);
-	while ((req = ring_take_pending(ring))) {
+	while (ring_has_pending(ring)) {
+		req = ring_take_pending(ring);
 		ring_req_list_add(&threads->queue, req);
 		pthread_cond_signal(&threads->work);
 	}

@@ -235,7 +235,7 @@ static void uring_put_requests(struct ring *ring)
 	struct io_uring_sqe *sqe;
 	struct ring_req *req;
 
-	while (ring->pending.first && ring->issued < ring->depth && (sqe = uring_sqe(ring))) {
+	while (ring_has_pending(ring) && (sqe = uring_sqe(ring))) {
 		req = ring_take_pending(ring);
 		switch (req->op) {
 		case RING_READV:

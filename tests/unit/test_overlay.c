@@ -229,10 +229,12 @@ static void moody_submit(struct disk *disk, struct disk_req *req)
 static void moody_drain(struct disk *disk)
 {
 	struct moody *moody = (struct moody *)disk;
-	struct disk_req *req;
+	struct disk_req *req, *held = moody->held;
 
-	while ((req = moody->held)) {
-		moody->held = req->priv;
+	/* Only what was there when it was called: whoever wants more calls again. */
+	moody->held = NULL;
+	while ((req = held)) {
+		held = req->priv;
 		moody_answer(moody, req);
 	}
 }
@@ -308,7 +310,7 @@ static void test_base_is_slow(void **state)
 	struct moody moody;
 	bool destroyed = false;
 	struct disk *ov;
-	struct io a, b, c, d, r;
+	struct io a, b, c, d, e, r;
 	uint8_t one[512], two[512], three[4096], want[8192], buf[8192];
 
 	(void)state;
@@ -322,15 +324,18 @@ static void test_base_is_slow(void **state)
 	moody_io(&b, ov, DISK_WRITE, 512, two, 512);
 	moody_io(&c, ov, DISK_WRITE, 4096, three, 4096);
 	moody_io(&d, ov, DISK_WRITE, 512 * 3, one, 512);
+	/* Needs the base again, once its turn has come. */
+	moody_io(&e, ov, DISK_WRITE, 12288 + 512, two, 512);
 	moody_io(&r, ov, DISK_READ, 0, buf, 8192);
-	assert_int_equal(a.done + b.done + c.done + d.done + r.done, 0);
+	assert_int_equal(a.done + b.done + c.done + d.done + e.done + r.done, 0);
 	ov->ops->drain(ov);
 	assert_int_equal(a.done, 1);
 	assert_int_equal(b.done, 1);
 	assert_int_equal(c.done, 1);
 	assert_int_equal(d.done, 1);
+	assert_int_equal(e.done, 1);
 	assert_int_equal(r.done, 1);
-	assert_int_equal(a.error | b.error | c.error | d.error | r.error, 0);
+	assert_int_equal(a.error | b.error | c.error | d.error | e.error | r.error, 0);
 	moody.hold = false;
 	moody_io(&r, ov, DISK_READ, 0, buf, 8192);
 	assert_int_equal(r.error, 0);
