@@ -1,0 +1,343 @@
+/*
+ * See vcpu.h. Stopping: the state changes, immediate_exit is set and a signal sent to every thread,
+ * so that a vCPU on its way into KVM_RUN comes back at once (KVM api.rst, immediate_exit) and one
+ * inside is interrupted. A port or MMIO access that was handled but whose instruction KVM has not
+ * finished yet is finished by one more KVM_RUN with immediate_exit set, which runs no guest code.
+ */
+#include "vmm/vcpu.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/cpuid.h"
+#include "vmm/fault.h"
+
+#define KICK_SIGNAL SIGUSR1
+/* An instruction may take several exits to finish (a page of INS, a split MMIO access). */
+#define MAX_COMPLETIONS 64
+
+enum state { STOPPED, RUNNING, ENDING };
+
+struct vcpu {
+	struct vcpus *all;
+	unsigned int index;
+	struct kvm_cpu *kvm;
+	pthread_t thread;
+	bool has_thread;
+};
+
+struct vcpus {
+	struct vcpus_params params;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	_Atomic int state;    /* enum state; written under LOCK */
+	unsigned int parked;  /* threads that wait for RUNNING */
+	unsigned int entered; /* other than the boot CPU's, on their way into KVM_RUN */
+	struct vcpu cpus[];
+};
+
+static bool is_running(const struct vcpus *all)
+{
+	return atomic_load_explicit(&all->state, memory_order_acquire) == RUNNING;
+}
+
+/* ---- exits ---- */
+
+/* One element after the other: INS and OUTS come as one exit with a count. */
+static void handle_port(struct vcpus *all, struct kvm_run *page)
+{
+	uint8_t *data = (uint8_t *)page + page->io.data_offset;
+	unsigned int size = page->io.size;
+
+	for (uint32_t i = 0; i < page->io.count; i++, data += size) {
+		uint64_t value = 0;
+
+		if (page->io.direction == KVM_EXIT_IO_IN) {
+			value = bus_read(all->params.ports, page->io.port, size);
+			memcpy(data, &value, size);
+		} else if (is_running(all)) {
+			memcpy(&value, data, size);
+			bus_write(all->params.ports, page->io.port, size, value);
+		}
+	}
+}
+
+static void handle_mmio(struct vcpus *all, struct kvm_run *page)
+{
+	unsigned int size = page->mmio.len <= 8 ? page->mmio.len : 8;
+	uint64_t value = 0;
+
+	if (page->mmio.is_write) {
+		memcpy(&value, page->mmio.data, size);
+		bus_write(all->params.mmio, page->mmio.phys_addr, size, value);
+	} else {
+		value = bus_read(all->params.mmio, page->mmio.phys_addr, size);
+		memcpy(page->mmio.data, &value, size);
+	}
+}
+
+static void handle_fault(struct vcpu *cpu, int run_error)
+{
+	char text[480];
+
+	fault_describe(cpu->kvm, cpu->index, run_error, cpu->all->params.mem, text, sizeof(text));
+	cpu->all->params.fault(cpu->all->params.ctx, text);
+}
+
+static void handle_system_event(struct vcpu *cpu, const struct kvm_run *page)
+{
+	const struct vcpus_params *params = &cpu->all->params;
+
+	if (page->system_event.type == KVM_SYSTEM_EVENT_SHUTDOWN)
+		params->power_off(params->ctx);
+	else if (page->system_event.type == KVM_SYSTEM_EVENT_RESET)
+		params->reset(params->ctx);
+	else
+		handle_fault(cpu, 0);
+}
+
+/* True: KVM still has to finish the instruction. */
+static bool handle_exit(struct vcpu *cpu)
+{
+	struct kvm_run *page = kvm_cpu_page(cpu->kvm);
+
+	switch (page->exit_reason) {
+	case KVM_EXIT_IO: handle_port(cpu->all, page); return true;
+	case KVM_EXIT_MMIO: handle_mmio(cpu->all, page); return true;
+	case KVM_EXIT_INTR:
+	case KVM_EXIT_IRQ_WINDOW_OPEN: return false;
+	case KVM_EXIT_SYSTEM_EVENT: handle_system_event(cpu, page); return false;
+	default: handle_fault(cpu, 0); return false;
+	}
+}
+
+/* ---- threads ---- */
+
+/* Finishes the instruction whose access was just handled. */
+static void complete(struct vcpu *cpu)
+{
+	/* Set already by whoever stopped us, but it is this thread that relies on it. */
+	kvm_cpu_page(cpu->kvm)->immediate_exit = 1;
+	for (int i = 0; i < MAX_COMPLETIONS; i++)
+		if (kvm_cpu_run(cpu->kvm) < 0 || !handle_exit(cpu))
+			return;
+}
+
+static void run_guest(struct vcpu *cpu)
+{
+	bool incomplete = false;
+
+	while (is_running(cpu->all)) {
+		int r = kvm_cpu_run(cpu->kvm);
+
+		if (r == 0) {
+			incomplete = handle_exit(cpu);
+		} else if (r == -EINTR || r == -EAGAIN) {
+			/* Nothing happened; the exit reason is an old one. */
+			incomplete = false;
+		} else {
+			handle_fault(cpu, r);
+			return;
+		}
+	}
+	if (incomplete)
+		complete(cpu);
+}
+
+/* Waits until the guest may run. False: the thread is to end. */
+static bool park(struct vcpu *cpu)
+{
+	struct vcpus *all = cpu->all;
+	bool go;
+
+	pthread_mutex_lock(&all->lock);
+	all->parked++;
+	pthread_cond_broadcast(&all->changed);
+	while (all->state == STOPPED)
+		pthread_cond_wait(&all->changed, &all->lock);
+	all->parked--;
+	go = all->state == RUNNING;
+	if (go)
+		kvm_cpu_page(cpu->kvm)->immediate_exit = 0;
+	if (cpu->index != 0) {
+		all->entered++;
+		pthread_cond_broadcast(&all->changed);
+	} else {
+		while (all->state == RUNNING && all->entered < all->params.count - 1)
+			pthread_cond_wait(&all->changed, &all->lock);
+	}
+	pthread_mutex_unlock(&all->lock);
+	return go;
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *cpu = arg;
+	char name[16];
+	sigset_t set;
+
+	snprintf(name, sizeof(name), "vcpu%u", cpu->index);
+	pthread_setname_np(pthread_self(), name);
+	sigemptyset(&set);
+	sigaddset(&set, KICK_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	while (park(cpu))
+		run_guest(cpu);
+	return NULL;
+}
+
+static void on_kick(int sig)
+{
+	(void)sig; /* its only purpose is to end KVM_RUN with EINTR */
+}
+
+/* A thread is made with every signal blocked; it opens the one that is for it. */
+static int start_thread(struct vcpu *cpu)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&cpu->thread, NULL, vcpu_thread, cpu);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	cpu->has_thread = r == 0;
+	return -r;
+}
+
+static int create_cpu(struct vcpu *cpu, const struct kvm_cpuid2 *supported, struct vmb_err *err)
+{
+	const struct vcpus_params *params = &cpu->all->params;
+	const struct cpuid_params shape = {
+		.cpus = params->count,
+		.tsc_deadline = kvm_has_tsc_deadline(params->kvm),
+	};
+	struct kvm_cpuid2 *cpuid;
+	int r = cpuid_make(supported, &shape, cpu->index, &cpuid);
+
+	if (r < 0)
+		return vmb_err_set(err, -r, "No memory for the vCPUs.");
+	r = kvm_cpu_create(params->kvm, cpu->index, cpuid, &cpu->kvm, err);
+	free(cpuid);
+	if (r < 0)
+		return r;
+	r = start_thread(cpu);
+	if (r < 0)
+		return vmb_err_set(err, -r,
+				   "The host gives no thread for vCPU %u (%s). Try fewer vCPUs.",
+				   cpu->index, strerror(-r));
+	return 0;
+}
+
+int vcpus_create(const struct vcpus_params *params, struct vcpus **ret_vcpus, struct vmb_err *err)
+{
+	struct vcpus *all = calloc(1, sizeof(*all) + params->count * sizeof(all->cpus[0]));
+	struct sigaction action = {.sa_handler = on_kick};
+	struct kvm_cpuid2 *supported;
+	int r;
+
+	if (!all)
+		return vmb_err_set(err, ENOMEM, "No memory for the vCPUs.");
+	all->params = *params;
+	pthread_mutex_init(&all->lock, NULL);
+	pthread_cond_init(&all->changed, NULL);
+	sigaction(KICK_SIGNAL, &action, NULL); /* without SA_RESTART: KVM_RUN must end */
+	r = kvm_supported_cpuid(params->kvm_fd, &supported);
+	if (r < 0) {
+		vcpus_destroy(all);
+		return vmb_err_set(err, -r, "KVM does not say what the CPU can do (%s).",
+				   strerror(-r));
+	}
+	for (unsigned int i = 0; i < params->count && r == 0; i++) {
+		all->cpus[i].all = all;
+		all->cpus[i].index = i;
+		r = create_cpu(&all->cpus[i], supported, err);
+	}
+	free(supported);
+	if (r < 0) {
+		vcpus_destroy(all);
+		return r;
+	}
+	*ret_vcpus = all;
+	return 0;
+}
+
+/* Changes the state and gets every vCPU out of KVM. Lock held. */
+static void halt(struct vcpus *all, int state)
+{
+	atomic_store_explicit(&all->state, state, memory_order_release);
+	for (unsigned int i = 0; i < all->params.count; i++) {
+		struct vcpu *cpu = &all->cpus[i];
+
+		if (!cpu->has_thread)
+			continue;
+		__atomic_store_n(&kvm_cpu_page(cpu->kvm)->immediate_exit, 1, __ATOMIC_RELEASE);
+		pthread_kill(cpu->thread, KICK_SIGNAL);
+	}
+	pthread_cond_broadcast(&all->changed);
+}
+
+void vcpus_destroy(struct vcpus *all)
+{
+	if (!all)
+		return;
+	pthread_mutex_lock(&all->lock);
+	halt(all, ENDING);
+	pthread_mutex_unlock(&all->lock);
+	for (unsigned int i = 0; i < all->params.count; i++) {
+		if (all->cpus[i].has_thread)
+			pthread_join(all->cpus[i].thread, NULL);
+		kvm_cpu_destroy(all->cpus[i].kvm);
+	}
+	pthread_cond_destroy(&all->changed);
+	pthread_mutex_destroy(&all->lock);
+	free(all);
+}
+
+int vcpus_reset(struct vcpus *all, uint32_t eip, uint32_t ebx, struct vmb_err *err)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < all->params.count && r == 0; i++)
+		r = kvm_cpu_reset(all->cpus[i].kvm, err);
+	if (r < 0)
+		return r;
+	r = kvm_cpu_set_entry32(all->cpus[0].kvm, eip, ebx);
+	if (r < 0)
+		return vmb_err_set(err, -r, "KVM refuses the boot CPU's first state (%s).",
+				   strerror(-r));
+	return 0;
+}
+
+void vcpus_resume(struct vcpus *all)
+{
+	pthread_mutex_lock(&all->lock);
+	if (all->state == STOPPED) {
+		all->entered = 0;
+		atomic_store_explicit(&all->state, RUNNING, memory_order_release);
+		pthread_cond_broadcast(&all->changed);
+	}
+	pthread_mutex_unlock(&all->lock);
+}
+
+void vcpus_stop(struct vcpus *all)
+{
+	pthread_mutex_lock(&all->lock);
+	if (all->state == RUNNING)
+		halt(all, STOPPED);
+	pthread_mutex_unlock(&all->lock);
+}
+
+void vcpus_wait_stopped(struct vcpus *all)
+{
+	pthread_mutex_lock(&all->lock);
+	while (all->parked < all->params.count)
+		pthread_cond_wait(&all->changed, &all->lock);
+	pthread_mutex_unlock(&all->lock);
+}

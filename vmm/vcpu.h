@@ -1,0 +1,61 @@
+/*
+ * The vCPUs: a thread each, which runs the guest and hands its exits to the buses. They stop and
+ * start together.
+ */
+#ifndef VMB_VMM_VCPU_H
+#define VMB_VMM_VCPU_H
+
+#include <stdint.h>
+
+#include "err.h"
+#include "vmm/bus.h"
+#include "vmm/kvm.h"
+#include "vmm/mem.h"
+
+struct vcpus;
+
+struct vcpus_params {
+	struct kvm_vm *kvm;
+	int kvm_fd;
+	const struct guest_mem *mem;
+	struct bus *ports;
+	struct bus *mmio;
+	unsigned int count; /* 1..254 */
+	/*
+	 * The guest cannot go on, or KVM says it switched itself off or wants a reset. On the vCPU's
+	 * thread; the callee calls vcpus_stop() and lets others do the rest. TEXT is for the operator.
+	 */
+	void (*fault)(void *ctx, const char *text);
+	void (*power_off)(void *ctx);
+	void (*reset)(void *ctx);
+	void *ctx;
+};
+
+/*
+ * Makes the vCPUs and their threads, stopped. What PARAMS points to is borrowed. 0 or -errno with
+ * the sentence.
+ */
+int vcpus_create(const struct vcpus_params *params, struct vcpus **ret_vcpus, struct vmb_err *err);
+
+/* Stops and ends them. NULL is fine. */
+void vcpus_destroy(struct vcpus *vcpus);
+
+/*
+ * Power-on state for all; the boot CPU will begin at EIP with EBX as PVH wants it. They are stopped
+ * (vcpus_wait_stopped()). 0 or -errno with the sentence.
+ */
+int vcpus_reset(struct vcpus *vcpus, uint32_t eip, uint32_t ebx, struct vmb_err *err);
+
+/* Lets them run. The boot CPU begins when every other one is about to wait for its INIT in KVM. */
+void vcpus_resume(struct vcpus *vcpus);
+
+/*
+ * No vCPU executes another guest instruction after its current one: the calling one, if it is one,
+ * none at all. Returns at once; any thread.
+ */
+void vcpus_stop(struct vcpus *vcpus);
+
+/* Waits until all stand still, the last exit of each completed. Not from a vCPU's thread. */
+void vcpus_wait_stopped(struct vcpus *vcpus);
+
+#endif
