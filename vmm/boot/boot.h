@@ -1,0 +1,41 @@
+/* What is put into guest memory before the first instruction. */
+#ifndef VMB_VMM_BOOT_BOOT_H
+#define VMB_VMM_BOOT_BOOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "vmm/mem.h"
+
+/* ---- PVH (Xen pvh.txt): pvh.c ---- */
+
+struct pvh_boot {
+	uint32_t entry;
+	uint32_t start_info; /* for EBX */
+};
+
+/*
+ * Loads the PVH image in FD (a memfd sealed against change; borrowed) into MEM, with start_info and
+ * memory map at LAYOUT_START_INFO that name the RSDP. 0, or -errno with a sentence that says why the
+ * file is no firmware, or does not fit.
+ */
+int pvh_load(struct guest_mem *mem, int fd, uint64_t rsdp, struct pvh_boot *ret_boot,
+	     struct vmb_err *err);
+
+/* ---- UEFI variables: varstore.c ---- */
+
+/*
+ * Maps the live half of FD (see VMM_FD_VARS; borrowed) where CLOUDHV.fd keeps its variables in guest
+ * RAM. 0 or -errno with the sentence.
+ */
+int varstore_attach(struct guest_mem *mem, int fd, struct vmb_err *err);
+
+/*
+ * The guest stands still: brings both halves in step. A valid live half becomes the good one
+ * (*RET_CHANGED: it differed); a damaged one is replaced by the good one, or by an empty store when
+ * that is damaged too. 0 or -errno.
+ */
+int varstore_settle(struct guest_mem *mem, int fd, bool *ret_changed);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Between the UART and the console descriptor: what the guest prints waits in a bounded buffer, so
+ * a console that nobody reads never stalls a vCPU; what arrives waits in the socket until the UART
+ * has room.
+ */
+#ifndef VMB_VMM_CONSOLE_H
+#define VMB_VMM_CONSOLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/ring.h"
+
+#define CONSOLE_BUFFER 65536
+
+struct console;
+
+struct console_params {
+	int fd;		   /* stream socket, both directions; borrowed */
+	struct ring *ring; /* whose thread does the I/O; borrowed, started after console_create() */
+	/* Bytes from FD; returns how many were taken. The rest is offered again after console_input_ready(). */
+	size_t (*receive)(void *ctx, const uint8_t *buf, size_t n);
+	void *ctx;
+};
+
+/* 0 or -errno. */
+int console_create(const struct console_params *params, struct console **ret_console);
+
+/* After the ring was destroyed: drops what is left. NULL is fine. */
+void console_destroy(struct console *console);
+
+/* One byte from the guest. Never blocks; with the buffer full the byte is dropped and counted. Any thread. */
+void console_transmit(struct console *console, uint8_t byte);
+
+/* The receiver has room again. Any thread. */
+void console_input_ready(struct console *console);
+
+/* Waits until what was transmitted is written, at most MSEC milliseconds. Not from the ring's thread. */
+void console_flush(struct console *console, unsigned int msec);
+
+/* How many bytes were dropped so far. */
+uint64_t console_dropped(struct console *console);
+
+#endif
