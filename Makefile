@@ -121,6 +121,8 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libvmb.a
 -include $(sort $(wildcard tests/unit/*.mk))
 endif
 
+include tests/kvm/kvm.mk
+
 # deps, fetch, disks, run, check, screenshots
 include tests/machine/machine.mk
 

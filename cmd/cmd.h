@@ -10,5 +10,6 @@
 
 int cmd_doctor(int argc, char **argv);
 int cmd_menu(int argc, char **argv);
+int cmd_vmm(int argc, char **argv);
 
 #endif

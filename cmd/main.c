@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	 "the menu (also without any command); starts a daemon if none runs"},
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},
+	{"vmm", cmd_vmm, "", NULL},
 	{"version", cmd_version, "", "print the version"},
 	{"help", cmd_help, "", "print this list"},
 };

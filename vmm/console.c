@@ -21,8 +21,8 @@
 
 #define INPUT_CHUNK 256
 
-struct console {
-	struct console_params params;
+struct vm_console {
+	struct vm_console_params params;
 	int epoll_fd;
 	struct ring_watch ready;  /* the epoll instance */
 	struct ring_watch wakeup; /* eventfd: output came, or the receiver has room */
@@ -43,12 +43,12 @@ struct console {
 	uint8_t input[INPUT_CHUNK];
 };
 
-static void wake(struct console *console)
+static void wake(struct vm_console *console)
 {
 	eventfd_write(console->wakeup.fd, 1);
 }
 
-void console_transmit(struct console *console, uint8_t byte)
+void vm_console_transmit(struct vm_console *console, uint8_t byte)
 {
 	bool was_empty = false, full;
 
@@ -69,12 +69,12 @@ void console_transmit(struct console *console, uint8_t byte)
 			  "console: nobody reads it, output of the guest is dropped");
 }
 
-void console_input_ready(struct console *console)
+void vm_console_input_ready(struct vm_console *console)
 {
 	wake(console);
 }
 
-uint64_t console_dropped(struct console *console)
+uint64_t vm_console_dropped(struct vm_console *console)
 {
 	uint64_t n;
 
@@ -84,7 +84,7 @@ uint64_t console_dropped(struct console *console)
 	return n;
 }
 
-static void other_end_gone(struct console *console)
+static void other_end_gone(struct vm_console *console)
 {
 	(void)epoll_ctl(console->epoll_fd, EPOLL_CTL_DEL, console->params.fd, NULL);
 	console->waiting_for = 0;
@@ -100,7 +100,7 @@ static void other_end_gone(struct console *console)
  * Writes what is there. The bytes are written from the buffer without the lock: transmit only adds
  * behind HEAD, and only this thread moves TAIL.
  */
-static void write_output(struct console *console)
+static void write_output(struct vm_console *console)
 {
 	console->output_blocked = false;
 	for (;;) {
@@ -137,7 +137,7 @@ static void write_output(struct console *console)
 }
 
 /* Hands over input until there is none or the receiver is full. */
-static void read_input(struct console *console)
+static void read_input(struct vm_console *console)
 {
 	for (;;) {
 		ssize_t n;
@@ -163,7 +163,7 @@ static void read_input(struct console *console)
 }
 
 /* Does what can be done now, then waits for exactly what is missing. Ring thread. */
-static void serve(struct console *console)
+static void serve(struct vm_console *console)
 {
 	uint32_t events = 0;
 	struct epoll_event ev = {0};
@@ -193,7 +193,7 @@ static void on_wakeup(struct ring_watch *watch, uint64_t value)
 
 static void on_ready(struct ring_watch *watch, uint64_t value)
 {
-	struct console *console = watch->arg;
+	struct vm_console *console = watch->arg;
 	struct epoll_event ev;
 
 	(void)value;
@@ -204,9 +204,9 @@ static void on_ready(struct ring_watch *watch, uint64_t value)
 		serve(console);
 }
 
-int console_create(const struct console_params *params, struct console **ret_console)
+int vm_console_create(const struct vm_console_params *params, struct vm_console **ret_console)
 {
-	struct console *console = calloc(1, sizeof(*console));
+	struct vm_console *console = calloc(1, sizeof(*console));
 	struct epoll_event ev = {.events = EPOLLIN};
 	int r;
 
@@ -235,11 +235,11 @@ int console_create(const struct console_params *params, struct console **ret_con
 	return 0;
 
 fail:
-	console_destroy(console);
+	vm_console_destroy(console);
 	return r;
 }
 
-void console_destroy(struct console *console)
+void vm_console_destroy(struct vm_console *console)
 {
 	if (!console)
 		return;
@@ -255,7 +255,7 @@ void console_destroy(struct console *console)
 	free(console);
 }
 
-void console_flush(struct console *console, unsigned int msec)
+void vm_console_flush(struct vm_console *console, unsigned int msec)
 {
 	struct timespec until;
 

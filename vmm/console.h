@@ -13,32 +13,33 @@
 
 #define CONSOLE_BUFFER 65536
 
-struct console;
+struct vm_console;
 
-struct console_params {
-	int fd;		   /* stream socket, both directions; borrowed */
-	struct ring *ring; /* whose thread does the I/O; borrowed, started after console_create() */
-	/* Bytes from FD; returns how many were taken. The rest is offered again after console_input_ready(). */
+struct vm_console_params {
+	int fd; /* stream socket, both directions; borrowed */
+	struct ring
+		*ring; /* whose thread does the I/O; borrowed, started after vm_console_create() */
+	/* Bytes from FD; returns how many were taken. The rest is offered again after vm_console_input_ready(). */
 	size_t (*receive)(void *ctx, const uint8_t *buf, size_t n);
 	void *ctx;
 };
 
 /* 0 or -errno. */
-int console_create(const struct console_params *params, struct console **ret_console);
+int vm_console_create(const struct vm_console_params *params, struct vm_console **ret_console);
 
 /* After the ring was destroyed: drops what is left. NULL is fine. */
-void console_destroy(struct console *console);
+void vm_console_destroy(struct vm_console *console);
 
 /* One byte from the guest. Never blocks; with the buffer full the byte is dropped and counted. Any thread. */
-void console_transmit(struct console *console, uint8_t byte);
+void vm_console_transmit(struct vm_console *console, uint8_t byte);
 
 /* The receiver has room again. Any thread. */
-void console_input_ready(struct console *console);
+void vm_console_input_ready(struct vm_console *console);
 
 /* Waits until what was transmitted is written, at most MSEC milliseconds. Not from the ring's thread. */
-void console_flush(struct console *console, unsigned int msec);
+void vm_console_flush(struct vm_console *console, unsigned int msec);
 
 /* How many bytes were dropped so far. */
-uint64_t console_dropped(struct console *console);
+uint64_t vm_console_dropped(struct vm_console *console);
 
 #endif

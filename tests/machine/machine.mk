@@ -31,13 +31,10 @@ run:
 	$(Q)$(M)/run.sh
 
 # Every test. tests/check adds the counts up and prints the one total line.
-.PHONY: check check-kvm check-machine
+.PHONY: check check-machine
 check:
 	$(Q)$(M)/deps.sh
 	$(Q)tests/check
-
-check-kvm:
-	$(Q)if [ -x tests/run-kvm ]; then tests/run-kvm; else echo "tests/run-kvm is not there"; fi
 
 check-machine: vmboot fetch machine
 	$(Q)$(M)/run-tests

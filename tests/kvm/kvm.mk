@@ -1,0 +1,21 @@
+# Tests on the host's /dev/kvm: guests of a few instructions (tests/kvm/guests/*.S, each a PVH image),
+# driven through the sanitized vmm process by cmocka programs (tests/kvm/test_*.c).
+KVM_GUEST_SRCS := $(sort $(wildcard tests/kvm/guests/*.S))
+KVM_GUESTS := $(KVM_GUEST_SRCS:%.S=$(GEN)/%)
+KVM_SRCS := $(sort $(wildcard tests/kvm/test_*.c))
+KVM_BINS := $(KVM_SRCS:%.c=build/san/%)
+
+$(GEN)/tests/kvm/guests/%: tests/kvm/guests/%.S tests/kvm/guests/guest.inc tests/kvm/guests/guest.ld
+	$(call say,GUEST,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -c -x assembler-with-cpp -Itests/kvm/guests -o $@.o $<
+	$(Q)$(LD) -m elf_x86_64 -n --no-warn-rwx-segments -T tests/kvm/guests/guest.ld -o $@ $@.o
+
+build/san/tests/kvm/%: build/san/tests/kvm/%.o build/san/tests/kvm/machine.o build/san/libvmb.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+.PHONY: check-kvm
+check-kvm: $(KVM_GUESTS)
+	$(Q)$(MAKE) --no-print-directory SAN=1 build/san/vmboot $(KVM_BINS)
+	$(Q)tests/run-kvm $(KVM_BINS)

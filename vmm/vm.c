@@ -1,0 +1,262 @@
+/* See vm.h. The order of creation, reset and end; what the machine is made of is in vm_devices.c. */
+#include "vmm/vm_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "log.h"
+#include "text.h"
+#include "vmm/cpuid.h"
+#include "vmm/layout.h"
+
+#define MAX_PCI_BITS 46	 /* EDK2 uses no more with 4-level paging */
+#define FLUSH_MSEC   500 /* for a reader that is there, but slow */
+
+void vm_raise_request(struct vm *vm, enum vm_request request, const char *text)
+{
+	pthread_mutex_lock(&vm->request_lock);
+	if (vm->request == VM_REQUEST_NONE) {
+		vm->request = request;
+		(void)text_copy(vm->request_text, sizeof(vm->request_text), text);
+	}
+	pthread_mutex_unlock(&vm->request_lock);
+	vcpus_stop(vm->vcpus);
+	eventfd_write(vm->params.notify_fd, 1);
+}
+
+enum vm_request vm_take_request(struct vm *vm, char *text, size_t size)
+{
+	enum vm_request request;
+
+	pthread_mutex_lock(&vm->request_lock);
+	request = vm->request;
+	vm->request = VM_REQUEST_NONE;
+	(void)text_copy(text, size, vm->request_text);
+	pthread_mutex_unlock(&vm->request_lock);
+	return request;
+}
+
+static void cpu_fault(void *ctx, const char *text)
+{
+	vm_raise_request(ctx, VM_REQUEST_FAULT, text);
+}
+
+static void cpu_power_off(void *ctx)
+{
+	vm_raise_request(ctx, VM_REQUEST_POWER_OFF, "");
+}
+
+static void cpu_reset(void *ctx)
+{
+	vm_raise_request(ctx, VM_REQUEST_RESET, "");
+}
+
+/* ---- building ---- */
+
+static int create_memory(struct vm *vm, struct vmb_err *err)
+{
+	const struct gm_region *regions;
+	unsigned int n;
+	int r = gm_create(vm->start.memory, &vm->mem);
+
+	if (r < 0)
+		return vmb_err_set(
+			err, -r,
+			"The host gives no %llu MiB of memory for the guest (%s). Give it "
+			"less memory.",
+			(unsigned long long)(vm->start.memory >> 20), strerror(-r));
+	r = varstore_attach(vm->mem, vm->params.vars_fd, err);
+	if (r < 0)
+		return r;
+	n = gm_regions(vm->mem, &regions);
+	for (unsigned int i = 0; i < n && r == 0; i++)
+		r = kvm_set_memory(vm->kvm, i, regions[i].gpa, regions[i].size, regions[i].host);
+	if (r < 0)
+		return vmb_err_set(err, -r, "KVM refuses the guest's memory (%s). Give it less.",
+				   strerror(-r));
+	return 0;
+}
+
+static int create_vcpus(struct vm *vm, struct vmb_err *err)
+{
+	const struct vcpus_params params = {
+		.kvm = vm->kvm,
+		.kvm_fd = vm->params.kvm_fd,
+		.mem = vm->mem,
+		.ports = vm->ports,
+		.mmio = vm->mmio,
+		.count = vm->start.cpus,
+		.fault = cpu_fault,
+		.power_off = cpu_power_off,
+		.reset = cpu_reset,
+		.ctx = vm,
+	};
+	unsigned int max = kvm_max_cpus(vm->params.kvm_fd);
+
+	if (params.count == 0 || params.count > VM_MAX_CPUS || params.count > max)
+		return vmb_err_set(
+			err, EINVAL,
+			"The virtual machine cannot have %u vCPUs: this host's KVM allows "
+			"1 to %u.",
+			params.count, max < VM_MAX_CPUS ? max : VM_MAX_CPUS);
+	return vcpus_create(&params, &vm->vcpus, err);
+}
+
+static int create_parts(struct vm *vm, struct vmb_err *err)
+{
+	int r = kvm_vm_create(vm->params.kvm_fd, &vm->kvm, err);
+
+	if (r == 0)
+		r = create_memory(vm, err);
+	if (r < 0)
+		return r;
+	r = bus_create(&vm->ports);
+	if (r == 0)
+		r = bus_create(&vm->mmio);
+	if (r == 0)
+		r = irq_wires_create(vm->kvm, &vm->wires);
+	if (r < 0)
+		return vmb_err_set(err, -r, "No memory for the virtual machine.");
+	r = create_vcpus(vm, err);
+	if (r == 0)
+		r = vm_devices_create(vm, err);
+	return r;
+}
+
+/* The 64-bit PCI window: above RAM, to the end of what the processor can address. */
+static int build_tables(struct vm *vm, uint64_t *ret_rsdp, struct vmb_err *err)
+{
+	const struct smbios_params smbios = {.cpus = vm->start.cpus, .memory = vm->start.memory};
+	struct acpi_params acpi = {
+		.cpus = vm->start.cpus,
+		.pci64_base = GM_HIGH_BASE + gm_high_size(vm->mem),
+	};
+	struct kvm_cpuid2 *supported;
+	unsigned int bits;
+	int r = kvm_supported_cpuid(vm->params.kvm_fd, &supported);
+
+	if (r == 0) {
+		bits = cpuid_phys_bits(supported);
+		free(supported);
+		acpi.pci64_end = 1ULL << (bits < MAX_PCI_BITS ? bits : MAX_PCI_BITS);
+		r = acpi_build(vm->mem, &acpi, ret_rsdp);
+	}
+	if (r == 0)
+		r = smbios_build(vm->mem, &smbios);
+	if (r < 0)
+		return vmb_err_set(err, -r, "The tables for the firmware cannot be made (%s).",
+				   strerror(-r));
+	return 0;
+}
+
+/* Everything the first instruction finds; memory reads zero. vCPUs stand still. */
+static int power_on(struct vm *vm, struct vmb_err *err)
+{
+	struct pvh_boot boot;
+	uint64_t rsdp;
+	int r = build_tables(vm, &rsdp, err);
+
+	if (r == 0)
+		r = pvh_load(vm->mem, vm->params.firmware_fd, rsdp, &boot, err);
+	if (r == 0)
+		r = vcpus_reset(vm->vcpus, boot.entry, boot.start_info, err);
+	return r;
+}
+
+int vm_create(const struct vm_params *params, struct vm **ret_vm, struct vmb_err *err)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	bool changed = false;
+	int r;
+
+	if (!vm)
+		return vmb_err_set(err, ENOMEM, "No memory for the virtual machine.");
+	vm->params = *params;
+	vm->start = *params->start;
+	vm->params.start = NULL;
+	pthread_mutex_init(&vm->request_lock, NULL);
+	r = create_parts(vm, err);
+	if (r == 0) {
+		r = varstore_settle(vm->mem, params->vars_fd, &changed);
+		if (r < 0)
+			vmb_err_set(err, -r, "The UEFI variables cannot be read (%s).",
+				    strerror(-r));
+	}
+	if (r == 0)
+		r = power_on(vm, err);
+	if (r < 0) {
+		vm_destroy(vm);
+		return r;
+	}
+	*ret_vm = vm;
+	return 0;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	if (!vm)
+		return;
+	vcpus_destroy(vm->vcpus);
+	vm_devices_destroy(vm);
+	irq_wires_destroy(vm->wires);
+	bus_destroy(vm->mmio);
+	bus_destroy(vm->ports);
+	kvm_vm_destroy(vm->kvm);
+	gm_destroy(vm->mem);
+	pthread_mutex_destroy(&vm->request_lock);
+	free(vm);
+}
+
+/* ---- life ---- */
+
+void vm_run(struct vm *vm)
+{
+	vcpus_resume(vm->vcpus);
+}
+
+static int settle_vars(struct vm *vm, bool *ret_changed)
+{
+	int r = varstore_settle(vm->mem, vm->params.vars_fd, ret_changed);
+
+	if (r < 0)
+		log_error("variables: cannot be saved (%s)", strerror(-r));
+	return r;
+}
+
+int vm_reset(struct vm *vm, bool *ret_vars_changed, struct vmb_err *err)
+{
+	char text[sizeof(vm->request_text)];
+	int r;
+
+	vcpus_stop(vm->vcpus);
+	vcpus_wait_stopped(vm->vcpus);
+	vm_devices_reset(vm);
+	irq_wires_reset(vm->wires);
+	(void)settle_vars(vm, ret_vars_changed);
+	(void)vm_take_request(vm, text, sizeof(text));
+	log_debug("vm: reset, %u MSI routes and %llu port and %llu MMIO accesses unclaimed",
+		  kvm_route_count(vm->kvm), (unsigned long long)bus_unclaimed(vm->ports),
+		  (unsigned long long)bus_unclaimed(vm->mmio));
+	r = kvm_reset_irqchip(vm->kvm);
+	if (r == 0)
+		r = gm_clear(vm->mem);
+	if (r < 0)
+		return vmb_err_set(err, -r, "The virtual machine cannot be reset (%s).",
+				   strerror(-r));
+	return power_on(vm, err);
+}
+
+void vm_stop(struct vm *vm, bool *ret_vars_changed)
+{
+	vcpus_stop(vm->vcpus);
+	vcpus_wait_stopped(vm->vcpus);
+	vm_console_flush(vm->console, FLUSH_MSEC);
+	(void)settle_vars(vm, ret_vars_changed);
+}
+
+void vm_press_power_button(struct vm *vm)
+{
+	pm_press_power_button(vm->pm);
+}

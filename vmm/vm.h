@@ -1,0 +1,61 @@
+/*
+ * One virtual machine: its devices, its power-on, reset and end. vmm.c drives it from the control
+ * thread; the guest's own wishes arrive as a request.
+ */
+#ifndef VMB_VMM_VM_H
+#define VMB_VMM_VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "vmm_proto.h"
+
+struct vm;
+
+struct vm_params {
+	const struct vmm_start *start; /* borrowed during vm_create() only */
+	int kvm_fd;		       /* these four are borrowed until vm_destroy() */
+	int console_fd;
+	int firmware_fd;
+	int vars_fd;
+	int *disk_fds; /* start->disk_count of them; each is set to -1 when the machine took it over */
+	int notify_fd; /* eventfd, borrowed: written when vm_request() has something to tell */
+};
+
+enum vm_request {
+	VM_REQUEST_NONE,
+	VM_REQUEST_RESET,
+	VM_REQUEST_POWER_OFF,
+	VM_REQUEST_FAULT,
+};
+
+/* Builds the machine and its first state; nothing runs. 0 or -errno with the sentence. */
+int vm_create(const struct vm_params *params, struct vm **ret_vm, struct vmb_err *err);
+
+/* Ends every thread of it, then the rest. NULL is fine. */
+void vm_destroy(struct vm *vm);
+
+/* Lets the vCPUs run. */
+void vm_run(struct vm *vm);
+
+/*
+ * What the guest asked for or did to itself, once: with FAULT the sentence is in TEXT. All vCPUs
+ * are stopping already.
+ */
+enum vm_request vm_take_request(struct vm *vm, char *text, size_t size);
+
+/*
+ * Stops the vCPUs, brings everything to its power-on state and reloads firmware and tables; not yet
+ * running again. *RET_VARS_CHANGED: the good half of the variables was updated. A request that came
+ * meanwhile is forgotten. 0 or -errno with the sentence.
+ */
+int vm_reset(struct vm *vm, bool *ret_vars_changed, struct vmb_err *err);
+
+/* Stops the vCPUs for good, writes out the console, settles the variables as vm_reset() does. */
+void vm_stop(struct vm *vm, bool *ret_vars_changed);
+
+void vm_press_power_button(struct vm *vm);
+
+#endif

@@ -1,0 +1,359 @@
+/*
+ * What a virtual machine of platform (a) is made of: the table of devices, with the ports and
+ * interrupts of each (layout.h). Devices know nothing of each other; they meet here.
+ */
+#include "vmm/vm_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "vmm/disk/disk.h"
+#include "vmm/layout.h"
+#include "vmm/virtio/virtio_devices.h"
+
+#define DISK_DEPTH    256
+#define OVERLAY_LIMIT (1ULL << 30)
+
+struct vm_device {
+	const char *name;
+	int (*create)(struct vm *vm, struct vmb_err *err);
+	void (*reset)(struct vm *vm);
+	void (*destroy)(struct vm *vm); /* also when create() failed or never ran */
+};
+
+static void guest_reset(void *ctx)
+{
+	vm_raise_request(ctx, VM_REQUEST_RESET, "");
+}
+
+static void guest_power_off(void *ctx)
+{
+	vm_raise_request(ctx, VM_REQUEST_POWER_OFF, "");
+}
+
+static int claim_ports(struct vm *vm, uint64_t base, uint64_t len, const struct bus_ops *ops,
+		       void *dev)
+{
+	return bus_add(vm->ports,
+		       &(struct bus_range){.base = base, .len = len, .ops = ops, .dev = dev});
+}
+
+static int new_ring(struct vm *vm, const char *name, unsigned int depth, struct vmb_err *err)
+{
+	int r = ring_create(name, depth, RING_AUTO, &vm->rings[vm->ring_count], err);
+
+	if (r == 0)
+		vm->ring_count++;
+	return r;
+}
+
+/* ---- serial port and console ---- */
+
+static void uart_transmit(void *ctx, uint8_t byte)
+{
+	vm_console_transmit(((struct vm *)ctx)->console, byte);
+}
+
+static void uart_receive_ready(void *ctx)
+{
+	vm_console_input_ready(((struct vm *)ctx)->console);
+}
+
+static size_t console_receive(void *ctx, const uint8_t *buf, size_t n)
+{
+	return uart_receive(((struct vm *)ctx)->uart, buf, n);
+}
+
+static int create_serial(struct vm *vm, struct vmb_err *err)
+{
+	const struct vm_console_params console = {
+		.fd = vm->params.console_fd,
+		.receive = console_receive,
+		.ctx = vm,
+	};
+	struct vm_console_params with_ring = console;
+	struct uart_params uart = {
+		.transmit = uart_transmit,
+		.receive_ready = uart_receive_ready,
+		.ctx = vm,
+	};
+	int r = new_ring(vm, "io", 64, err);
+
+	if (r < 0)
+		return r;
+	with_ring.ring = vm->rings[0];
+	r = irq_wires_connect(vm->wires, LAYOUT_GSI_UART, &uart.irq);
+	if (r == 0)
+		r = uart_create(&uart, &vm->uart);
+	if (r == 0)
+		r = vm_console_create(&with_ring, &vm->console);
+	if (r == 0)
+		r = claim_ports(vm, LAYOUT_PORT_UART, 8, &uart_bus_ops, vm->uart);
+	return r;
+}
+
+static void reset_serial(struct vm *vm)
+{
+	uart_reset(vm->uart);
+}
+
+static void destroy_serial(struct vm *vm)
+{
+	vm_console_destroy(vm->console);
+	uart_destroy(vm->uart);
+}
+
+/* ---- clock ---- */
+
+static int create_rtc(struct vm *vm, struct vmb_err *err)
+{
+	struct rtc_params rtc = {
+		.low_end = gm_low_end(vm->mem),
+		.high_size = gm_high_size(vm->mem),
+	};
+	int r = irq_wires_connect(vm->wires, LAYOUT_GSI_RTC, &rtc.irq);
+
+	(void)err;
+	if (r == 0)
+		r = rtc_create(&rtc, &vm->rtc);
+	if (r == 0)
+		r = claim_ports(vm, LAYOUT_PORT_RTC, 2, &rtc_bus_ops, vm->rtc);
+	return r;
+}
+
+static void reset_rtc(struct vm *vm)
+{
+	rtc_reset(vm->rtc);
+}
+
+static void destroy_rtc(struct vm *vm)
+{
+	rtc_destroy(vm->rtc);
+}
+
+/* ---- power management ---- */
+
+static int create_pm(struct vm *vm, struct vmb_err *err)
+{
+	struct pm_params pm = {.power_off = guest_power_off, .reset = guest_reset, .ctx = vm};
+	int r = irq_wires_connect(vm->wires, LAYOUT_GSI_GED, &pm.ged_irq);
+
+	(void)err;
+	if (r == 0)
+		r = pm_create(&pm, &vm->pm);
+	if (r == 0)
+		r = claim_ports(vm, LAYOUT_PORT_PM, 4, &pm_bus_ops, vm->pm);
+	if (r == 0)
+		r = claim_ports(vm, LAYOUT_PORT_PM_TIMER, 4, &pm_timer_bus_ops, vm->pm);
+	if (r == 0)
+		r = claim_ports(vm, LAYOUT_PORT_GED, 1, &pm_ged_bus_ops, vm->pm);
+	return r;
+}
+
+static void reset_pm(struct vm *vm)
+{
+	pm_reset(vm->pm);
+}
+
+static void destroy_pm(struct vm *vm)
+{
+	pm_destroy(vm->pm);
+}
+
+/* ---- keyboard controller: its reset line ---- */
+
+static int create_i8042(struct vm *vm, struct vmb_err *err)
+{
+	int r = i8042_create(guest_reset, vm, &vm->i8042);
+
+	(void)err;
+	if (r == 0)
+		r = claim_ports(vm, LAYOUT_PORT_I8042, 5, &i8042_bus_ops, vm->i8042);
+	return r;
+}
+
+static void reset_i8042(struct vm *vm)
+{
+	i8042_reset(vm->i8042);
+}
+
+static void destroy_i8042(struct vm *vm)
+{
+	i8042_destroy(vm->i8042);
+}
+
+/* ---- debug console ---- */
+
+static int create_debugcon(struct vm *vm, struct vmb_err *err)
+{
+	int r = debugcon_create(&vm->debugcon);
+
+	(void)err;
+	if (r == 0)
+		r = claim_ports(vm, LAYOUT_PORT_DEBUGCON, 1, &debugcon_bus_ops, vm->debugcon);
+	return r;
+}
+
+static void destroy_debugcon(struct vm *vm)
+{
+	debugcon_destroy(vm->debugcon);
+}
+
+/* ---- PCI, with a virtio-blk for each disk from slot 1 up and virtio-rng behind them ---- */
+
+static int create_pci(struct vm *vm, struct vmb_err *err)
+{
+	const struct pci_bus_params params = {
+		.ports = vm->ports,
+		.mmio = vm->mmio,
+		.cf9_ops = &pm_cf9_bus_ops,
+		.cf9_dev = vm->pm,
+	};
+
+	(void)err;
+	return pci_bus_create(&params, &vm->pci);
+}
+
+static void reset_pci(struct vm *vm)
+{
+	pci_bus_reset(vm->pci);
+}
+
+static void destroy_pci(struct vm *vm)
+{
+	pci_bus_destroy(vm->pci);
+}
+
+static int add_to_bus(struct vm *vm, unsigned int slot, struct pci_device *dev)
+{
+	struct irq_pin intx;
+	int r = irq_wires_connect(vm->wires, LAYOUT_GSI_INTX + slot % 4, &intx);
+
+	if (r == 0)
+		r = pci_bus_add(vm->pci, slot, dev, &intx);
+	if (r < 0)
+		pci_device_destroy(dev);
+	return r;
+}
+
+static struct virtio_env make_env(struct vm *vm, struct ring *ring)
+{
+	return (struct virtio_env){
+		.mem = vm->mem,
+		.ring = ring,
+		.msi = {.ops = &irq_kvm_msi_ops, .ctx = vm->kvm},
+		.doorbell = {.ops = &irq_kvm_doorbell_ops, .ctx = vm->kvm},
+	};
+}
+
+static int create_disk(struct vm *vm, unsigned int index, struct vmb_err *err)
+{
+	const struct vmm_disk *info = &vm->start.disks[index];
+	int fd = vm->params.disk_fds[index];
+	struct pci_device *dev;
+	struct virtio_env env;
+	struct disk *disk;
+	char name[16];
+	int r;
+
+	snprintf(name, sizeof(name), "disk%u", index);
+	r = new_ring(vm, name, DISK_DEPTH, err);
+	if (r < 0)
+		return r;
+	env = make_env(vm, vm->rings[vm->ring_count - 1]);
+	vm->params.disk_fds[index] = -1;
+	r = disk_open_raw(fd, info, env.ring, DISK_DEPTH, &disk, err);
+	if (r == 0 && info->overlay)
+		r = disk_open_overlay(disk, OVERLAY_LIMIT, &disk);
+	if (r == 0)
+		r = virtio_blk_create(&env, disk, index, &dev);
+	if (r == 0)
+		r = add_to_bus(vm, 1 + index, dev);
+	return r;
+}
+
+static int create_disks(struct vm *vm, struct vmb_err *err)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < vm->start.disk_count && r == 0; i++)
+		r = create_disk(vm, i, err);
+	return r;
+}
+
+static int create_rng(struct vm *vm, struct vmb_err *err)
+{
+	struct virtio_env env = make_env(vm, vm->rings[0]);
+	struct pci_device *dev;
+	int r = virtio_rng_create(&env, &dev);
+
+	(void)err;
+	if (r == 0)
+		r = add_to_bus(vm, 1 + vm->start.disk_count, dev);
+	return r;
+}
+
+/* ---- the table ---- */
+
+static const struct vm_device devices[] = {
+	{"serial port", create_serial, reset_serial, destroy_serial},
+	{"clock", create_rtc, reset_rtc, destroy_rtc},
+	{"power management", create_pm, reset_pm, destroy_pm},
+	{"keyboard controller", create_i8042, reset_i8042, destroy_i8042},
+	{"debug console", create_debugcon, NULL, destroy_debugcon},
+	{"PCI bus", create_pci, reset_pci, destroy_pci},
+	{"disks", create_disks, NULL, NULL}, /* reset and destroyed by the PCI bus they are on */
+	{"random numbers", create_rng, NULL, NULL},
+};
+
+#define DEVICE_COUNT (sizeof(devices) / sizeof(devices[0]))
+
+int vm_devices_create(struct vm *vm, struct vmb_err *err)
+{
+	for (size_t i = 0; i < DEVICE_COUNT; i++) {
+		int r;
+
+		err->code = 0;
+		r = devices[i].create(vm, err);
+		if (r < 0 && err->code == 0)
+			vmb_err_set(err, -r,
+				    "The virtual machine's device \"%s\" cannot be made "
+				    "(%s).",
+				    devices[i].name, strerror(-r));
+		if (r < 0)
+			return r;
+	}
+	for (unsigned int i = 0; i < vm->ring_count; i++) {
+		int r = ring_start(vm->rings[i]);
+
+		if (r < 0)
+			return vmb_err_set(err, -r,
+					   "The host gives no thread for input and output "
+					   "(%s).",
+					   strerror(-r));
+	}
+	log_info("vm: input and output by %s", ring_engine_name(vm->rings[0]));
+	return 0;
+}
+
+void vm_devices_reset(struct vm *vm)
+{
+	/* The PCI bus first: when its devices are reset, no I/O of theirs touches guest memory any more. */
+	for (size_t i = DEVICE_COUNT; i-- > 0;)
+		if (devices[i].reset)
+			devices[i].reset(vm);
+}
+
+void vm_devices_destroy(struct vm *vm)
+{
+	/* The PCI bus first, while the threads its devices live on are still there. */
+	destroy_pci(vm);
+	vm->pci = NULL;
+	for (unsigned int i = 0; i < vm->ring_count; i++)
+		ring_destroy(vm->rings[i]);
+	for (size_t i = DEVICE_COUNT; i-- > 0;)
+		if (devices[i].destroy)
+			devices[i].destroy(vm);
+}

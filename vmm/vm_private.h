@@ -1,0 +1,59 @@
+/* Shared by vm.c (life of the machine) and vm_devices.c (what it is made of). */
+#ifndef VMB_VMM_VM_PRIVATE_H
+#define VMB_VMM_VM_PRIVATE_H
+
+#include <pthread.h>
+
+#include "vmm/boot/boot.h"
+#include "vmm/bus.h"
+#include "vmm/console.h"
+#include "vmm/irq_kvm.h"
+#include "vmm/kvm.h"
+#include "vmm/mem.h"
+#include "vmm/pci/pci.h"
+#include "vmm/platform/platform.h"
+#include "vmm/ring.h"
+#include "vmm/vcpu.h"
+#include "vmm/vm.h"
+
+#define VM_MAX_RINGS (1 + VM_MAX_DISKS)
+
+struct vm {
+	struct vm_params params;
+	struct vmm_start start;
+
+	struct guest_mem *mem;
+	struct kvm_vm *kvm;
+	struct bus *ports;
+	struct bus *mmio;
+	struct irq_wires *wires;
+	struct vcpus *vcpus;
+
+	unsigned int ring_count;
+	struct ring *rings[VM_MAX_RINGS]; /* 0: everything but disks */
+	struct vm_console *console;
+	struct uart *uart;
+	struct rtc *rtc;
+	struct pm *pm;
+	struct i8042 *i8042;
+	struct debugcon *debugcon;
+	struct pci_bus *pci;
+
+	pthread_mutex_t request_lock;
+	enum vm_request request;
+	char request_text[480];
+};
+
+/* Makes every device of the table, in its order. 0 or -errno with the sentence. */
+int vm_devices_create(struct vm *vm, struct vmb_err *err);
+
+/* Power-on state for every device; vCPUs stand still. */
+void vm_devices_reset(struct vm *vm);
+
+/* In the opposite order; also after vm_devices_create() failed half-way. */
+void vm_devices_destroy(struct vm *vm);
+
+/* The guest wants this, or did it: the vCPUs stop, the control thread hears of it. First come wins. */
+void vm_raise_request(struct vm *vm, enum vm_request request, const char *text);
+
+#endif

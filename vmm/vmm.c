@@ -1,0 +1,295 @@
+/*
+ * The vmm process: its control thread. Waits for VMM_START, builds the machine, serves the control
+ * socket and the guest's requests, says how it ended. See vmm_proto.h for the messages.
+ */
+#include "vmm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "proto.h"
+#include "text.h"
+#include "vmm/vm.h"
+#include "vmm_proto.h"
+
+#define MAX_FDS	       (VMM_FD_DISKS + VM_MAX_DISKS)
+#define SEND_WAIT_MSEC 1000
+
+enum vmm_status { STATUS_OK = 0, STATUS_GUEST_FAULT = 1, STATUS_NOT_STARTED = 2 };
+
+struct vmm {
+	int control;
+	int notify;  /* eventfd: the guest wants something */
+	int signals; /* signalfd: SIGTERM */
+	struct vmm_start start;
+	unsigned int fd_count;
+	int fds[MAX_FDS]; /* beside VMM_START; -1 when given away */
+	struct vm *vm;
+	struct timespec started;
+	bool done;
+	bool launcher_gone;
+	struct vmm_exited exited;
+};
+
+static void tell(struct vmm *vmm, uint32_t type, const void *body, size_t size)
+{
+	int r = proto_send(vmm->control, type, body, size, NULL, 0);
+
+	/* A launcher that does not read for a second is as good as gone; the guest does not wait for it. */
+	if (r == -EAGAIN) {
+		struct pollfd pfd = {.fd = vmm->control, .events = POLLOUT};
+
+		if (poll(&pfd, 1, SEND_WAIT_MSEC) > 0)
+			r = proto_send(vmm->control, type, body, size, NULL, 0);
+	}
+	if (r < 0 && !vmm->launcher_gone)
+		log_warn("control: message %u not delivered (%s)", type, strerror(-r));
+}
+
+static uint64_t msec_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)((now.tv_sec - start->tv_sec) * 1000 +
+			  (now.tv_nsec - start->tv_nsec) / 1000000);
+}
+
+static void finish(struct vmm *vmm, uint32_t reason, const char *text)
+{
+	vmm->done = true;
+	vmm->exited.reason = reason;
+	(void)text_copy(vmm->exited.text, sizeof(vmm->exited.text), text);
+}
+
+/* ---- start ---- */
+
+/* What a launcher may get wrong; the rest is checked where it is used. */
+static int check_start(const struct vmm *vmm, struct vmb_err *err)
+{
+	const struct vmm_start *start = &vmm->start;
+
+	if (start->version != VMM_PROTO_VERSION)
+		return vmb_err_set(err, EPROTO,
+				   "The launcher speaks version %u of the vmm protocol, this vmm "
+				   "version %d. Use one vmboot for both.",
+				   start->version, VMM_PROTO_VERSION);
+	if (start->disk_count > VM_MAX_DISKS || vmm->fd_count != VMM_FD_DISKS + start->disk_count)
+		return vmb_err_set(
+			err, EPROTO,
+			"The launcher named %u disks and sent %u descriptors, which do not "
+			"belong together.",
+			start->disk_count, vmm->fd_count);
+	if (start->memory < VM_MIN_MEMORY || start->memory % (1 << 20) != 0)
+		return vmb_err_set(
+			err, EINVAL,
+			"The virtual machine cannot have %llu bytes of memory: at least 64 "
+			"MiB, in whole MiB.",
+			(unsigned long long)start->memory);
+	return 0;
+}
+
+/* 0, or -errno with the sentence. The first message decides; the launcher speaks first. */
+static int receive_start(struct vmm *vmm, struct vmb_err *err)
+{
+	struct pollfd pfd = {.fd = vmm->control, .events = POLLIN};
+	uint32_t type = 0;
+	int r;
+
+	do {
+		if (poll(&pfd, 1, -1) < 0 && errno != EINTR)
+			return vmb_err_set(err, errno, "poll: %s", strerror(errno));
+		r = proto_recv(vmm->control, &type, &vmm->start, sizeof(vmm->start), vmm->fds,
+			       MAX_FDS, &vmm->fd_count);
+	} while (r == -EAGAIN || r == -EINTR);
+	if (r < 0)
+		return vmb_err_set(err, -r, "The launcher sent no start message (%s).",
+				   strerror(-r));
+	if (type != VMM_START || r != (int)sizeof(vmm->start))
+		return vmb_err_set(err, EPROTO, "The launcher's first message is not VMM_START.");
+	for (unsigned int i = 0; i < VM_MAX_DISKS; i++)
+		vmm->start.disks[i].serial[VM_SERIAL_SIZE - 1] = '\0';
+	return check_start(vmm, err);
+}
+
+static int build(struct vmm *vmm, struct vmb_err *err)
+{
+	const struct vm_params params = {
+		.start = &vmm->start,
+		.kvm_fd = vmm->fds[VMM_FD_KVM],
+		.console_fd = vmm->fds[VMM_FD_CONSOLE],
+		.firmware_fd = vmm->fds[VMM_FD_FIRMWARE],
+		.vars_fd = vmm->fds[VMM_FD_VARS],
+		.disk_fds = &vmm->fds[VMM_FD_DISKS],
+		.notify_fd = vmm->notify,
+	};
+
+	return vm_create(&params, &vmm->vm, err);
+}
+
+/* ---- life ---- */
+
+static void reset(struct vmm *vmm)
+{
+	bool vars_changed = false;
+	struct vmb_err err = {0};
+	int r = vm_reset(vmm->vm, &vars_changed, &err);
+
+	if (vars_changed)
+		tell(vmm, VMM_VARS_CHANGED, NULL, 0);
+	if (r < 0) {
+		finish(vmm, VMM_EXIT_ERROR, err.text);
+		return;
+	}
+	vmm->exited.resets++;
+	tell(vmm, VMM_WAS_RESET, NULL, 0);
+	vm_run(vmm->vm);
+}
+
+static void handle_request(struct vmm *vmm)
+{
+	char text[sizeof(vmm->exited.text)];
+	eventfd_t count;
+
+	(void)eventfd_read(vmm->notify, &count);
+	switch (vm_take_request(vmm->vm, text, sizeof(text))) {
+	case VM_REQUEST_NONE: break;
+	case VM_REQUEST_RESET: reset(vmm); break;
+	case VM_REQUEST_POWER_OFF:
+		finish(vmm, VMM_EXIT_POWER_OFF, "The guest switched itself off.");
+		break;
+	case VM_REQUEST_FAULT: finish(vmm, VMM_EXIT_GUEST_FAULT, text); break;
+	}
+}
+
+static void handle_message(struct vmm *vmm)
+{
+	uint32_t type = 0;
+	unsigned int nfds = 0;
+	int r = proto_recv(vmm->control, &type, NULL, 0, NULL, 0, &nfds);
+
+	if (r == -EAGAIN || r == -EINTR)
+		return;
+	if (r < 0) {
+		vmm->launcher_gone = true;
+		finish(vmm, VMM_EXIT_STOPPED,
+		       "The program that started the virtual machine ended.");
+		return;
+	}
+	switch (type) {
+	case VMM_RESET: reset(vmm); break;
+	case VMM_POWER_BUTTON: vm_press_power_button(vmm->vm); break;
+	case VMM_STOP: finish(vmm, VMM_EXIT_STOPPED, "The virtual machine was stopped."); break;
+	default: log_warn("control: message %u is none of a launcher's", type);
+	}
+}
+
+static void serve(struct vmm *vmm)
+{
+	struct pollfd pfds[] = {
+		{.fd = vmm->notify, .events = POLLIN},
+		{.fd = vmm->signals, .events = POLLIN},
+		{.fd = vmm->control, .events = POLLIN},
+	};
+
+	while (!vmm->done) {
+		if (poll(pfds, 3, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			finish(vmm, VMM_EXIT_ERROR, "The vmm cannot wait for events any more.");
+			return;
+		}
+		if (pfds[0].revents)
+			handle_request(vmm);
+		if (pfds[1].revents && !vmm->done)
+			finish(vmm, VMM_EXIT_STOPPED,
+			       "The virtual machine was stopped by a signal (SIGTERM).");
+		if (pfds[2].revents && !vmm->done)
+			handle_message(vmm);
+	}
+}
+
+static void run(struct vmm *vmm)
+{
+	bool vars_changed = false;
+
+	clock_gettime(CLOCK_MONOTONIC, &vmm->started);
+	tell(vmm, VMM_STARTED, NULL, 0);
+	vm_run(vmm->vm);
+	serve(vmm);
+	vm_stop(vmm->vm, &vars_changed);
+	vmm->exited.run_ms = msec_since(&vmm->started);
+	if (vars_changed)
+		tell(vmm, VMM_VARS_CHANGED, NULL, 0);
+}
+
+/*
+ * SIGTERM becomes an event. The keyboard's signals are the launcher's business: it shares our
+ * terminal and tells us what to do.
+ */
+static int set_up_signals(void)
+{
+	sigset_t term;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
+	return signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int exit_status(const struct vmm *vmm, bool was_built)
+{
+	if (!was_built)
+		return STATUS_NOT_STARTED;
+	return vmm->exited.reason == VMM_EXIT_POWER_OFF || vmm->exited.reason == VMM_EXIT_STOPPED
+		       ? STATUS_OK
+		       : STATUS_GUEST_FAULT;
+}
+
+int vmm_main(int control)
+{
+	struct vmm vmm = {.control = control};
+	struct vmb_err err = {0};
+	bool was_built = false;
+
+	(void)fcntl(control, F_SETFL, O_NONBLOCK);
+	vmm.signals = set_up_signals();
+	vmm.notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vmm.signals < 0 || vmm.notify < 0)
+		vmb_err_set(&err, errno, "The vmm cannot make its descriptors (%s).",
+			    strerror(errno));
+	else if (receive_start(&vmm, &err) == 0) {
+		log_init(STDERR_FILENO, (enum log_level)vmm.start.log_level, "vmm");
+		was_built = build(&vmm, &err) == 0;
+	}
+	if (was_built)
+		run(&vmm);
+	else
+		finish(&vmm, VMM_EXIT_ERROR, err.text);
+	log_info("vmm: ends after %llu ms and %u resets. %s", (unsigned long long)vmm.exited.run_ms,
+		 vmm.exited.resets, vmm.exited.text);
+	/* Told before the memory is given back, which may take a while: the operator waits for this. */
+	tell(&vmm, VMM_EXITED, &vmm.exited, sizeof(vmm.exited));
+	vm_destroy(vmm.vm);
+	for (unsigned int i = 0; i < vmm.fd_count; i++)
+		if (vmm.fds[i] >= 0)
+			close(vmm.fds[i]);
+	close(vmm.notify);
+	close(vmm.signals);
+	close(control);
+	return exit_status(&vmm, was_built);
+}
