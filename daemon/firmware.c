@@ -1,0 +1,95 @@
+/*
+ * The firmware image: read into a memfd, by this process from a file or by a probe process from a
+ * disk, checked by content, and sealed, so that what was checked is what boots.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "launch_internal.h"
+#include "probe_proto.h"
+#include "proto.h"
+#include "pvh.h"
+#include "storage.h"
+
+int firmware_make_memory(int *ret_fd, struct vmb_err *err)
+{
+	int fd = memfd_create("firmware", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return vmb_err_set(err, errno, "No memory for the firmware: %s.", strerror(errno));
+	*ret_fd = fd;
+	return 0;
+}
+
+int firmware_seal(int fd, const char *name, struct vmb_err *err)
+{
+	struct vmb_err why = {0};
+	struct stat st;
+	void *image;
+	int rc;
+
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0 ||
+	    fstat(fd, &st) < 0)
+		return vmb_err_set(err, errno, "The firmware's memory cannot be sealed: %s.",
+				   strerror(errno));
+	if (st.st_size == 0)
+		return vmb_err_set(err, EINVAL, "Firmware %s is empty. Copy it again.", name);
+	image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (image == MAP_FAILED)
+		return vmb_err_set(err, errno, "The firmware cannot be mapped: %s.", strerror(errno));
+	rc = pvh_check(image, (size_t)st.st_size, (uint64_t)st.st_size, NULL, &why);
+	munmap(image, (size_t)st.st_size);
+	if (rc < 0)
+		return vmb_err_set(err, -rc, "Firmware %s cannot be started: %s", name, why.text);
+	return 0;
+}
+
+int firmware_spawn_reader(const struct vm_config *config, int fd, struct child *ret_child,
+			  int *ret_control, struct vmb_err *err)
+{
+	char device[VM_PATH_SIZE], path[VM_PATH_SIZE];
+	char name[] = "vmboot", role[] = "probe", action[] = "--read";
+	char *argv[] = {name, role, action, device, path, NULL};
+	int pair[2], fds[2], rc;
+
+	snprintf(device, sizeof(device), "%s", config->firmware_device);
+	snprintf(path, sizeof(path), "%s", config->firmware_path);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return vmb_err_set(err, errno, "No socket for a probe: %s.", strerror(errno));
+	fds[PROBE_CONTROL_FD - CHILD_FIRST_FD] = pair[1];
+	fds[PROBE_OUT_FD - CHILD_FIRST_FD] = fd;
+	rc = child_spawn(argv, fds, 2, ret_child, err);
+	close(pair[1]);
+	if (rc < 0) {
+		close(pair[0]);
+		return rc;
+	}
+	*ret_control = pair[0];
+	return 0;
+}
+
+int firmware_reader_result(const struct vm_config *config, int control, int status,
+			   struct vmb_err *err)
+{
+	struct probe_done done;
+	char how[96];
+	uint32_t type;
+	int n = proto_recv(control, &type, &done, sizeof(done), NULL, 0, NULL);
+
+	if (n != (int)sizeof(done) || type != PROBE_DONE)
+		return vmb_err_set(err, EIO,
+				   "Firmware %s on %s was not read: the process that reads it %s. The disk "
+				   "may be broken.",
+				   config->firmware_path, config->firmware_device,
+				   child_describe_end(status, how, sizeof(how)));
+	done.text[sizeof(done.text) - 1] = '\0';
+	if (done.code != 0)
+		return vmb_err_set(err, done.code > 0 ? done.code : EIO, "%s", done.text);
+	return 0;
+}

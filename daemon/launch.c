@@ -1,0 +1,412 @@
+/*
+ * See include/launch.h. Starting is one piece of work unless the firmware lies on a disk: then a
+ * probe reads it first, and failures after that are told by ended(). Disks are opened last, since
+ * the probe may have one of them mounted before.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "launch_internal.h"
+#include "log.h"
+#include "proto.h"
+#include "storage.h"
+#include "text.h"
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Appends: a path mistyped must not cost a file. */
+static int open_log(const struct vm_config *config, int *ret_fd, struct vmb_err *err)
+{
+	int fd;
+
+	if (!config->log_path[0])
+		return 0;
+	fd = open(config->log_path,
+		  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	if (fd < 0)
+		return vmb_err_set(err, errno, "The log %s cannot be written: %s. Name another file.",
+				   config->log_path, strerror(errno));
+	*ret_fd = fd;
+	return 0;
+}
+
+struct disks {
+	int fds[VM_MAX_DISKS];
+	struct vmm_disk infos[VM_MAX_DISKS];
+	unsigned int count;
+};
+
+static void close_disks(struct disks *disks)
+{
+	for (unsigned int i = 0; i < disks->count; i++)
+		close(disks->fds[i]);
+	disks->count = 0;
+}
+
+static int open_disks(const struct vm_config *config, struct disks *ret_disks, struct vmb_err *err)
+{
+	struct disks disks = {.count = 0};
+
+	for (unsigned int i = 0; i < config->disk_count; i++) {
+		int rc = storage_open_disk(&config->disks[i], &disks.fds[i], &disks.infos[i], err);
+
+		if (rc < 0) {
+			close_disks(&disks);
+			return rc;
+		}
+		disks.count++;
+	}
+	*ret_disks = disks;
+	return 0;
+}
+
+static int send_start(const struct launch *launch, int control, int console,
+		      const struct disks *disks, struct vmb_err *err)
+{
+	struct vmm_start start = {
+		.version = VMM_PROTO_VERSION,
+		.cpus = launch->config.cpus,
+		.memory = launch->config.memory,
+		.disk_count = disks->count,
+		.log_level = LOG_LEVEL_INFO,
+	};
+	int fds[VMM_FD_DISKS + VM_MAX_DISKS], rc;
+
+	fds[VMM_FD_KVM] = launch->kvm;
+	fds[VMM_FD_CONSOLE] = console;
+	fds[VMM_FD_FIRMWARE] = launch->firmware;
+	fds[VMM_FD_VARS] = launch->variables;
+	for (unsigned int i = 0; i < disks->count; i++) {
+		fds[VMM_FD_DISKS + i] = disks->fds[i];
+		start.disks[i] = disks->infos[i];
+	}
+	rc = proto_send(control, VMM_START, &start, sizeof(start), fds,
+			VMM_FD_DISKS + disks->count);
+	if (rc < 0)
+		return vmb_err_set(err, -rc, "The virtual machine's process did not take its "
+				   "configuration: %s.", strerror(-rc));
+	return 0;
+}
+
+static int spawn_vmm(struct launch *launch, int control, struct vmb_err *err)
+{
+	char name[] = "vmboot", role[] = "vmm";
+	char *argv[] = {name, role, NULL};
+
+	return child_spawn(argv, &control, 1, &launch->child, err);
+}
+
+static int make_pair(int type, int pair[2], struct vmb_err *err)
+{
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0)
+		return 0;
+	return vmb_err_set(err, errno, "No socket for the virtual machine: %s.", strerror(errno));
+}
+
+/* Everything that needs the firmware to be there: disks, the process, its start message. */
+static int start_vmm(struct launch *launch, struct vmb_err *err)
+{
+	int control[2] = {-1, -1}, console[2] = {-1, -1}, rc;
+	struct disks disks = {.count = 0};
+
+	rc = open_disks(&launch->config, &disks, err);
+	if (rc == 0)
+		rc = vars_file_make_memory(&launch->vars, &launch->variables, err);
+	if (rc == 0)
+		rc = make_pair(SOCK_SEQPACKET, control, err);
+	if (rc == 0)
+		rc = make_pair(SOCK_STREAM, console, err);
+	/* The vmm waits for its start message; the launcher's end stays non-blocking. */
+	if (rc == 0 && fcntl(control[1], F_SETFL, 0) < 0)
+		rc = vmb_err_set(err, errno, "The control socket cannot be set up.");
+	if (rc == 0)
+		rc = vars_file_set_aside(&launch->vars, err);
+	if (rc == 0)
+		rc = send_start(launch, control[0], console[1], &disks, err);
+	if (rc == 0)
+		rc = spawn_vmm(launch, control[1], err);
+	close_disks(&disks);
+	close_fd(&control[1]);
+	close_fd(&console[1]);
+	launch->control = control[0];
+	launch->console = console[0];
+	close_fd(&launch->kvm);
+	close_fd(&launch->firmware);
+	if (rc < 0)
+		return rc;
+	launch->phase = LAUNCH_RUNNING;
+	if (launch_watch_vmm(launch) < 0)
+		return vmb_err_set(err, ENOMEM, "Not enough memory to watch the virtual machine.");
+	return 0;
+}
+
+/* At every end of a vmm: the live store, else the last good one, else the file stays as it is. */
+static void save_at_end(struct launch *launch)
+{
+	struct vmb_err err = {0};
+	int rc;
+
+	if (launch->variables < 0)
+		return;
+	rc = vars_file_save(&launch->vars, launch->variables, VARS_LIVE, &err);
+	if (rc == -EBADMSG) {
+		log_warn("the live UEFI variables are not valid; taking the last good ones");
+		rc = vars_file_save(&launch->vars, launch->variables, VARS_GOOD, &err);
+	}
+	if (rc < 0)
+		launch_warn(launch, err.text);
+}
+
+static void stop_watching(struct launch *launch)
+{
+	loop_remove_io(launch->child_io);
+	loop_remove_io(launch->control_io);
+	loop_remove_io(launch->console_io);
+	loop_remove_timer(launch->kill_timer);
+	launch->child_io = launch->control_io = launch->console_io = NULL;
+	launch->kill_timer = NULL;
+}
+
+/* The last act: nothing of LAUNCH may be touched after ended(), which may have destroyed it. */
+static void end_launch(struct launch *launch)
+{
+	stop_watching(launch);
+	launch->phase = LAUNCH_ENDED;
+	launch->events->ended(launch->ctx, &launch->exited,
+			      launch->warning[0] ? launch->warning : NULL);
+}
+
+static void fail_launch(struct launch *launch, const struct vmb_err *err)
+{
+	launch->exited = (struct vmm_exited){.reason = VMM_EXIT_ERROR};
+	text_copy(launch->exited.text, sizeof(launch->exited.text), err->text);
+	if (launch->child.pid > 0) {
+		int status;
+
+		child_kill(&launch->child);
+		child_reap(&launch->child, LAUNCH_STOP_MS, &status);
+	}
+	end_launch(launch);
+}
+
+/* The probe that read the firmware ended. */
+static void on_reader_ended(struct launch *launch, int status)
+{
+	struct vmb_err err = {0};
+	int rc = firmware_reader_result(&launch->config, launch->control, status, &err);
+
+	stop_watching(launch);
+	close_fd(&launch->control);
+	if (launch->exited.reason != 0) { /* stopped, or too slow */
+		end_launch(launch);
+		return;
+	}
+	if (rc == 0)
+		rc = firmware_seal(launch->firmware, launch->config.firmware_path, &err);
+	if (rc == 0)
+		rc = start_vmm(launch, &err);
+	if (rc < 0)
+		fail_launch(launch, &err);
+}
+
+static void on_vmm_ended(struct launch *launch, int status)
+{
+	char how[96];
+
+	launch_drain(launch);
+	if (launch->exited.reason == 0 && launch->stopping) {
+		launch->exited.reason = VMM_EXIT_STOPPED;
+		snprintf(launch->exited.text, sizeof(launch->exited.text),
+			 "Stopped. The virtual machine's process did not end by itself and %s.",
+			 child_describe_end(status, how, sizeof(how)));
+	} else if (launch->exited.reason == 0) {
+		snprintf(launch->exited.text, sizeof(launch->exited.text),
+			 "The virtual machine's process %s without saying why. The log may tell "
+			 "more.",
+			 child_describe_end(status, how, sizeof(how)));
+	}
+	save_at_end(launch);
+	end_launch(launch);
+}
+
+void launch_on_child(void *arg, int fd, short revents)
+{
+	struct launch *launch = arg;
+	int status;
+
+	(void)fd;
+	(void)revents;
+	if (child_reap(&launch->child, 0, &status) < 0)
+		return;
+	loop_remove_io(launch->child_io); /* its descriptor is closed */
+	launch->child_io = NULL;
+	if (launch->phase == LAUNCH_READING)
+		on_reader_ended(launch, status);
+	else
+		on_vmm_ended(launch, status);
+}
+
+static void on_kill_timer(void *arg)
+{
+	struct launch *launch = arg;
+	struct vmb_err err = {0};
+
+	launch->kill_timer = NULL;
+	if (launch->phase == LAUNCH_READING && launch->exited.reason == 0) {
+		vmb_err_set(&err, ETIMEDOUT,
+			    "Firmware %s was not read: no answer from %s for %d s. The disk may be "
+			    "broken.",
+			    launch->config.firmware_path, launch->config.firmware_device,
+			    LAUNCH_FIRMWARE_MS / 1000);
+		launch->exited.reason = VMM_EXIT_ERROR;
+		text_copy(launch->exited.text, sizeof(launch->exited.text), err.text);
+	}
+	child_kill(&launch->child);
+}
+
+void launch_kill_later(struct launch *launch, uint64_t msec)
+{
+	if (!launch->kill_timer &&
+	    loop_add_timer(launch->loop, msec, on_kill_timer, launch, &launch->kill_timer) < 0)
+		child_kill(&launch->child);
+}
+
+static int start_reader(struct launch *launch, struct vmb_err *err)
+{
+	int rc = firmware_spawn_reader(&launch->config, launch->firmware, &launch->child,
+				       &launch->control, err);
+
+	if (rc < 0)
+		return rc;
+	launch->phase = LAUNCH_READING;
+	launch_kill_later(launch, LAUNCH_FIRMWARE_MS);
+	if (loop_add_io(launch->loop, launch->child.pidfd, POLLIN, launch_on_child, launch,
+			&launch->child_io) < 0)
+		return vmb_err_set(err, ENOMEM, "Not enough memory to watch a probe.");
+	return 0;
+}
+
+static int start_from_file(struct launch *launch, struct vmb_err *err)
+{
+	int rc = storage_copy_file(launch->config.firmware_path, launch->firmware, err);
+
+	if (rc == 0)
+		rc = firmware_seal(launch->firmware, launch->config.firmware_path, err);
+	return rc < 0 ? rc : start_vmm(launch, err);
+}
+
+static int prepare(struct launch *launch, struct vmb_err *err)
+{
+	const struct vm_config *config = &launch->config;
+	int rc = vm_config_check(config, err);
+
+	if (rc == 0) {
+		launch->kvm = host_check_kvm(err);
+		rc = launch->kvm < 0 ? launch->kvm : 0;
+	}
+	if (rc == 0)
+		rc = firmware_make_memory(&launch->firmware, err);
+	if (rc == 0)
+		rc = open_log(config, &launch->log, err);
+	if (rc == 0)
+		rc = vars_file_open(&launch->vars, config->vars_path, config->fresh_vars, err);
+	return rc;
+}
+
+int launch_start(struct loop *loop, const struct vm_config *config,
+		 const struct launch_events *events, void *ctx, struct launch **ret_launch,
+		 struct vmb_err *err)
+{
+	struct launch *launch = calloc(1, sizeof(*launch));
+	int rc;
+
+	if (!launch)
+		return vmb_err_set(err, ENOMEM, "Not enough memory to start a virtual machine.");
+	*launch = (struct launch){.loop = loop, .events = events, .ctx = ctx, .config = *config};
+	launch->kvm = launch->firmware = launch->variables = -1;
+	launch->control = launch->console = launch->log = -1;
+	launch->child.pidfd = launch->vars.lock = -1;
+	rc = prepare(launch, err);
+	if (rc == 0)
+		rc = config->firmware_device[0] ? start_reader(launch, err)
+						: start_from_file(launch, err);
+	if (rc < 0) {
+		launch_destroy(launch);
+		return rc;
+	}
+	*ret_launch = launch;
+	return 0;
+}
+
+static void send_control(struct launch *launch, uint32_t type)
+{
+	if (launch->phase != LAUNCH_RUNNING || !launch->control_io)
+		return;
+	if (proto_send(launch->control, type, NULL, 0, NULL, 0) < 0)
+		log_warn("the virtual machine's process does not take message %u", type);
+}
+
+void launch_reset(struct launch *launch)
+{
+	send_control(launch, VMM_RESET);
+}
+
+void launch_power_button(struct launch *launch)
+{
+	send_control(launch, VMM_POWER_BUTTON);
+}
+
+void launch_stop(struct launch *launch)
+{
+	if (launch->phase == LAUNCH_ENDED)
+		return;
+	if (launch->phase == LAUNCH_READING) {
+		launch->exited.reason = VMM_EXIT_STOPPED;
+		snprintf(launch->exited.text, sizeof(launch->exited.text),
+			 "Stopped while the firmware was being read.");
+		child_kill(&launch->child);
+		return;
+	}
+	launch->stopping = true;
+	send_control(launch, VMM_STOP);
+	launch_kill_later(launch, LAUNCH_STOP_MS);
+}
+
+void launch_destroy(struct launch *launch)
+{
+	int status;
+
+	if (!launch)
+		return;
+	stop_watching(launch);
+	if (launch->child.pid > 0) {
+		child_kill(&launch->child);
+		if (child_reap(&launch->child, LAUNCH_STOP_MS, &status) < 0)
+			log_error("process %d does not die; leaving it", (int)launch->child.pid);
+		if (launch->phase == LAUNCH_RUNNING)
+			save_at_end(launch);
+	}
+	if (launch->child.pidfd >= 0)
+		close(launch->child.pidfd);
+	close_fd(&launch->kvm);
+	close_fd(&launch->firmware);
+	close_fd(&launch->variables);
+	close_fd(&launch->control);
+	close_fd(&launch->console);
+	close_fd(&launch->log);
+	vars_file_close(&launch->vars);
+	free(launch);
+}

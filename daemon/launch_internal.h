@@ -1,0 +1,64 @@
+/* The parts of the launcher: launch.c (start and end), launch_io.c (a running VM), firmware.c. */
+#ifndef VMB_DAEMON_LAUNCH_INTERNAL_H
+#define VMB_DAEMON_LAUNCH_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "child.h"
+#include "launch.h"
+#include "vars_file.h"
+
+/* How long a vmm may take to end after it was asked to, and a disk to deliver the firmware. */
+#define LAUNCH_STOP_MS	   2000
+#define LAUNCH_FIRMWARE_MS 10000
+
+enum launch_phase {
+	LAUNCH_READING, /* a probe reads the firmware from a disk */
+	LAUNCH_RUNNING, /* there is a vmm process */
+	LAUNCH_ENDED,
+};
+
+struct launch {
+	struct loop *loop;
+	const struct launch_events *events;
+	void *ctx;
+	struct vm_config config;
+	enum launch_phase phase;
+	struct child child; /* the vmm; while reading, the probe */
+	struct vars_file vars;
+	int kvm, firmware, variables; /* of the vmm to be, and the variables for as long as it lives */
+	int control, console, log;
+	struct loop_io *child_io, *control_io, *console_io;
+	struct loop_timer *kill_timer;
+	bool stopping;	    /* launch_stop() was called */
+	bool input_blocked; /* launch_input() took less than it was given */
+	bool console_ended;
+	struct vmm_exited exited;
+	char warning[480];
+};
+
+/* firmware.c: an empty memfd for an image; reads it from a file; checks and seals it. */
+int firmware_make_memory(int *ret_fd, struct vmb_err *err);
+/* NAME is for the sentences. 0, or -errno: empty, too big, not PVH. */
+int firmware_seal(int fd, const char *name, struct vmb_err *err);
+/* Starts a probe that copies CONFIG's firmware from its device to FD; it reports on *RET_CONTROL. */
+int firmware_spawn_reader(const struct vm_config *config, int fd, struct child *ret_child,
+			  int *ret_control, struct vmb_err *err);
+/* What the ended reader said on CONTROL: 0, or -errno with its sentence. STATUS: its wait status. */
+int firmware_reader_result(const struct vm_config *config, int control, int status,
+			   struct vmb_err *err);
+
+/* launch.c */
+/* The vmm is to be ended by force in MSEC unless that is planned already. */
+void launch_kill_later(struct launch *launch, uint64_t msec);
+
+/* launch_io.c: puts control, console and child of a spawned vmm on the loop. 0 or -ENOMEM. */
+int launch_watch_vmm(struct launch *launch);
+/* Messages and console bytes that still wait, without blocking. */
+void launch_drain(struct launch *launch);
+/* First warning wins: it is nearest to the cause. */
+void launch_warn(struct launch *launch, const char *text);
+/* launch.c: the child's pidfd became readable. */
+void launch_on_child(void *arg, int fd, short revents);
+
+#endif

@@ -1,0 +1,211 @@
+/*
+ * A running VM: the vmm's messages, the guest's serial console in both directions, the raw log.
+ * What comes from the vmm is checked: it runs a guest that may have taken it over.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launch_internal.h"
+#include "log.h"
+#include "proto.h"
+#include "text.h"
+
+#define CONSOLE_CHUNK 16384
+
+void launch_warn(struct launch *launch, const char *text)
+{
+	log_warn("%s", text);
+	if (!launch->warning[0])
+		text_copy(launch->warning, sizeof(launch->warning), text);
+}
+
+static void write_log(struct launch *launch, const uint8_t *buf, size_t n)
+{
+	while (launch->log >= 0 && n > 0) {
+		ssize_t put = write(launch->log, buf, n);
+		char text[480];
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0 && errno == EAGAIN)
+			return; /* a FIFO that nobody reads loses bytes, the guest no time */
+		if (put < 0) {
+			snprintf(text, sizeof(text), "The console's log %s ended early: %s.",
+				 launch->config.log_path, strerror(errno));
+			launch_warn(launch, text);
+			close(launch->log);
+			launch->log = -1;
+			return;
+		}
+		buf += put;
+		n -= (size_t)put;
+	}
+}
+
+/* Reads one chunk. 1 if there may be more, 0 if not now, or -EPIPE at its end. */
+static int read_console(struct launch *launch)
+{
+	uint8_t buf[CONSOLE_CHUNK];
+	ssize_t n = read(launch->console, buf, sizeof(buf));
+
+	if (n < 0)
+		return errno == EINTR ? 1 : errno == EAGAIN ? 0 : -EPIPE;
+	if (n == 0)
+		return -EPIPE;
+	write_log(launch, buf, (size_t)n);
+	if (launch->events->console)
+		launch->events->console(launch->ctx, buf, (size_t)n);
+	return 1;
+}
+
+static void end_console(struct launch *launch)
+{
+	loop_remove_io(launch->console_io);
+	launch->console_io = NULL;
+	launch->console_ended = true;
+}
+
+static void on_console(void *arg, int fd, short revents)
+{
+	struct launch *launch = arg;
+
+	(void)fd;
+	if (revents & (POLLIN | POLLHUP | POLLERR) && read_console(launch) == -EPIPE) {
+		end_console(launch);
+		return;
+	}
+	if (revents & POLLOUT) {
+		loop_set_events(launch->console_io, POLLIN);
+		if (launch->input_blocked) {
+			launch->input_blocked = false;
+			if (launch->events->input_ready)
+				launch->events->input_ready(launch->ctx);
+		}
+	}
+}
+
+size_t launch_input(struct launch *launch, const uint8_t *buf, size_t n)
+{
+	size_t taken = 0;
+
+	if (launch->phase != LAUNCH_RUNNING || launch->console_ended)
+		return n; /* nobody is there to read it, now or later */
+	while (taken < n) {
+		ssize_t put = write(launch->console, buf + taken, n - taken);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0 && errno != EAGAIN)
+			return n;
+		if (put < 0) {
+			launch->input_blocked = true;
+			loop_set_events(launch->console_io, POLLIN | POLLOUT);
+			break;
+		}
+		taken += (size_t)put;
+	}
+	return taken;
+}
+
+static void on_vars_changed(struct launch *launch)
+{
+	struct vmb_err err = {0};
+
+	/* Not the end yet: what fails now is tried again then, and told then. */
+	if (vars_file_save(&launch->vars, launch->variables, VARS_GOOD, &err) < 0)
+		log_warn("%s", err.text);
+}
+
+static void on_exited(struct launch *launch, const struct vmm_exited *exited)
+{
+	struct vmm_exited safe = *exited;
+
+	if (safe.reason < VMM_EXIT_POWER_OFF || safe.reason > VMM_EXIT_ERROR)
+		safe.reason = VMM_EXIT_ERROR;
+	text_escape(safe.text, sizeof(safe.text), exited->text,
+		    strnlen(exited->text, sizeof(exited->text)));
+	launch->exited = safe;
+	/* It said its last word; now it has to go. */
+	launch_kill_later(launch, LAUNCH_STOP_MS);
+}
+
+static void on_bad_message(struct launch *launch)
+{
+	struct vmm_exited bad = {.reason = VMM_EXIT_ERROR};
+
+	snprintf(bad.text, sizeof(bad.text), "The virtual machine's process sent a message that makes "
+		 "no sense and was ended; its guest may have attacked it.");
+	loop_remove_io(launch->control_io);
+	launch->control_io = NULL;
+	if (launch->exited.reason == 0)
+		launch->exited = bad;
+	child_kill(&launch->child);
+}
+
+/* Handles one message. 1 if there may be more, 0 if not. */
+static int read_control(struct launch *launch)
+{
+	struct vmm_exited exited;
+	uint32_t type;
+	int n = proto_recv(launch->control, &type, &exited, sizeof(exited), NULL, 0, NULL);
+
+	if (n == -EAGAIN)
+		return 0;
+	if (n == -EPIPE) {
+		/* The process ends, or closed its last means of saying so. */
+		loop_remove_io(launch->control_io);
+		launch->control_io = NULL;
+		launch_kill_later(launch, LAUNCH_STOP_MS);
+		return 0;
+	}
+	if (n == 0 && type == VMM_STARTED) {
+		if (launch->events->started)
+			launch->events->started(launch->ctx);
+	} else if (n == 0 && type == VMM_WAS_RESET) {
+		if (launch->events->was_reset)
+			launch->events->was_reset(launch->ctx);
+	} else if (n == 0 && type == VMM_VARS_CHANGED) {
+		on_vars_changed(launch);
+	} else if (n == (int)sizeof(exited) && type == VMM_EXITED) {
+		on_exited(launch, &exited);
+	} else {
+		on_bad_message(launch);
+		return 0;
+	}
+	return 1;
+}
+
+static void on_control(void *arg, int fd, short revents)
+{
+	struct launch *launch = arg;
+
+	(void)fd;
+	(void)revents;
+	read_control(launch);
+}
+
+int launch_watch_vmm(struct launch *launch)
+{
+	int rc = loop_add_io(launch->loop, launch->child.pidfd, POLLIN, launch_on_child, launch,
+			     &launch->child_io);
+
+	if (rc == 0)
+		rc = loop_add_io(launch->loop, launch->control, POLLIN, on_control, launch,
+				 &launch->control_io);
+	if (rc == 0)
+		rc = loop_add_io(launch->loop, launch->console, POLLIN, on_console, launch,
+				 &launch->console_io);
+	return rc;
+}
+
+void launch_drain(struct launch *launch)
+{
+	/* A dead process adds nothing, and the sockets' buffers are small: this ends. */
+	while (launch->control_io && read_control(launch) > 0)
+		;
+	while (launch->console_io && read_console(launch) > 0)
+		;
+}

@@ -1,0 +1,338 @@
+/* See daemon/vars_file.h. */
+#include "vars_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "text.h"
+#include "varstore.h"
+
+#define MAX_ASIDE 100
+
+/* 0 when all N bytes were read at OFFSET, -ENODATA when the file is shorter, or -errno. */
+static int read_all(int fd, void *buf, size_t n, off_t offset)
+{
+	char *at = buf;
+
+	while (n > 0) {
+		ssize_t got = pread(fd, at, n, offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0 ? -ENODATA : -errno;
+		at += got;
+		offset += got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+static int write_all(int fd, const void *buf, size_t n, off_t offset)
+{
+	const char *at = buf;
+
+	while (n > 0) {
+		ssize_t put = pwrite(fd, at, n, offset);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return put == 0 ? -ENOSPC : -errno;
+		at += put;
+		offset += put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+/* Directory part of PATH into DIR (PATH_MAX); returns the name in PATH. */
+static const char *split_path(const char *path, char *dir)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash) {
+		strcpy(dir, ".");
+		return path;
+	}
+	snprintf(dir, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	return slash + 1;
+}
+
+/*
+ * The rename that replaces the file must hit the file, not a link to it. A missing file is fine if
+ * its directory is there.
+ */
+static int resolve_path(struct vars_file *vars, const char *path, struct vmb_err *err)
+{
+	char dir[PATH_MAX], real[PATH_MAX];
+	const char *name;
+	struct stat st;
+
+	if (realpath(path, real)) {
+		strcpy(vars->path, real);
+		return 0;
+	}
+	if (errno != ENOENT)
+		return vmb_err_set(err, errno, "The variables file %s cannot be reached: %s.", path,
+				   strerror(errno));
+	name = split_path(path, dir);
+	if (!*name || lstat(path, &st) == 0)
+		return vmb_err_set(err, ENOENT, "The variables file %s is not a file. Name another "
+				   "one.", path);
+	if (!realpath(dir, real))
+		return vmb_err_set(err, errno, "The variables file %s cannot be kept: directory %s: "
+				   "%s. Make it, or name another file.", path, dir, strerror(errno));
+	if (strlen(real) + strlen(name) + 2 > sizeof(vars->path))
+		return vmb_err_set(err, ENAMETOOLONG, "The path of the variables file %s is too "
+				   "long.", path);
+	strcpy(vars->path, real);
+	strcat(vars->path, "/");
+	strcat(vars->path, name);
+	return 0;
+}
+
+/* Exclusive when the file can be written, else shared. FD's lock lives as long as FD. */
+static int lock_file(int fd, bool writable)
+{
+	struct flock lock = {.l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	/* A file system without locks must not keep a VM from starting. */
+	return errno == EAGAIN || errno == EACCES ? -EBUSY : 0;
+}
+
+/* Opens the file for reading and locks it. -ENOENT (no sentence): there is none. */
+static int open_locked(struct vars_file *vars, struct vmb_err *err)
+{
+	const int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	bool writable = true;
+	struct stat st;
+	int fd = open(vars->path, O_RDWR | flags), code;
+
+	if (fd < 0 && errno != ENOENT && errno != EISDIR) {
+		writable = false;
+		fd = open(vars->path, O_RDONLY | flags);
+	}
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0) {
+		code = errno;
+		return vmb_err_set(err, code, "The variables file %s cannot be read: %s.", vars->path,
+				   strerror(code));
+	}
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return vmb_err_set(err, EINVAL, "The variables file %s is not a regular file. Name "
+				   "another one.", vars->path);
+	}
+	if (lock_file(fd, writable) < 0) {
+		close(fd);
+		return vmb_err_set(err, EBUSY, "The variables file %s is used by another running "
+				   "virtual machine. Stop that one, or give this one a file of its "
+				   "own.", vars->path);
+	}
+	vars->lock = fd;
+	return 0;
+}
+
+/* Reads the open file into the store. 0, or -EBADMSG / -errno with the sentence. */
+static int read_store(struct vars_file *vars, struct vmb_err *err)
+{
+	struct vmb_err why = {0};
+	struct stat st;
+	int rc;
+
+	if (fstat(vars->lock, &st) < 0)
+		return vmb_err_set(err, errno, "The variables file %s cannot be read: %s.",
+				   vars->path, strerror(errno));
+	if (st.st_size != VARSTORE_SIZE)
+		return vmb_err_set(err, EBADMSG,
+				   "The variables file %s has %lld bytes instead of %d: it is truncated "
+				   "or something else. It was not touched; start with fresh variables, or "
+				   "name another file.",
+				   vars->path, (long long)st.st_size, VARSTORE_SIZE);
+	rc = read_all(vars->lock, vars->store, VARSTORE_SIZE, 0);
+	if (rc < 0)
+		return vmb_err_set(err, -rc, "The variables file %s cannot be read: %s.", vars->path,
+				   strerror(-rc));
+	if (varstore_check(vars->store, VARSTORE_SIZE, &why) < 0)
+		return vmb_err_set(err, EBADMSG,
+				   "The variables file %s is damaged or not one: %s It was not touched; "
+				   "start with fresh variables, or name another file.",
+				   vars->path, why.text);
+	return 0;
+}
+
+int vars_file_open(struct vars_file *vars, const char *path, bool fresh, struct vmb_err *err)
+{
+	int rc = 0;
+
+	*vars = (struct vars_file){.lock = -1};
+	vars->store = malloc(VARSTORE_SIZE);
+	if (!vars->store)
+		return vmb_err_set(err, ENOMEM, "Not enough memory for the variables.");
+	if (path[0]) {
+		rc = resolve_path(vars, path, err);
+		if (rc < 0)
+			goto fail;
+		rc = open_locked(vars, err);
+		if (rc == 0)
+			rc = read_store(vars, err);
+		if (fresh && (rc == 0 || rc == -EBADMSG))
+			vars->aside = rc == 0 ? "old" : "bad";
+		else if (rc < 0 && rc != -ENOENT)
+			goto fail;
+	}
+	if (!path[0] || rc == -ENOENT || vars->aside)
+		varstore_format(vars->store);
+	return 0;
+fail:
+	vars_file_close(vars);
+	return rc;
+}
+
+int vars_file_set_aside(struct vars_file *vars, struct vmb_err *err)
+{
+	char to[PATH_MAX + 16];
+	int rc = 0;
+
+	if (!vars->aside)
+		return 0;
+	for (int i = 0; i < MAX_ASIDE; i++) {
+		if (i == 0)
+			snprintf(to, sizeof(to), "%s.%s", vars->path, vars->aside);
+		else
+			snprintf(to, sizeof(to), "%s.%s.%d", vars->path, vars->aside, i);
+		rc = renameat2(AT_FDCWD, vars->path, AT_FDCWD, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
+		if (rc != -EEXIST)
+			break;
+	}
+	if (rc < 0)
+		return vmb_err_set(err, -rc, "The old variables file %s cannot be put aside: %s. "
+				   "Remove it yourself.", vars->path, strerror(-rc));
+	close(vars->lock);
+	vars->lock = -1;
+	vars->aside = NULL;
+	return 0;
+}
+
+int vars_file_make_memory(const struct vars_file *vars, int *ret_fd, struct vmb_err *err)
+{
+	int fd = memfd_create("variables", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc = 0;
+
+	if (fd < 0)
+		return vmb_err_set(err, errno, "No memory for the variables: %s.", strerror(errno));
+	for (int half = 0; rc == 0 && half < 2; half++)
+		rc = write_all(fd, vars->store, VARSTORE_SIZE, half * (off_t)VARSTORE_SIZE);
+	if (rc == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		rc = -errno;
+	if (rc < 0) {
+		close(fd);
+		return vmb_err_set(err, -rc, "No memory for the variables: %s.", strerror(-rc));
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* A new file NAME in DIR with the store in it, like the old one in owner and mode. FD or -errno. */
+static int write_new(int dir, const char *name, const struct vars_file *vars, const uint8_t *store)
+{
+	struct stat st;
+	int fd, rc;
+
+	unlinkat(dir, name, 0); /* of a vmboot that was killed in here */
+	fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (vars->lock >= 0 && fstat(vars->lock, &st) == 0) {
+		/* Best effort: only root may give files away. */
+		(void)!fchown(fd, st.st_uid, st.st_gid);
+		(void)!fchmod(fd, st.st_mode & 07777);
+	}
+	rc = write_all(fd, store, VARSTORE_SIZE, 0);
+	if (rc == 0)
+		rc = lock_file(fd, true);
+	if (rc == 0 && fsync(fd) < 0)
+		rc = -errno;
+	if (rc < 0) {
+		close(fd);
+		unlinkat(dir, name, 0);
+		return rc;
+	}
+	return fd;
+}
+
+/* Replaces the file: new one written and synced, renamed over the old, directory synced. */
+static int replace_file(struct vars_file *vars, const uint8_t *store)
+{
+	char dir_path[PATH_MAX], temp[NAME_MAX + 16];
+	const char *name = split_path(vars->path, dir_path);
+	int dir = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, rc = 0;
+
+	if (dir < 0)
+		return -errno;
+	snprintf(temp, sizeof(temp), ".%.*s.new", NAME_MAX - 8, name);
+	fd = write_new(dir, temp, vars, store);
+	if (fd < 0) {
+		close(dir);
+		return fd;
+	}
+	if (renameat(dir, temp, dir, name) < 0) {
+		rc = -errno;
+		unlinkat(dir, temp, 0);
+		close(fd);
+	} else {
+		if (vars->lock >= 0)
+			close(vars->lock);
+		vars->lock = fd;
+		if (fsync(dir) < 0)
+			rc = -errno;
+	}
+	close(dir);
+	return rc;
+}
+
+int vars_file_save(struct vars_file *vars, int memory, enum vars_half half, struct vmb_err *err)
+{
+	uint8_t *copy;
+	int rc;
+
+	if (!vars->path[0])
+		return 0;
+	copy = malloc(VARSTORE_SIZE);
+	if (!copy)
+		return vmb_err_set(err, ENOMEM, "The UEFI variables were not saved: out of memory.");
+	/* Checked and written is the same private copy: the guest may go on writing to the memory. */
+	rc = read_all(memory, copy, VARSTORE_SIZE, half == VARS_GOOD ? VARSTORE_SIZE : 0);
+	if (rc == 0)
+		rc = varstore_check(copy, VARSTORE_SIZE, NULL);
+	if (rc < 0) {
+		rc = vmb_err_set(err, EBADMSG, "The UEFI variables were not saved: the guest left no "
+				 "valid store in memory. %s still holds the last good one.", vars->path);
+	} else if (memcmp(copy, vars->store, VARSTORE_SIZE) != 0) {
+		rc = replace_file(vars, copy);
+		if (rc < 0)
+			rc = vmb_err_set(err, -rc, "The UEFI variables were not saved: %s: %s. The old "
+					 "file is kept.", vars->path, strerror(-rc));
+		else
+			memcpy(vars->store, copy, VARSTORE_SIZE);
+	}
+	free(copy);
+	return rc;
+}
+
+void vars_file_close(struct vars_file *vars)
+{
+	if (vars->lock >= 0)
+		close(vars->lock);
+	free(vars->store);
+	*vars = (struct vars_file){.lock = -1};
+}

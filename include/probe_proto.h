@@ -1,0 +1,32 @@
+/*
+ * Messages of a probe process to who started it (the daemon), over the SOCK_SEQPACKET socket that
+ * the probe finds as descriptor PROBE_CONTROL_FD. A probe looks at disks that may be hostile: the
+ * receiver checks lengths and terminations and escapes every text.
+ *
+ *	vmboot probe --device PATH          identity and firmware of one block device
+ *	vmboot probe --system               firmware on the running system
+ *	vmboot probe --read DEVICE PATH     copies a file from DEVICE to descriptor PROBE_OUT_FD
+ */
+#ifndef VMB_INCLUDE_PROBE_PROTO_H
+#define VMB_INCLUDE_PROBE_PROTO_H
+
+#include <stdint.h>
+
+#define PROBE_CONTROL_FD 3
+#define PROBE_OUT_FD	 4
+
+/* A device with more firmware files than this is told up to here. */
+#define PROBE_MAX_FIRMWARES 32
+
+enum probe_msg {
+	PROBE_IDENTITY = 1, /* struct storage_identity */
+	PROBE_FIRMWARE,	    /* struct storage_firmware */
+	PROBE_DONE,	    /* struct probe_done: always the last message of an orderly end */
+};
+
+struct probe_done {
+	int32_t code;	/* 0, or a positive errno: failed because of TEXT */
+	char text[480]; /* the sentence; with code 0 a remark or empty */
+};
+
+#endif
