@@ -61,7 +61,7 @@ enum {
 #define RTC_HIGH_MEM	  0x5B /* three bytes, 64 KiB units above 4 GiB */
 
 #define RTC_HOUR_PM 0x80
-#define RTC_UIP_US  244000 /* "update in progress" is seen this long before the second ends */
+#define RTC_UIP_US  244 /* "update in progress" is seen this long before the second ends */
 /* Microseconds: 64 bits of nanoseconds end in 2262, which is a date a guest may set. */
 #define US_PER_SEC 1000000LL
 
