@@ -126,7 +126,9 @@ static void features(void **state)
 
 	driver_map_bar(&f->m, TEST_BAR);
 	driver_find(&f->m, TEST_BAR);
-	/* Nothing else either: what is offered must be true (no SCSI, no multiqueue, no discard). */
+	/*
+	 * Nothing else either: what is offered must be true (no SCSI, no multiqueue, no discard).
+	 */
 	assert_int_equal(features_read(&f->m), wanted);
 }
 
@@ -186,9 +188,9 @@ static void last_sector_and_beyond(void **state)
 		for (int write = 0; write < 2; write++) {
 			uint32_t len;
 			int before = f->disk->reads + f->disk->writes;
-			uint8_t status = do_request(m, write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN,
-						    cases[i].sector, cases[i].len,
-						    write ? 0 : WRITE, &len);
+			uint8_t status =
+				do_request(m, write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN,
+					   cases[i].sector, cases[i].len, write ? 0 : WRITE, &len);
 
 			assert_int_equal(status, cases[i].status);
 			if (status == VIRTIO_BLK_S_IOERR) {
@@ -251,8 +253,9 @@ static void get_id(void **state)
 static void unknown_types(void **state)
 {
 	struct fixture *f = *state;
-	static const uint32_t types[] = {2, 3, 5, 7, 9, VIRTIO_BLK_T_DISCARD,
-					 VIRTIO_BLK_T_WRITE_ZEROES, 14, 0x80000000u, UINT32_MAX};
+	static const uint32_t types[] = {
+		2,  3,		 5,	    7, 9, VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES,
+		14, 0x80000000u, UINT32_MAX};
 	uint32_t len;
 
 	driver_up(&f->m, F_FLUSH, 8);

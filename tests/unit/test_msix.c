@@ -1,4 +1,6 @@
-/* MSI-X of one function, with a fake that records connections. PCI Local Bus 3.0, 6.8.2 and 6.8.3. */
+/*
+ * MSI-X of one function, with a fake that records connections. PCI Local Bus 3.0, 6.8.2 and 6.8.3.
+ */
 #include "test.h"
 
 #include <errno.h>
@@ -94,7 +96,8 @@ static void set_flags(struct fixture *f, uint16_t flags)
 	msix_cfg_written(&f->msix);
 }
 
-static void set_entry(struct fixture *f, unsigned int v, uint64_t addr, uint32_t data, uint32_t ctrl)
+static void set_entry(struct fixture *f, unsigned int v, uint64_t addr, uint32_t data,
+		      uint32_t ctrl)
 {
 	msix_table_write(&f->msix, v * 16 + 12, 4, 1);
 	msix_table_write(&f->msix, v * 16 + 0, 4, (uint32_t)addr);
@@ -121,7 +124,8 @@ static void capability(void **state)
 	assert_int_equal(pci_get32(f->dev.cfg + cap + PCI_MSIX_TABLE), 0x2004);
 	assert_int_equal(pci_get32(f->dev.cfg + cap + PCI_MSIX_PBA), 0x3004);
 	pci_device_cfg_write(&f->dev, cap + PCI_MSIX_FLAGS, 2, 0xFFFF);
-	assert_int_equal(pci_get16(f->dev.cfg + cap + PCI_MSIX_FLAGS), ENABLE | MASKALL | (VECTORS - 1));
+	assert_int_equal(pci_get16(f->dev.cfg + cap + PCI_MSIX_FLAGS),
+			 ENABLE | MASKALL | (VECTORS - 1));
 	pci_device_cfg_write(&f->dev, cap + PCI_MSIX_TABLE, 4, 0xFFFFFFFF);
 	assert_int_equal(pci_get32(f->dev.cfg + cap + PCI_MSIX_TABLE), 0x2004);
 }

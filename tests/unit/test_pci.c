@@ -13,15 +13,15 @@
 #include "vmm/pci/pci.h"
 #include "vmm/pci/pci_device.h"
 
-#define SLOT_A	2
-#define SLOT_B	5
-#define BAR0	0 /* 64 bits, 16 KiB, prefetchable */
-#define BAR2	2 /* 32 bits, 4 KiB */
-#define SIZE0	0x4000ULL
-#define SIZE2	0x1000ULL
-#define ONES	0xFFFFFFFFu
-#define HIGH	0x200000000ULL
-#define LOW	0xC0000000ULL
+#define SLOT_A 2
+#define SLOT_B 5
+#define BAR0   0 /* 64 bits, 16 KiB, prefetchable */
+#define BAR2   2 /* 32 bits, 4 KiB */
+#define SIZE0  0x4000ULL
+#define SIZE2  0x1000ULL
+#define ONES   0xFFFFFFFFu
+#define HIGH   0x200000000ULL
+#define LOW    0xC0000000ULL
 
 struct gadget {
 	struct pci_device pci; /* first */
@@ -197,7 +197,8 @@ static uint32_t rd(struct fixture *f, unsigned int slot, unsigned int reg, unsig
 	return (uint32_t)bus_read(f->ports, 0xCFC + (reg & 3), size);
 }
 
-static void wr(struct fixture *f, unsigned int slot, unsigned int reg, unsigned int size, uint32_t v)
+static void wr(struct fixture *f, unsigned int slot, unsigned int reg, unsigned int size,
+	       uint32_t v)
 {
 	bus_write(f->ports, 0xCF8, 4, address(0, slot, 0, reg));
 	bus_write(f->ports, 0xCFC + (reg & 3), size, v);
@@ -221,10 +222,12 @@ static void absent_functions_read_all_ones(void **state)
 	struct fixture *f = *state;
 	static const struct {
 		unsigned int bus, slot, fn;
-	} absent[] = {{0, 1, 0}, {0, 31, 0}, {0, 0, 1}, {0, SLOT_A, 7}, {1, 0, 0}, {255, SLOT_A, 0}};
+	} absent[] = {{0, 1, 0},      {0, 31, 0}, {0, 0, 1},
+		      {0, SLOT_A, 7}, {1, 0, 0},  {255, SLOT_A, 0}};
 
 	for (unsigned int i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
-		bus_write(f->ports, 0xCF8, 4, address(absent[i].bus, absent[i].slot, absent[i].fn, 0));
+		bus_write(f->ports, 0xCF8, 4,
+			  address(absent[i].bus, absent[i].slot, absent[i].fn, 0));
 		assert_int_equal(bus_read(f->ports, 0xCFC, 4), ONES);
 		assert_int_equal(bus_read(f->ports, 0xCFE, 2), 0xFFFF);
 		assert_int_equal(bus_read(f->ports, 0xCFF, 1), 0xFF);
@@ -444,9 +447,10 @@ static void sizing(void **state)
 		wr(f, SLOT_A, PCI_BASE_ADDRESS_1, 4, ONES);
 		wr(f, SLOT_A, PCI_BASE_ADDRESS_2, 4, ONES);
 		wr(f, SLOT_A, PCI_BASE_ADDRESS_3, 4, ONES);
-		assert_int_equal(rd(f, SLOT_A, PCI_BASE_ADDRESS_0, 4), (uint32_t)~(SIZE0 - 1) | 0xC);
+		assert_int_equal(rd(f, SLOT_A, PCI_BASE_ADDRESS_0, 4),
+				 (uint32_t) ~(SIZE0 - 1) | 0xC);
 		assert_int_equal(rd(f, SLOT_A, PCI_BASE_ADDRESS_1, 4), ONES);
-		assert_int_equal(rd(f, SLOT_A, PCI_BASE_ADDRESS_2, 4), (uint32_t)~(SIZE2 - 1));
+		assert_int_equal(rd(f, SLOT_A, PCI_BASE_ADDRESS_2, 4), (uint32_t) ~(SIZE2 - 1));
 		assert_int_equal(rd(f, SLOT_A, PCI_BASE_ADDRESS_3, 4), 0);
 		/* Byte by byte is a way to write them, too. */
 		for (unsigned int i = 0; i < 8; i++)
@@ -543,17 +547,17 @@ static void addresses_that_are_not_pci(void **state)
 {
 	struct fixture *f = *state;
 	static const uint64_t bad[] = {
-		0,			/* not programmed */
-		0x100000,		/* RAM */
-		0xBFFFC000,		/* the end of low RAM */
-		LAYOUT_ECAM,		/* configuration space */
+		0,	     /* not programmed */
+		0x100000,    /* RAM */
+		0xBFFFC000,  /* the end of low RAM */
+		LAYOUT_ECAM, /* configuration space */
 		LAYOUT_ECAM + 0x8000,
-		LAYOUT_PCI32_END,	/* above the window */
+		LAYOUT_PCI32_END, /* above the window */
 		LAYOUT_IOAPIC,
 		LAYOUT_LAPIC,
-		0xFFFFC000,		/* what sizing looks like */
+		0xFFFFC000, /* what sizing looks like */
 		0xFFFFFFFFFFFFC000ULL,
-		1ULL << 52,		/* no such address */
+		1ULL << 52, /* no such address */
 	};
 
 	decode(f, SLOT_A, true);
@@ -622,7 +626,9 @@ static uint64_t next_random(uint64_t *seed)
 	return *seed >> 24;
 }
 
-/* A guest that writes anything anywhere: the functions stay what they are and a reset repairs all. */
+/*
+ * A guest that writes anything anywhere: the functions stay what they are and a reset repairs all.
+ */
 static void random_accesses(void **state)
 {
 	struct fixture *f = *state;
@@ -641,7 +647,8 @@ static void random_accesses(void **state)
 		switch (r >> 6 & 3) {
 		case 0: wr(f, slot, reg & ~(size - 1), size, value); break;
 		case 1:
-			bus_write(f->mmio, ecam(0, slot, 0, reg & ~7u), 8, r * 0x9E3779B97F4A7C15ULL);
+			bus_write(f->mmio, ecam(0, slot, 0, reg & ~7u), 8,
+				  r * 0x9E3779B97F4A7C15ULL);
 			break;
 		case 2: (void)bus_read(f->mmio, r & 0x3FFFFFFFF, sizes[r >> 10 & 3]); break;
 		default: bus_write(f->mmio, r & 0x3FFFFFFFF, sizes[r >> 10 & 3], r); break;

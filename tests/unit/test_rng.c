@@ -92,7 +92,10 @@ static void pieces_and_readable_parts(void **state)
 	assert_int_equal(wait_used(m).len, 0);
 }
 
-/* A chain over all of RAM must not keep the thread busy: it gets a part, and that is what it is told. */
+/*
+ * A chain over all of RAM must not keep the thread busy: it gets a part, and that is what it is
+ * told.
+ */
 static void huge_requests_are_bounded(void **state)
 {
 	struct test_machine *m = *state;

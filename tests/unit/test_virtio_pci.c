@@ -1,6 +1,6 @@
 /*
- * The registers of a modern virtio-pci device (virtio 1.2, 4.1) and its life from power-on to reset,
- * with virtio-blk as the device behind it.
+ * The registers of a modern virtio-pci device (virtio 1.2, 4.1) and its life from power-on to
+ * reset, with virtio-blk as the device behind it.
  */
 #include "virtio_driver.h"
 
@@ -73,7 +73,8 @@ static uint64_t pba(struct test_machine *m)
 	return TEST_BAR + (cfg_read(m, m->msix_cap + PCI_MSIX_PBA, 4) & ~7u);
 }
 
-static void program_vector(struct test_machine *m, unsigned int vector, uint64_t addr, uint32_t data)
+static void program_vector(struct test_machine *m, unsigned int vector, uint64_t addr,
+			   uint32_t data)
 {
 	bus_write(m->mmio, table(m, vector), 4, addr);
 	bus_write(m->mmio, table(m, vector) + 4, 4, addr >> 32);
@@ -181,7 +182,7 @@ static void features_that_are_refused(void **state)
 	} cases[] = {
 		{F_VERSION_1, true},
 		{F_VERSION_1 | F_FLUSH | F_EVENT_IDX, true},
-		{0, false},	    /* legacy */
+		{0, false}, /* legacy */
 		{F_FLUSH, false},
 		{F_VERSION_1 | 1ULL << VIRTIO_BLK_F_MQ, false},
 		{F_VERSION_1 | 1ULL << VIRTIO_F_RING_PACKED, false},
@@ -582,8 +583,10 @@ static uint64_t next_random(uint64_t *seed)
 static void one_random_access(struct test_machine *m, uint64_t r)
 {
 	static const unsigned int sizes[] = {1, 2, 4, 8};
-	static const uint64_t values[] = {0, 1, 2, 4, 8, 16, 0xF, 0xFFFF, 0xFFFFFFFF, GPA_DESC,
-					  GPA_AVAIL, GPA_USED, TEST_RAM - 8, TEST_BAR, 256, 0x8000};
+	static const uint64_t values[] = {
+		0,	1,	    2,	      4,	 8,	   16,		 0xF,
+		0xFFFF, 0xFFFFFFFF, GPA_DESC, GPA_AVAIL, GPA_USED, TEST_RAM - 8, TEST_BAR,
+		256,	0x8000};
 	uint64_t value = (r >> 8 & 3) ? values[r >> 10 & 15] : r >> 3;
 	unsigned int size = sizes[r >> 16 & 3];
 	uint64_t at = (r >> 18 & 63) & ~(uint64_t)(size - 1);
@@ -605,7 +608,10 @@ static void one_random_access(struct test_machine *m, uint64_t r)
 	}
 }
 
-/* Random registers and ring bytes in every state; afterwards the device still can be reset and works. */
+/*
+ * Random registers and ring bytes in every state; afterwards the device still can be reset and
+ * works.
+ */
 static void random_register_writes(void **state)
 {
 	struct fixture *f = *state;

@@ -1,6 +1,6 @@
 /*
- * The device side of a split virtqueue against rings that the test writes by hand: what a driver may
- * do, and a table of what a hostile one does. virtio 1.2, 2.7.
+ * The device side of a split virtqueue against rings that the test writes by hand: what a driver
+ * may do, and a table of what a hostile one does. virtio 1.2, 2.7.
  */
 #include "test.h"
 
@@ -103,8 +103,8 @@ static void size_register(void **state)
 	struct vq vq;
 	static const struct {
 		uint16_t write, read;
-	} cases[] = {{1, 1}, {2, 2}, {128, 128}, {64, 64}, {0, 64}, {3, 64}, {65, 64}, {256, 64},
-		     {0x8000, 64}, {0xFFFF, 64}, {100, 64}};
+	} cases[] = {{1, 1},   {2, 2},	  {128, 128},	{64, 64},     {0, 64},	{3, 64},
+		     {65, 64}, {256, 64}, {0x8000, 64}, {0xFFFF, 64}, {100, 64}};
 
 	(void)state;
 	vq_reset(&vq, 128);
@@ -203,7 +203,10 @@ static void indirect_chains(void **state)
 {
 	struct fixture *f = *state;
 
-	/* A direct piece first, then the rest in a table; the write flag beside INDIRECT says nothing. */
+	/*
+	 * A direct piece first, then the rest in a table; the write flag beside INDIRECT says
+	 * nothing.
+	 */
 	set(f, 0, BUF, 16, NEXT, 1);
 	set(f, 1, INDIR, 3 * 16, INDIRECT | WRITE, 0);
 	*desc(f, INDIR, 0) = (struct vring_desc){BUF + 0x100, 10, NEXT, 2};
@@ -218,8 +221,8 @@ static void indirect_chains(void **state)
 	/* As many pieces as the queue has descriptors. */
 	set(f, 2, INDIR2, SIZE * 16, INDIRECT, 0);
 	for (uint16_t i = 0; i < SIZE; i++)
-		*desc(f, INDIR2, i) = (struct vring_desc){BUF, 1, i < SIZE - 1 ? NEXT : 0,
-							  (uint16_t)(i + 1)};
+		*desc(f, INDIR2, i) =
+			(struct vring_desc){BUF, 1, i < SIZE - 1 ? NEXT : 0, (uint16_t)(i + 1)};
 	offer(f, 2);
 	assert_int_equal(pop(f), 1);
 	assert_int_equal(f->chain.out_count, SIZE);
@@ -284,7 +287,7 @@ static void event_idx_decides_about_interrupts(void **state)
 		unsigned int batch; /* elements published at once */
 		bool interrupt;
 	} cases[] = {
-		{0, 1, true}, {0, 3, true}, {1, 1, false}, {1, 2, true},
+		{0, 1, true}, {0, 3, true},  {1, 1, false}, {1, 2, true},
 		{2, 3, true}, {3, 3, false}, {7, 3, false}, {0xFFFF, 1, false},
 	};
 
@@ -500,8 +503,8 @@ static void direct_and_indirect_longer_than_queue(struct fixture *f)
 	set(f, 0, BUF, 1, NEXT, 1);
 	set(f, 1, INDIR, SIZE * 16, INDIRECT, 0);
 	for (uint16_t i = 0; i < SIZE; i++)
-		*desc(f, INDIR, i) = (struct vring_desc){BUF, 1, i < SIZE - 1 ? NEXT : 0,
-							 (uint16_t)(i + 1)};
+		*desc(f, INDIR, i) =
+			(struct vring_desc){BUF, 1, i < SIZE - 1 ? NEXT : 0, (uint16_t)(i + 1)};
 	offer(f, 0);
 }
 
@@ -609,7 +612,9 @@ static void same_head_twice(void **state)
 	}
 }
 
-/* A driver that reuses heads before it has seen them come back could keep the device busy for ever. */
+/*
+ * A driver that reuses heads before it has seen them come back could keep the device busy for ever.
+ */
 static void more_chains_than_descriptors(void **state)
 {
 	struct fixture *f = *state;

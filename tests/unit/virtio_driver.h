@@ -1,8 +1,8 @@
 /*
  * A driver for virtio-pci devices in tests: it finds everything the way a real driver does (ports
  * CF8/CFC, capability list, registers in the BAR) and builds rings in guest memory. Beside it the
- * fakes that a device needs: MSI, doorbells, an interrupt wire, a disk whose answers can be held back.
- * Everything is static inline: each test is one program.
+ * fakes that a device needs: MSI, doorbells, an interrupt wire, a disk whose answers can be held
+ * back. Everything is static inline: each test is one program.
  */
 #ifndef VMB_TESTS_UNIT_VIRTIO_DRIVER_H
 #define VMB_TESTS_UNIT_VIRTIO_DRIVER_H
@@ -333,7 +333,8 @@ static inline uint32_t cfg_read(struct test_machine *m, unsigned int reg, unsign
 	return (uint32_t)bus_read(m->ports, 0xCFC + (reg & 3), size);
 }
 
-static inline void cfg_write(struct test_machine *m, unsigned int reg, unsigned int size, uint32_t v)
+static inline void cfg_write(struct test_machine *m, unsigned int reg, unsigned int size,
+			     uint32_t v)
 {
 	cfg_select(m, TEST_SLOT, reg);
 	bus_write(m->ports, 0xCFC + (reg & 3), size, v);

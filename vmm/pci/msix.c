@@ -48,7 +48,8 @@ int msix_init(struct msix *msix, struct pci_device *dev, const struct msi_target
 	}
 	cap = pci_device_add_cap(dev, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF);
 	pci_put16(dev->cfg + cap + PCI_MSIX_FLAGS, (uint16_t)(count - 1));
-	pci_put16(dev->wmask + cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	pci_put16(dev->wmask + cap + PCI_MSIX_FLAGS,
+		  PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
 	pci_put32(dev->cfg + cap + PCI_MSIX_TABLE, table | bar);
 	pci_put32(dev->cfg + cap + PCI_MSIX_PBA, pba | bar);
 	*msix = (struct msix){
@@ -121,7 +122,8 @@ static int vector_connect(struct msix *msix, struct msix_vector *v)
 	rc = msix->target.ops->connect(msix->target.ctx, v->eventfd, addr, data, &v->handle);
 	v->failed = rc < 0;
 	if (rc < 0) {
-		log_guest(&msix->log_limit, "pci: interrupt vector %d cannot be connected: error %d",
+		log_guest(&msix->log_limit,
+			  "pci: interrupt vector %d cannot be connected: error %d",
 			  (int)(v - msix->vectors), -rc);
 		return rc;
 	}
@@ -133,7 +135,9 @@ static int vector_connect(struct msix *msix, struct msix_vector *v)
 
 static void vector_send(const struct msix_vector *v)
 {
-	/* It can only refuse when its counter is full, and then the message is on its way already. */
+	/*
+	 * It can only refuse when its counter is full, and then the message is on its way already.
+	 */
 	(void)eventfd_write(v->eventfd, 1);
 }
 

@@ -18,10 +18,10 @@
 struct msix_vector {
 	uint32_t entry[4]; /* address low and high, data, control: as the guest wrote them */
 	int eventfd;
-	bool used;	   /* the device wants to signal it */
-	uint32_t handle;   /* of msi_ops */
-	bool connected;	   /* to SENT_ADDR and SENT_DATA */
-	bool failed;	   /* the last connect() failed */
+	bool used;	 /* the device wants to signal it */
+	uint32_t handle; /* of msi_ops */
+	bool connected;	 /* to SENT_ADDR and SENT_DATA */
+	bool failed;	 /* the last connect() failed */
 	uint64_t sent_addr;
 	uint32_t sent_data;
 };
@@ -57,7 +57,10 @@ bool msix_enabled(const struct msix *msix);
 /* Configuration space was written: replays what became unmasked. */
 void msix_cfg_written(struct msix *msix);
 
-/* Accesses to the table and the pending bits, offsets relative to their starts. 4 or 8 bytes, aligned. */
+/*
+ * Accesses to the table and the pending bits, offsets relative to their starts. 4 or 8 bytes,
+ * aligned.
+ */
 uint64_t msix_table_read(const struct msix *msix, uint64_t offset, unsigned int size);
 void msix_table_write(struct msix *msix, uint64_t offset, unsigned int size, uint64_t value);
 uint64_t msix_pba_read(const struct msix *msix, uint64_t offset, unsigned int size);

@@ -1,7 +1,8 @@
 /*
  * PCI bus 0: slots, the host bridge, and the two ways to configuration space. Firmware makes some
  * 100,000 accesses through CF8/CFC before it boots, so that path is short: one atomic load, one
- * uncontended lock. Functions are pci_device.c. PCI Local Bus 3.0, 3.2.2.3.2; PCI Firmware 3.0, 4.1.
+ * uncontended lock. Functions are pci_device.c. PCI Local Bus 3.0, 3.2.2.3.2; PCI Firmware 3.0,
+ * 4.1.
  */
 #include "vmm/pci/pci.h"
 
@@ -20,7 +21,9 @@
 #define PORT_CF9	1	    /* offset of the reset control register */
 #define PORT_DATA	4	    /* offset of CONFIG_DATA */
 
-/* Cloud Hypervisor's host bridge: EDK2 tells the platform by this id (and nothing works without). */
+/*
+ * Cloud Hypervisor's host bridge: EDK2 tells the platform by this id (and nothing works without).
+ */
 static const struct pci_ids host_bridge_ids = {
 	.vendor = 0x8086,
 	.device = 0x0d57,
@@ -39,7 +42,9 @@ static uint64_t all_ones(unsigned int size)
 	return size >= 8 ? UINT64_MAX : (1ULL << (8 * size)) - 1;
 }
 
-/* The function that configuration address BUS << 16 | DEVICE << 11 | FUNCTION << 8 names, or NULL. */
+/*
+ * The function that configuration address BUS << 16 | DEVICE << 11 | FUNCTION << 8 names, or NULL.
+ */
 static struct pci_device *find_function(struct pci_bus *bus, uint32_t bdf)
 {
 	if (bdf & 0xFF0700)
@@ -49,7 +54,8 @@ static struct pci_device *find_function(struct pci_bus *bus, uint32_t bdf)
 
 /* ---- CF8/CFC ---- */
 
-static struct pci_device *addressed_function(struct pci_bus *bus, uint64_t port, unsigned int *ret_reg)
+static struct pci_device *addressed_function(struct pci_bus *bus, uint64_t port,
+					     unsigned int *ret_reg)
 {
 	uint32_t address = atomic_load_explicit(&bus->config_address, memory_order_relaxed);
 

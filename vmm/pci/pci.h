@@ -34,13 +34,16 @@ struct pci_device_ops {
 	/* BAR is decoded at ADDR from now on, or no longer (PCI_UNMAPPED). Function's lock held. */
 	void (*bar_mapped)(struct pci_device *dev, unsigned int bar, uint64_t addr);
 	/*
-	 * After a write of SIZE bytes at OFFSET was stored. No lock held, so two may run at once: act
-	 * on what configuration space says now, not on what was written.
+	 * After a write of SIZE bytes at OFFSET was stored. No lock held, so two may run at once:
+	 * act on what configuration space says now, not on what was written.
 	 */
 	void (*cfg_written)(struct pci_device *dev, unsigned int offset, unsigned int size);
 	/* Before a read: bring the bytes of configuration space up to date. No lock held. */
 	void (*cfg_reading)(struct pci_device *dev, unsigned int offset, unsigned int size);
-	/* Power-on state: vCPUs stand still; returns when no I/O of the device is in flight. No lock held. */
+	/*
+	 * Power-on state: vCPUs stand still; returns when no I/O of the device is in flight. No
+	 * lock held.
+	 */
 	void (*reset)(struct pci_device *dev);
 	void (*destroy)(struct pci_device *dev);
 };
@@ -60,8 +63,8 @@ int pci_bus_create(const struct pci_bus_params *params, struct pci_bus **ret_bus
 void pci_bus_destroy(struct pci_bus *bus);
 
 /*
- * Puts DEV (taken over on success) into SLOT (1..31), INTX is its interrupt wire (INTA#). 0, -EEXIST
- * or -EINVAL.
+ * Puts DEV (taken over on success) into SLOT (1..31), INTX is its interrupt wire (INTA#). 0,
+ * -EEXIST or -EINVAL.
  */
 int pci_bus_add(struct pci_bus *bus, unsigned int slot, struct pci_device *dev,
 		const struct irq_pin *intx);

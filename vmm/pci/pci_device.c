@@ -11,15 +11,15 @@
 #include "log.h"
 #include "vmm/layout.h"
 
-#define CAPS_START     0x40
-#define BARS_END       (PCI_BASE_ADDRESS_5 + 4)
-#define ADDR_4G	       0x100000000ULL
-#define ADDR_MAX       (1ULL << 52) /* no x86 addresses more */
-#define COMMAND_WMASK                                                                              \
-	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |           \
+#define CAPS_START 0x40
+#define BARS_END   (PCI_BASE_ADDRESS_5 + 4)
+#define ADDR_4G	   0x100000000ULL
+#define ADDR_MAX   (1ULL << 52) /* no x86 addresses more */
+#define COMMAND_WMASK                                                                    \
+	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | \
 	 PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
-#define STATUS_W1C                                                                                 \
-	(PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | PCI_STATUS_REC_TARGET_ABORT |           \
+#define STATUS_W1C                                                                       \
+	(PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | PCI_STATUS_REC_TARGET_ABORT | \
 	 PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_SIG_SYSTEM_ERROR | PCI_STATUS_DETECTED_PARITY)
 
 static uint64_t bar_bus_read(void *opaque, uint64_t offset, unsigned int size)
@@ -109,7 +109,9 @@ unsigned int pci_device_add_cap(struct pci_device *dev, uint8_t id, unsigned int
 
 /* ---- BARs ---- */
 
-/* Where the header puts BAR, PCI_UNMAPPED when memory decode is off or it lies outside the windows. */
+/*
+ * Where the header puts BAR, PCI_UNMAPPED when memory decode is off or it lies outside the windows.
+ */
 static uint64_t bar_wanted(const struct pci_device *dev, const struct pci_bar *bar)
 {
 	const uint8_t *reg = dev->cfg + PCI_BASE_ADDRESS_0 + 4 * bar->index;
@@ -120,8 +122,9 @@ static uint64_t bar_wanted(const struct pci_device *dev, const struct pci_bar *b
 	if (bar->is_64bit)
 		addr |= (uint64_t)pci_get32(reg + 4) << 32;
 	/*
-	 * Guest RAM, the interrupt controllers and the firmware's flash keep their addresses, whatever
-	 * the guest writes here. While it asks for the size, the register holds such an address too.
+	 * Guest RAM, the interrupt controllers and the firmware's flash keep their addresses,
+	 * whatever the guest writes here. While it asks for the size, the register holds such an
+	 * address too.
 	 */
 	if (addr >= LAYOUT_PCI32 && addr < LAYOUT_PCI32_END && bar->size <= LAYOUT_PCI32_END - addr)
 		return addr;

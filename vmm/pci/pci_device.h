@@ -33,7 +33,7 @@ struct pci_device {
 	uint8_t last_cap;		/* offset of the last capability, 0: none */
 	uint8_t cap_end;		/* first byte free for the next one */
 	struct pci_bar bars[PCI_BARS];
-	bool intx_level; /* what the device wants, before INTX_DISABLE */
+	bool intx_level;     /* what the device wants, before INTX_DISABLE */
 	struct pci_bus *bus; /* NULL until pci_bus_add() */
 	struct irq_pin intx;
 };
@@ -56,8 +56,8 @@ void pci_device_init(struct pci_device *dev, const struct pci_device_ops *ops,
 void pci_device_fini(struct pci_device *dev);
 
 /*
- * Declares memory BAR INDEX of SIZE bytes (a power of two, at least 16). A 64-bit one uses INDEX + 1
- * too. Before pci_bus_add().
+ * Declares memory BAR INDEX of SIZE bytes (a power of two, at least 16). A 64-bit one uses INDEX +
+ * 1 too. Before pci_bus_add().
  */
 void pci_device_add_bar(struct pci_device *dev, unsigned int index, uint64_t size, bool is_64bit,
 			bool prefetchable);
@@ -105,7 +105,9 @@ static inline void pci_put32(uint8_t *p, uint32_t v)
 
 /* ---- between pci.c and pci_device.c ---- */
 
-/* Decodes what the header says now; no longer at all when OFF. Returns whether a place became free. */
+/*
+ * Decodes what the header says now; no longer at all when OFF. Returns whether a place became free.
+ */
 bool pci_device_update_bars(struct pci_device *dev, bool off);
 
 /* A place on the bus became free, or may have: gives it to a BAR that waits. No lock held. */

@@ -1,10 +1,10 @@
 /*
- * virtio-blk (virtio 1.2, 5.2): turns chains into disk requests and back. Where the bytes are kept is
- * the disk's business (vmm/disk/disk.h). One queue; all of it runs on the I/O thread.
+ * virtio-blk (virtio 1.2, 5.2): turns chains into disk requests and back. Where the bytes are kept
+ * is the disk's business (vmm/disk/disk.h). One queue; all of it runs on the I/O thread.
  *
  * A request lives in the slot of its head descriptor, so a head has at most one request (the queue
- * refuses a head in flight) and nothing is allocated while the guest runs. Completions are pushed as
- * they come and published once per batch of the I/O thread.
+ * refuses a head in flight) and nothing is allocated while the guest runs. Completions are pushed
+ * as they come and published once per batch of the I/O thread.
  */
 #include "vmm/virtio/virtio_devices.h"
 
@@ -77,6 +77,12 @@ static void complete(struct blk *blk, struct blk_slot *slot, uint8_t status, uin
 	vq_push(&blk->vdev.queues[0].vq, slot->head, written + 1);
 }
 
+static const char *const op_names[] = {
+	[DISK_READ] = "a read",
+	[DISK_WRITE] = "a write",
+	[DISK_FLUSH] = "a flush",
+};
+
 static void disk_done(struct disk_req *req, int error)
 {
 	struct blk_slot *slot = (struct blk_slot *)((char *)req - offsetof(struct blk_slot, req));
@@ -94,8 +100,7 @@ static void disk_done(struct disk_req *req, int error)
 	}
 	if (error)
 		log_guest(&blk->vdev.log_limit, "%s: %s at byte %llu failed: error %d",
-			  blk->vdev.params.name,
-			  req->op == DISK_READ ? "reading" : req->op == DISK_WRITE ? "writing" : "flush",
+			  blk->vdev.params.name, op_names[req->op],
 			  (unsigned long long)req->offset, -error);
 	complete(blk, slot, error ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK,
 		 error ? 0 : slot->written);

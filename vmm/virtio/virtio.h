@@ -41,7 +41,10 @@ struct virtio_device_ops {
 	void (*start)(struct virtio_device *vdev);
 	/* Chains may be waiting in QUEUE. Only between start() and stop(). */
 	void (*kick)(struct virtio_device *vdev, struct virtio_queue *queue);
-	/* Reset: returns when nothing is in flight any more; guest memory is not touched after that. */
+	/*
+	 * Reset: returns when nothing is in flight any more; guest memory is not touched after
+	 * that.
+	 */
 	void (*stop)(struct virtio_device *vdev);
 	/* Frees what embeds VDEV, after stop(); no lock held, not the I/O thread. */
 	void (*destroy)(struct virtio_device *vdev);
@@ -51,7 +54,7 @@ struct virtio_params {
 	char name[VIRTIO_NAME_SIZE]; /* for the log */
 	uint16_t type;		     /* VIRTIO_ID_* */
 	uint32_t class_code;	     /* of PCI */
-	uint64_t features;	     /* beside VERSION_1, EVENT_IDX, INDIRECT_DESC, which all have */
+	uint64_t features;	     /* beside those that all of them have */
 	unsigned int queues;
 	uint16_t queue_size;
 	const void *config; /* device configuration, read-only for the driver; borrowed */
@@ -115,7 +118,21 @@ static inline bool virtio_has_feature(const struct virtio_device *vdev, unsigned
 	return vdev->features >> bit & 1;
 }
 
-/* ---- between virtio_pci.c and virtio_device.c; LOCK held ---- */
+/*
+ * ---- virtio_common.c: the common configuration registers, at OFFSET of their structure; no lock
+ * held ----
+ */
+
+uint64_t virtio_common_read(struct virtio_device *vdev, uint64_t offset, unsigned int size);
+void virtio_common_write(struct virtio_device *vdev, uint64_t offset, unsigned int size,
+			 uint64_t value);
+
+/* ---- virtio_pci.c ---- */
+
+/* The driver negotiated something that shows it is no polling firmware, or was reset. LOCK held. */
+void virtio_want_doorbells(struct virtio_device *vdev, bool wants);
+
+/* ---- virtio_device.c, the I/O side; LOCK held ---- */
 
 /* The I/O side of VDEV: watches, queues. 0, -EMFILE, -ENOMEM. */
 int virtio_io_init(struct virtio_device *vdev);

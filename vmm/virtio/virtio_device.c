@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long a vCPU whose driver polls waits for its request; then the driver's own polling goes on. */
+/*
+ * How long a vCPU whose driver polls waits for its request; then the driver's own polling goes on.
+ */
 #define POLL_WAIT_NS 20000000L
 
 #define ISR_QUEUE  0x1

@@ -17,8 +17,8 @@ struct virtio_env {
 };
 
 /*
- * virtio-blk (virtio 1.2, 5.2) over DISK (taken over, also on failure). INSTANCE numbers the device for the log. The result goes to
- * pci_bus_add(). 0 or -ENOMEM.
+ * virtio-blk (virtio 1.2, 5.2) over DISK (taken over, also on failure). INSTANCE numbers the device
+ * for the log. The result goes to pci_bus_add(). 0 or -ENOMEM.
  */
 int virtio_blk_create(const struct virtio_env *env, struct disk *disk, unsigned int instance,
 		      struct pci_device **ret_dev);

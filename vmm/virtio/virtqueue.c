@@ -1,7 +1,7 @@
 /*
- * Split virtqueues, virtio 1.2 section 2.7. The host is x86, so little-endian like the rings. Memory
- * order against a driver that runs at the same time is by the four barriers below, each naming its
- * pair in the driver (virtio 1.2, 2.7.13 and 2.7.14).
+ * Split virtqueues, virtio 1.2 section 2.7. The host is x86, so little-endian like the rings.
+ * Memory order against a driver that runs at the same time is by the four barriers below, each
+ * naming its pair in the driver (virtio 1.2, 2.7.13 and 2.7.14).
  */
 #include "vmm/virtio/virtqueue.h"
 
@@ -98,7 +98,9 @@ static uint16_t *avail_event(const struct vq *vq)
 
 /* ---- taking chains ---- */
 
-/* A private copy of descriptor INDEX of TABLE; the barrier keeps the compiler from reading twice. */
+/*
+ * A private copy of descriptor INDEX of TABLE; the barrier keeps the compiler from reading twice.
+ */
 static struct vring_desc copy_desc(const uint8_t *table, unsigned int index)
 {
 	struct vring_desc desc;
@@ -140,7 +142,9 @@ static int add_piece(struct vq *vq, const struct vring_desc *desc, struct vq_cha
 	unsigned int at = chain->out_count + chain->in_count;
 	bool writable = desc->flags & VRING_DESC_F_WRITE;
 
-	/* Also what ends a loop: a chain has at most as many descriptors as its queue (2.7.5.3.1). */
+	/*
+	 * Also what ends a loop: a chain has at most as many descriptors as its queue (2.7.5.3.1).
+	 */
 	if (at >= vq->size)
 		return vq_break(vq, "a chain longer than the queue, or a loop");
 	if (!writable && chain->in_count)
@@ -201,7 +205,10 @@ int vq_pop(struct vq *vq, struct vq_chain *ret_chain, struct iovec *iov)
 	idx = __atomic_load_n(&vq->avail[RING_IDX], __ATOMIC_ACQUIRE);
 	if (idx == vq->last_avail)
 		return 0;
-	/* A driver cannot have more chains out than descriptors; it owns none back before we publish. */
+	/*
+	 * A driver cannot have more chains out than descriptors; it owns none back before we
+	 * publish.
+	 */
 	if ((uint16_t)(idx - vq->published) > vq->size ||
 	    (uint16_t)(idx - vq->last_avail) > vq->size)
 		return vq_break(vq, "the available index jumped");
@@ -241,7 +248,9 @@ bool vq_publish(struct vq *vq)
 
 	if (vq->error || old == vq->next_used)
 		return false;
-	/* Pairs with the driver's read barrier between loading used.idx and reading the elements. */
+	/*
+	 * Pairs with the driver's read barrier between loading used.idx and reading the elements.
+	 */
 	__atomic_store_n(&vq->used[RING_IDX], vq->next_used, __ATOMIC_RELEASE);
 	vq->published = vq->next_used;
 	/*
@@ -258,7 +267,9 @@ bool vq_publish(struct vq *vq)
 
 void vq_notify_off(struct vq *vq)
 {
-	/* With EVENT_IDX, avail_event simply stays where it was passed: no kick until it is moved. */
+	/*
+	 * With EVENT_IDX, avail_event simply stays where it was passed: no kick until it is moved.
+	 */
 	if (vq->error || vq->event_idx || vq->notify_off)
 		return;
 	store_relaxed(&vq->used[RING_FLAGS], VRING_USED_F_NO_NOTIFY);
@@ -276,8 +287,8 @@ bool vq_notify_on(struct vq *vq)
 		vq->notify_off = false;
 	}
 	/*
-	 * Pairs with the driver's full barrier between storing avail.idx and loading avail_event (or
-	 * NO_NOTIFY): either it kicks, or we see its new chain here.
+	 * Pairs with the driver's full barrier between storing avail.idx and loading avail_event
+	 * (or NO_NOTIFY): either it kicks, or we see its new chain here.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return load_relaxed(&vq->avail[RING_IDX]) != vq->last_avail;

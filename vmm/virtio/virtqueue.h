@@ -2,8 +2,8 @@
  * A split virtqueue, device side (virtio 1.2, 2.7). Everything in guest memory is hostile: each
  * descriptor is copied once and checked, and what is wrong breaks the queue, never the VMM.
  *
- * Three separate acts: vq_pop() takes a chain, vq_push() writes its used element, vq_publish() shows
- * all pushed elements to the driver at once and says whether it wants an interrupt.
+ * Three separate acts: vq_pop() takes a chain, vq_push() writes its used element, vq_publish()
+ * shows all pushed elements to the driver at once and says whether it wants an interrupt.
  *
  * Threads: the registers are the transport's; everything else belongs to one I/O thread.
  */
@@ -37,15 +37,18 @@ struct vq {
 
 	bool event_idx;
 	bool indirect;
-	bool notify_off;     /* NO_NOTIFY is set in used.flags */
-	uint16_t last_avail; /* next available entry to take */
-	uint16_t next_used;  /* next used element to write */
-	uint16_t published;  /* used.idx as the driver sees it */
+	bool notify_off;		      /* NO_NOTIFY is set in used.flags */
+	uint16_t last_avail;		      /* next available entry to take */
+	uint16_t next_used;		      /* next used element to write */
+	uint16_t published;		      /* used.idx as the driver sees it */
 	uint64_t in_flight[VQ_MAX_SIZE / 64]; /* heads that were popped and not pushed yet */
-	const char *error; /* why the queue is broken, NULL while it is not */
+	const char *error;		      /* why the queue is broken, NULL while it is not */
 };
 
-/* A descriptor chain, checked: OUT_COUNT readable pieces, then IN_COUNT writable ones, all in guest RAM. */
+/*
+ * A descriptor chain, checked: OUT_COUNT readable pieces, then IN_COUNT writable ones, all in guest
+ * RAM.
+ */
 struct vq_chain {
 	uint16_t head;
 	unsigned int out_count;
@@ -57,7 +60,9 @@ struct vq_chain {
 /* Reset state, with MAX_SIZE (a power of two, at most VQ_MAX_SIZE) offered. */
 void vq_reset(struct vq *vq, uint16_t max_size);
 
-/* The driver writes a register. What is not allowed (bad size, queue already enabled) is ignored. */
+/*
+ * The driver writes a register. What is not allowed (bad size, queue already enabled) is ignored.
+ */
 void vq_write_size(struct vq *vq, uint16_t size);
 void vq_write_addr(const struct vq *vq, uint64_t *reg, unsigned int shift, uint32_t value);
 
@@ -71,15 +76,15 @@ int vq_enable(struct vq *vq, struct guest_mem *mem);
 void vq_start(struct vq *vq, bool event_idx, bool indirect);
 
 /*
- * Takes the next available chain. IOV has room for VQ_MAX_SIZE pieces. 1 with *ret_chain and IOV filled,
- * 0 when there is none, -EIO when the driver broke the rules (ERROR says which); then the queue stays
- * broken until vq_reset().
+ * Takes the next available chain. IOV has room for VQ_MAX_SIZE pieces. 1 with *ret_chain and IOV
+ * filled, 0 when there is none, -EIO when the driver broke the rules (ERROR says which); then the
+ * queue stays broken until vq_reset().
  */
 int vq_pop(struct vq *vq, struct vq_chain *ret_chain, struct iovec *iov);
 
 /*
- * What the driver put into a chain breaks the rules of the device. WHY is a constant string. Returns
- * -EIO; nothing is popped, pushed or published any more.
+ * What the driver put into a chain breaks the rules of the device. WHY is a constant string.
+ * Returns -EIO; nothing is popped, pushed or published any more.
  */
 int vq_break(struct vq *vq, const char *why);
 
