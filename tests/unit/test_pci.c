@@ -270,6 +270,7 @@ static void reset_control_passes_through(void **state)
 	assert_int_equal(bus_read(f->ports, 0xCF9, 1), 0x06);
 	assert_int_equal(f->cf9_accesses, 2);
 	bus_write(f->ports, 0xCF9, 2, 0x0E0E);
+	assert_int_equal(bus_read(f->ports, 0xCF9, 2), 0xFFFF);
 	bus_write(f->ports, 0xCF8, 4, 0x80000600);
 	(void)bus_read(f->ports, 0xCF8, 4);
 	assert_int_equal(f->cf9_accesses, 2);

@@ -253,7 +253,9 @@ static void wrong_widths(void **state)
 	assert_int_equal(common_read(m, 56, 4), 0);
 	assert_int_equal(common_read(m, 52, 8), 0);
 	assert_int_equal(common_read(m, 0xFFC, 4), 0);
-	assert_int_equal(bus_read(m->mmio, m->config + 0xFF8, 8), 0);
+	for (unsigned int at = sizeof(struct virtio_blk_config); at < 0x1000; at++)
+		assert_int_equal(bus_read(m->mmio, m->config + at, 1), 0);
+	assert_int_equal(bus_read(m->mmio, m->config + sizeof(struct virtio_blk_config) - 4, 8), 0);
 	assert_int_equal(bus_read(m->mmio, m->notify, 4), 0);
 }
 
@@ -475,6 +477,15 @@ static void msix_vector(void **state)
 	bus_write(m->mmio, table(m, 1) + 12, 4, 0);
 	assert_int_equal(wait_eventfd(m->msi.eventfd), 1);
 	assert_int_equal(bus_read(m->mmio, pba(m), 8), 0);
+	/* The same with the mask of the whole function. */
+	enable_msix(m, PCI_MSIX_FLAGS_MASKALL);
+	put_read(m);
+	kick(m);
+	wait_used(m);
+	for (int i = 0; i < 50000 && !bus_read(m->mmio, pba(m), 8); i++)
+		usleep(100);
+	enable_msix(m, 0);
+	assert_int_equal(wait_eventfd(m->msi.eventfd), 1);
 	/* A reset of the device forgets which vector is whose. */
 	common_write(m, VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	assert_int_equal(common_read(m, VIRTIO_PCI_COMMON_Q_MSIX, 2), 0xFFFF);

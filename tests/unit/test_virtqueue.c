@@ -357,6 +357,13 @@ static void head_out_of_range(struct fixture *f)
 	offer(f, SIZE);
 }
 
+/* The biggest queue: one more is outside every array that is indexed by heads. */
+static void head_out_of_the_biggest_range(struct fixture *f)
+{
+	bring_up(f, VQ_MAX_SIZE, false, false);
+	offer(f, VQ_MAX_SIZE);
+}
+
 static void head_far_out_of_range(struct fixture *f)
 {
 	offer(f, 0xFFFF);
@@ -519,6 +526,17 @@ static void index_goes_back(struct fixture *f)
 	avail(f)->idx = 0xFFFF;
 }
 
+/* Back over chains that were taken and not answered yet. */
+static void index_goes_back_a_little(struct fixture *f)
+{
+	for (uint16_t i = 0; i < 3; i++) {
+		set(f, i, BUF, 1, WRITE, 0);
+		offer(f, i);
+		assert_int_equal(pop(f), 1);
+	}
+	avail(f)->idx = 2;
+}
+
 static void index_far_away(struct fixture *f)
 {
 	avail(f)->idx = 0x8000;
@@ -538,6 +556,7 @@ static const struct {
 	void (*make)(struct fixture *f);
 } hostile[] = {
 	{"head out of range", head_out_of_range},
+	{"head out of the biggest range", head_out_of_the_biggest_range},
 	{"head far out of range", head_far_out_of_range},
 	{"next out of range", next_out_of_range},
 	{"loop of one", loop_of_one},
@@ -563,6 +582,7 @@ static const struct {
 	{"direct and indirect longer than queue", direct_and_indirect_longer_than_queue},
 	{"index jumps ahead", index_jumps_ahead},
 	{"index goes back", index_goes_back},
+	{"index goes back a little", index_goes_back_a_little},
 	{"index far away", index_far_away},
 	{"sum of lengths over 4 GiB", sum_of_lengths_over_4g},
 };
