@@ -4,7 +4,7 @@
  *
  *   vmbench start VMBOOT GUEST RUNS		median of exec to VMM_STARTED, and to the guest's first byte
  *   vmbench memory VMBOOT GUEST DISK		kB of the vmm beside the guest's RAM, before and after reads
- *   vmbench blk VMBOOT GUEST DISK DEPTH COUNT	reads a second
+ *   vmbench blk VMBOOT GUEST DISK DEPTH COUNT SLEEP	reads a second; SLEEP 1: the guest halts meanwhile
  *
  * Times in microseconds of CLOCK_MONOTONIC. The guest's numbers are patched into its ELF.
  */
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,7 @@ struct guest_params {
 	uint32_t depth;
 	uint32_t count;
 	uint32_t blocks;
+	uint32_t sleep;
 };
 
 static int sealed_guest(const char *path, const struct guest_params *params)
@@ -268,7 +270,7 @@ static void own_memory(pid_t pid, unsigned long *ret_rss, unsigned long *ret_ano
 }
 
 static void disk_params(struct guest_params *params, const char *disk, unsigned int depth,
-			unsigned int count)
+			unsigned int count, bool sleep)
 {
 	struct stat st;
 
@@ -277,6 +279,7 @@ static void disk_params(struct guest_params *params, const char *disk, unsigned 
 	memcpy(params->magic, "vmboot-bench-blk", sizeof(params->magic));
 	params->depth = depth;
 	params->count = count;
+	params->sleep = sleep;
 	params->blocks = (uint32_t)(st.st_size / 4096);
 }
 
@@ -286,7 +289,7 @@ static int bench_memory(const char *vmboot, const char *guest, const char *disk)
 	struct guest_params params;
 	struct bench_vm vm;
 
-	disk_params(&params, disk, 32, 50000);
+	disk_params(&params, disk, 32, 50000, true);
 	vm_start(&vm, vmboot, guest, &params, disk);
 	vm_expect(&vm, 'S');
 	own_memory(vm.pid, &rss[0], &anon[0]);
@@ -298,13 +301,13 @@ static int bench_memory(const char *vmboot, const char *guest, const char *disk)
 }
 
 static int bench_blk(const char *vmboot, const char *guest, const char *disk, unsigned int depth,
-		     unsigned int count)
+		     unsigned int count, bool sleep)
 {
 	struct guest_params params;
 	struct bench_vm vm;
 	double start, end;
 
-	disk_params(&params, disk, depth, count);
+	disk_params(&params, disk, depth, count, sleep);
 	vm_start(&vm, vmboot, guest, &params, disk);
 	start = vm_expect(&vm, 'S');
 	end = vm_expect(&vm, 'E');
@@ -320,10 +323,10 @@ int main(int argc, char **argv)
 		return bench_start(argv[2], argv[3], (unsigned int)atoi(argv[4]));
 	if (argc == 5 && !strcmp(argv[1], "memory"))
 		return bench_memory(argv[2], argv[3], argv[4]);
-	if (argc == 7 && !strcmp(argv[1], "blk"))
+	if (argc == 8 && !strcmp(argv[1], "blk"))
 		return bench_blk(argv[2], argv[3], argv[4], (unsigned int)atoi(argv[5]),
-				 (unsigned int)atoi(argv[6]));
+				 (unsigned int)atoi(argv[6]), atoi(argv[7]));
 	fprintf(stderr, "usage: vmbench start VMBOOT GUEST RUNS | memory VMBOOT GUEST DISK | "
-			"blk VMBOOT GUEST DISK DEPTH COUNT\n");
+			"blk VMBOOT GUEST DISK DEPTH COUNT SLEEP\n");
 	return 64;
 }

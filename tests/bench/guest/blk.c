@@ -1,7 +1,7 @@
 /*
  * A bare-metal guest with a virtio-blk driver of its own (virtio 1.2, PCI, split queue): reads
- * random 4 KiB blocks, always DEPTH of them in flight, and looks at the used ring without
- * interrupts. On the serial port: 'S' when it starts, 'E' when COUNT reads are done, 'F' and a
+ * random 4 KiB blocks, always DEPTH of them in flight. With SLEEP it halts until the device
+ * interrupts, as operating systems do; without it looks at the used ring all the time. On the serial port: 'S' when it starts, 'E' when COUNT reads are done, 'F' and a
  * reason when something is wrong. Block n of the disk begins with the number n, and that is checked.
  *
  * The numbers come from whoever starts it, written into the ELF at the magic.
@@ -17,6 +17,7 @@ struct params {
 	uint32_t depth;
 	uint32_t count;
 	uint32_t blocks; /* of the disk to read from */
+	uint32_t sleep;
 };
 
 __attribute__((section(".params"), used)) volatile struct params params = {
@@ -156,7 +157,9 @@ static void set_up_ring(void)
 
 /* ---- the device (4.1) ---- */
 
-#define BAR 0xC0000000ULL
+#define BAR    0xC0000000ULL
+#define LAPIC  0xFEE00000ULL
+#define VECTOR 0x50
 
 static volatile uint8_t *common;
 
@@ -176,6 +179,26 @@ static void common64(unsigned int at, uint64_t v)
 	common32(at + 4, (uint32_t)(v >> 32));
 }
 
+static void mmio32(uint64_t addr, uint32_t v)
+{
+	*(volatile uint32_t *)addr = v;
+}
+
+/* MSI-X on: doorbells need no exit then. Entry 0 of the table is the queue's, if one is wanted. */
+static void set_up_msix(unsigned int slot, unsigned int cap)
+{
+	uint64_t table = BAR + (config_read(slot, cap + 4) & ~7U);
+
+	config_write(slot, cap, config_read(slot, cap) | 0x80000000U);
+	if (!params.sleep)
+		return;
+	mmio32(LAPIC + 0xF0, 0x1FF); /* switched on */
+	mmio32(table, (uint32_t)LAPIC);
+	mmio32(table + 4, 0);
+	mmio32(table + 8, VECTOR);
+	mmio32(table + 12, 0); /* not masked */
+}
+
 static void find_device(void)
 {
 	uint32_t notify_offset = 0, multiplier = 0;
@@ -192,9 +215,8 @@ static void find_device(void)
 	for (cap = config_read(slot, 0x34) & 0xFF; cap; cap = config_read(slot, cap) >> 8 & 0xFF) {
 		uint32_t head = config_read(slot, cap);
 
-		if ((head & 0xFF) ==
-		    0x11) /* MSI-X on: doorbells need no exit then; no vector is used */
-			config_write(slot, cap, head | 0x80000000U);
+		if ((head & 0xFF) == 0x11)
+			set_up_msix(slot, cap);
 		if ((head & 0xFF) != 0x09)
 			continue;
 		if (head >> 24 == 1)
@@ -228,6 +250,8 @@ static void start_device(void)
 	common16(24, QUEUE_SIZE);
 	if (*(volatile uint16_t *)(common + 24) != QUEUE_SIZE)
 		fail("queue size");
+	if (params.sleep)
+		common16(26, 0); /* queue_msix_vector */
 	common64(32, (uint64_t)desc);
 	common64(40, (uint64_t)&avail);
 	common64(48, (uint64_t)&used);
@@ -241,6 +265,20 @@ static void check_block(unsigned int slot)
 		fail("status");
 	if (*(uint64_t *)data[slot] != headers[slot].sector / (BLOCK / 512))
 		fail("data");
+}
+
+/* Until there is something in the used ring (2.7.8). */
+static void wait_for_used(void)
+{
+	if (!params.sleep) {
+		while (seen_idx == used.idx)
+			__asm__ volatile("pause");
+		return;
+	}
+	avail.used_event = seen_idx;
+	__asm__ volatile("lock orl $0, (%%rsp)" : : : "memory");
+	while (seen_idx == used.idx)
+		__asm__ volatile("ud2" : : : "memory");
 }
 
 void main(void);
@@ -258,8 +296,7 @@ void main(void)
 		put_request(i);
 	publish();
 	while (in_flight) {
-		while (seen_idx == used.idx)
-			__asm__ volatile("pause");
+		wait_for_used();
 		__asm__ volatile("" : : : "memory");
 		while (seen_idx != used.idx) {
 			unsigned int slot = used.ring[seen_idx++ % QUEUE_SIZE].id / 3;
