@@ -10,6 +10,7 @@
 
 int cmd_doctor(int argc, char **argv);
 int cmd_menu(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 int cmd_vmm(int argc, char **argv);
 
 #endif

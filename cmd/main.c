@@ -19,6 +19,10 @@ static int cmd_version(int argc, char **argv);
 static const struct command commands[] = {
 	{"menu", cmd_menu, "[--ascii] [--socket PATH]",
 	 "the menu (also without any command); starts a daemon if none runs"},
+	{"run", cmd_run,
+	 "--firmware FILE [--disk PATH[,ro][,overlay][,serial=S]]... [--memory SIZE] [--cpus N]\n"
+	 "           [--vars FILE [--fresh-vars]] [--log FILE]",
+	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},
 	{"vmm", cmd_vmm, "", NULL},

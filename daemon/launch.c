@@ -27,9 +27,10 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* Appends: a path mistyped must not cost a file. */
+/* Appends: a path mistyped must not cost a file, and --log /dev/sda must not cost a disk. */
 static int open_log(const struct vm_config *config, int *ret_fd, struct vmb_err *err)
 {
+	struct stat st;
 	int fd;
 
 	if (!config->log_path[0])
@@ -39,6 +40,12 @@ static int open_log(const struct vm_config *config, int *ret_fd, struct vmb_err 
 	if (fd < 0)
 		return vmb_err_set(err, errno, "The log %s cannot be written: %s. Name another file.",
 				   config->log_path, strerror(errno));
+	if (fstat(fd, &st) < 0 || S_ISBLK(st.st_mode)) {
+		close(fd);
+		return vmb_err_set(err, EINVAL,
+				   "The log %s is a disk and would be overwritten. Name a file.",
+				   config->log_path);
+	}
 	*ret_fd = fd;
 	return 0;
 }
@@ -81,7 +88,7 @@ static int send_start(const struct launch *launch, int control, int console,
 		.cpus = launch->config.cpus,
 		.memory = launch->config.memory,
 		.disk_count = disks->count,
-		.log_level = LOG_LEVEL_INFO,
+		.log_level = log_current_level(),
 	};
 	int fds[VMM_FD_DISKS + VM_MAX_DISKS], rc;
 

@@ -18,6 +18,9 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
  */
 void log_init(int fd, enum log_level level, const char *source);
 
+/* The level that log_init() set: a vmm process logs as much as the one that starts it. */
+enum log_level log_current_level(void);
+
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -35,6 +35,11 @@ void log_init(int fd, enum log_level level, const char *source)
 	logger.source = source;
 }
 
+enum log_level log_current_level(void)
+{
+	return logger.level;
+}
+
 void log_at(enum log_level level, const char *fmt, ...)
 {
 	static const char names[][6] = {"error", "warn", "info", "debug"};
