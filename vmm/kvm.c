@@ -95,23 +95,6 @@ static int load_msr_list(struct kvm_vm *vm)
 	return ioctl(vm->kvm_fd, KVM_GET_MSR_INDEX_LIST, vm->msr_list) < 0 ? -errno : 0;
 }
 
-/* The addresses KVM keeps for itself, the interrupt controllers, and what they are after power-on. */
-static int set_up_chips(struct kvm_vm *vm)
-{
-	uint64_t idmap = LAYOUT_KVM_IDMAP;
-
-	if (ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &idmap) < 0 ||
-	    ioctl(vm->fd, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS) < 0 ||
-	    ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) < 0)
-		return -errno;
-	for (unsigned int i = 0; i < KVM_CHIPS; i++) {
-		vm->chips[i].chip_id = i;
-		if (ioctl(vm->fd, KVM_GET_IRQCHIP, &vm->chips[i]) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
 int kvm_vm_create(int kvm_fd, struct kvm_vm **ret_vm, struct vmb_err *err)
 {
 	char missing[256];
@@ -141,8 +124,6 @@ int kvm_vm_create(int kvm_fd, struct kvm_vm **ret_vm, struct vmb_err *err)
 	else if (!vm->table)
 		r = -ENOMEM;
 	else
-		r = set_up_chips(vm);
-	if (r == 0)
 		r = load_msr_list(vm);
 	if (r < 0) {
 		kvm_vm_destroy(vm);
@@ -181,6 +162,24 @@ int kvm_set_memory(struct kvm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t 
 }
 
 /* ---- interrupts ---- */
+
+int kvm_create_chips(struct kvm_vm *vm)
+{
+	/* The addresses KVM keeps for itself. */
+	uint64_t idmap = LAYOUT_KVM_IDMAP;
+
+	if (ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &idmap) < 0 ||
+	    ioctl(vm->fd, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS) < 0 ||
+	    ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		return -errno;
+	/* What they are after power-on, for kvm_reset_irqchip(). */
+	for (unsigned int i = 0; i < KVM_CHIPS; i++) {
+		vm->chips[i].chip_id = i;
+		if (ioctl(vm->fd, KVM_GET_IRQCHIP, &vm->chips[i]) < 0)
+			return -errno;
+	}
+	return 0;
+}
 
 void kvm_set_line(struct kvm_vm *vm, unsigned int gsi, bool level)
 {

@@ -30,8 +30,9 @@ bool kvm_has_any_length(const struct kvm_vm *vm);
 bool kvm_has_tsc_deadline(const struct kvm_vm *vm);
 
 /*
- * A machine with the in-kernel PIC, I/O APIC and local APICs, and no PIT. KVM_FD is borrowed until
- * kvm_vm_destroy(). 0 or -errno with the sentence, which names a missing capability.
+ * A machine without memory, interrupt controllers and vCPUs, which are to be added in this order.
+ * KVM_FD is borrowed until kvm_vm_destroy(). 0 or -errno with the sentence, which names a missing
+ * capability.
  */
 int kvm_vm_create(int kvm_fd, struct kvm_vm **ret_vm, struct vmb_err *err);
 
@@ -40,6 +41,12 @@ void kvm_vm_destroy(struct kvm_vm *vm);
 
 /* Backs guest addresses GPA.. with SIZE bytes at HOST (borrowed until the VM is gone). */
 int kvm_set_memory(struct kvm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *host);
+
+/*
+ * Adds the in-kernel PIC, I/O APIC and local APICs, and no PIT. After the memory: once the chips are there, each
+ * piece of memory makes the kernel wait for several milliseconds (an RCU grace period). 0 or -errno.
+ */
+int kvm_create_chips(struct kvm_vm *vm);
 
 /* Level of an I/O APIC input (0..23). Any thread. */
 void kvm_set_line(struct kvm_vm *vm, unsigned int gsi, bool level);

@@ -273,6 +273,8 @@ static int selftest_create(struct selftest *test, int kvm_fd, struct vmb_err *er
 		return r;
 	r = selftest_load(test);
 	if (r == 0)
+		r = kvm_create_chips(test->vm);
+	if (r == 0)
 		r = kvm_supported_cpuid(kvm_fd, &cpuid);
 	if (r < 0)
 		return vmb_err_set(err, -r, "KVM cannot make a small virtual machine (%s).",

@@ -55,7 +55,7 @@ static void cpu_reset(void *ctx)
 
 /* ---- building ---- */
 
-static int create_memory(struct vm *vm, struct vmb_err *err)
+static int create_memory_and_chips(struct vm *vm, struct vmb_err *err)
 {
 	const struct gm_region *regions;
 	unsigned int n;
@@ -75,6 +75,12 @@ static int create_memory(struct vm *vm, struct vmb_err *err)
 		r = kvm_set_memory(vm->kvm, i, regions[i].gpa, regions[i].size, regions[i].host);
 	if (r < 0)
 		return vmb_err_set(err, -r, "KVM refuses the guest's memory (%s). Give it less.",
+				   strerror(-r));
+	r = kvm_create_chips(vm->kvm);
+	if (r < 0)
+		return vmb_err_set(err, -r,
+				   "KVM cannot make interrupt controllers (%s). `vmboot doctor` "
+				   "examines this host.",
 				   strerror(-r));
 	return 0;
 }
@@ -109,7 +115,7 @@ static int create_parts(struct vm *vm, struct vmb_err *err)
 	int r = kvm_vm_create(vm->params.kvm_fd, &vm->kvm, err);
 
 	if (r == 0)
-		r = create_memory(vm, err);
+		r = create_memory_and_chips(vm, err);
 	if (r < 0)
 		return r;
 	r = bus_create(&vm->ports);
