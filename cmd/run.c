@@ -36,6 +36,7 @@
 /* What a crash handler needs to give the terminal back. */
 static struct termios saved_termios;
 static volatile sig_atomic_t terminal_raw;
+static int terminal_fd = STDOUT_FILENO; /* non-blocking: a blocked terminal must not keep us */
 
 struct run {
 	struct loop *loop;
@@ -63,8 +64,8 @@ static void terminal_restore(void)
 		return;
 	terminal_raw = 0;
 	tcsetattr(STDIN_FILENO, TCSANOW, &saved_termios);
-	if (isatty(STDOUT_FILENO))
-		(void)!write(STDOUT_FILENO, sane, sizeof(sane) - 1);
+	if (isatty(terminal_fd))
+		(void)!write(terminal_fd, sane, sizeof(sane) - 1);
 }
 
 static void on_crash(int sig)
@@ -382,6 +383,7 @@ static int run_setup(struct run *run)
 	run->out_fd = open_nonblocking(STDOUT_FILENO);
 	if (run->signal_fd < 0 || run->out_fd < 0)
 		return -errno;
+	terminal_fd = run->out_fd;
 	rc = redirect_log(run);
 	if (rc == 0)
 		rc = loop_add_io(run->loop, run->signal_fd, POLLIN, on_signal, run, &io);
