@@ -8,9 +8,12 @@
 
 #define CMD_USAGE 64
 
+int cmd_daemon(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_list(int argc, char **argv);
 int cmd_menu(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_probe(int argc, char **argv);
 int cmd_vmm(int argc, char **argv);
 
 #endif

@@ -23,9 +23,13 @@ static const struct command commands[] = {
 	 "--firmware FILE [--disk PATH[,ro][,overlay][,serial=S]]... [--memory SIZE] [--cpus N]\n"
 	 "           [--vars FILE [--fresh-vars]] [--log FILE]",
 	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
+	{"list", cmd_list, "", "list the disks and the firmware on them"},
+	{"daemon", cmd_daemon, "[--socket PATH] [--log FILE]",
+	 "serve menus on several consoles: disks, firmware, the virtual machine"},
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},
 	{"vmm", cmd_vmm, "", NULL},
+	{"probe", cmd_probe, "--device PATH | --system | --read DEVICE PATH", NULL},
 	{"version", cmd_version, "", "print the version"},
 	{"help", cmd_help, "", "print this list"},
 };

@@ -40,10 +40,9 @@ static int open_log(const struct vm_config *config, int *ret_fd, struct vmb_err 
 	if (fd < 0)
 		return vmb_err_set(err, errno, "The log %s cannot be written: %s. Name another file.",
 				   config->log_path, strerror(errno));
-	if (fstat(fd, &st) < 0 || S_ISBLK(st.st_mode)) {
+	if (fstat(fd, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISCHR(st.st_mode))) {
 		close(fd);
-		return vmb_err_set(err, EINVAL,
-				   "The log %s is a disk and would be overwritten. Name a file.",
+		return vmb_err_set(err, EINVAL, "The log %s is not a regular file. Name another one.",
 				   config->log_path);
 	}
 	*ret_fd = fd;

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "launch_internal.h"
@@ -31,7 +32,7 @@ static void write_log(struct launch *launch, const uint8_t *buf, size_t n)
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put < 0 && errno == EAGAIN)
-			return; /* a FIFO that nobody reads loses bytes, the guest no time */
+			return; /* a terminal that is stopped loses bytes, the guest no time */
 		if (put < 0) {
 			snprintf(text, sizeof(text), "The console's log %s ended early: %s.",
 				 launch->config.log_path, strerror(errno));
@@ -94,7 +95,7 @@ size_t launch_input(struct launch *launch, const uint8_t *buf, size_t n)
 	if (launch->phase != LAUNCH_RUNNING || launch->console_ended)
 		return n; /* nobody is there to read it, now or later */
 	while (taken < n) {
-		ssize_t put = write(launch->console, buf + taken, n - taken);
+		ssize_t put = send(launch->console, buf + taken, n - taken, MSG_NOSIGNAL);
 
 		if (put < 0 && errno == EINTR)
 			continue;

@@ -1,0 +1,41 @@
+/*
+ * The menus that are connected. None of them can block the daemon: what a menu has to be told is
+ * state (sent when its socket has room, always the newest), and the console is read by each menu at
+ * its own pace from the machine's replay buffer, so nothing is queued but a few refusals.
+ */
+#ifndef VMB_DAEMON_CLIENTS_H
+#define VMB_DAEMON_CLIENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "discovery.h"
+#include "loop.h"
+#include "machine.h"
+#include "menu_proto.h"
+
+struct clients;
+
+struct clients_events {
+	void (*welcome)(void *ctx, struct menu_welcome *ret_welcome);
+	/* 0, or -errno with the sentence, which goes back to the menu. */
+	int (*start)(void *ctx, const struct vm_config *config, struct vmb_err *err);
+	void (*rescan)(void *ctx);
+	void (*left)(void *ctx); /* a menu disconnected */
+};
+
+/* DISCOVERY, MACHINE and EVENTS are borrowed. 0 or -ENOMEM. */
+int clients_create(struct loop *loop, struct discovery *discovery, struct machine *machine,
+		   const struct clients_events *events, void *ctx, struct clients **ret_clients);
+void clients_destroy(struct clients *clients); /* closes all; NULL is fine */
+
+/* Takes over the connected socket SOCK. -EMFILE when there are too many (SOCK is closed). */
+int clients_add(struct clients *clients, int sock);
+unsigned int clients_count(const struct clients *clients);
+
+/* The model, the machine's state, its console changed: tell everybody. */
+void clients_lists_changed(struct clients *clients);
+void clients_vm_changed(struct clients *clients);
+void clients_output(struct clients *clients);
+
+#endif

@@ -1,0 +1,330 @@
+/*
+ * The daemon: one loop that joins discovery, the virtual machine and the menus. It either serves the
+ * one menu that started it, and ends with it, or listens on a socket until a signal comes.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "clients.h"
+#include "discovery.h"
+#include "host.h"
+#include "log.h"
+#include "loop.h"
+#include "machine.h"
+#include "text.h"
+
+struct daemon {
+	const struct daemon_options *options;
+	struct loop *loop;
+	struct discovery *discovery;
+	struct machine *machine;
+	struct clients *clients;
+	int signals, listener, lock; /* -1: none */
+	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct loop_io *signal_io, *listener_io;
+	bool ending;
+};
+
+/* Ends the loop, after the VM when there is one. */
+static void begin_end(struct daemon *d)
+{
+	d->ending = true;
+	if (machine_is_active(d->machine))
+		machine_stop(d->machine);
+	else
+		loop_quit(d->loop, 0);
+}
+
+/* ---- what the parts tell ---- */
+
+static void on_discovery_changed(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->clients)
+		clients_lists_changed(d->clients);
+}
+
+/* Disks are looked at again once a VM owns its disks, or gave them back. */
+static void on_machine_changed(void *ctx)
+{
+	struct daemon *d = ctx;
+	struct menu_vm vm;
+
+	machine_describe(d->machine, &vm);
+	if (vm.state == MENU_VM_RUNNING)
+		discovery_resume(d->discovery);
+	if (vm.state == MENU_VM_ENDED) {
+		discovery_resume(d->discovery);
+		discovery_set_taken(d->discovery, NULL, 0);
+	}
+	clients_vm_changed(d->clients);
+	if (d->ending && !machine_is_active(d->machine))
+		loop_quit(d->loop, 0);
+}
+
+static void on_output(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	clients_output(d->clients);
+}
+
+static const struct machine_events machine_events = {
+	.changed = on_machine_changed,
+	.output = on_output,
+};
+
+static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
+{
+	struct daemon *d = ctx;
+	struct host_facts facts;
+	int kvm;
+
+	host_gather("", &facts, &kvm);
+	if (kvm >= 0)
+		close(kvm);
+	ret_welcome->host_cpus = facts.cpus_online;
+	ret_welcome->host_memory = (uint64_t)sysconf(_SC_PHYS_PAGES) *
+				   (uint64_t)sysconf(_SC_PAGESIZE);
+	ret_welcome->host_memory_free = facts.memory_available;
+	ret_welcome->kvm_ok = d->options->kvm_ok;
+	ret_welcome->firmware_ok = d->options->firmware_ok;
+	text_copy(ret_welcome->kvm_text, sizeof(ret_welcome->kvm_text), d->options->kvm_text);
+	gethostname(ret_welcome->host_name, sizeof(ret_welcome->host_name) - 1);
+}
+
+/* Probes hold disks; they let go before the VM takes them, and go on when it has. */
+static int on_start(void *ctx, const struct vm_config *config, struct vmb_err *err)
+{
+	struct daemon *d = ctx;
+	int rc;
+
+	if (d->ending)
+		return vmb_err_set(err, ESHUTDOWN, "The daemon is ending.");
+	if (machine_is_active(d->machine))
+		return vmb_err_set(err, EBUSY,
+				   "A virtual machine is running already. End it first.");
+	discovery_pause(d->discovery);
+	rc = machine_start(d->machine, config, err);
+	if (rc < 0)
+		discovery_resume(d->discovery);
+	else
+		discovery_set_taken(d->discovery, config->disks, config->disk_count);
+	return rc;
+}
+
+static void on_rescan(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	discovery_rescan(d->discovery);
+}
+
+static void on_left(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->options->client_fd >= 0 && clients_count(d->clients) == 0)
+		begin_end(d);
+}
+
+static const struct clients_events clients_events = {
+	.welcome = on_welcome,
+	.start = on_start,
+	.rescan = on_rescan,
+	.left = on_left,
+};
+
+static void on_signal(void *arg, int fd, short revents)
+{
+	struct daemon *d = arg;
+	struct signalfd_siginfo info;
+
+	(void)revents;
+	if (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		log_info("signal %u: ending", info.ssi_signo);
+		begin_end(d);
+	}
+}
+
+static void on_connect(void *arg, int fd, short revents)
+{
+	struct daemon *d = arg;
+	int sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)revents;
+	if (sock >= 0 && clients_add(d->clients, sock) < 0)
+		log_warn("a menu was turned away: too many");
+}
+
+/* ---- the socket ---- */
+
+/* The lock beside the socket tells a running daemon from a socket that one left behind. */
+static int lock_socket(struct daemon *d, struct vmb_err *err)
+{
+	char path[sizeof(d->socket_path) + 8];
+
+	snprintf(path, sizeof(path), "%s.lock", d->socket_path);
+	d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (d->lock < 0)
+		return vmb_err_set(err, errno, "The daemon cannot make %s: %s.", path,
+				   strerror(errno));
+	if (flock(d->lock, LOCK_EX | LOCK_NB) < 0)
+		return vmb_err_set(err, EADDRINUSE, "A daemon is running already on %s. `vmboot menu` "
+				   "opens a menu on it.", d->socket_path);
+	return 0;
+}
+
+static int make_socket_directory(const char *path, struct vmb_err *err)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	text_copy(dir, sizeof(dir), path);
+	slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
+		return 0;
+	return vmb_err_set(err, errno, "The daemon's directory %s cannot be made: %s.", dir,
+			   strerror(errno));
+}
+
+static int bind_socket(struct daemon *d, struct vmb_err *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int rc;
+
+	memcpy(address.sun_path, d->socket_path, sizeof(address.sun_path));
+	d->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (d->listener < 0)
+		return vmb_err_set(err, errno, "No socket: %s.", strerror(errno));
+	unlink(d->socket_path); /* we hold the lock, so nobody listens there */
+	mask = umask(0177);
+	rc = bind(d->listener, (struct sockaddr *)&address, sizeof(address));
+	umask(mask);
+	if (rc < 0 || listen(d->listener, 8) < 0)
+		return vmb_err_set(err, errno, "The daemon cannot listen on %s: %s.", d->socket_path,
+				   strerror(errno));
+	return 0;
+}
+
+static int open_socket(struct daemon *d, struct vmb_err *err)
+{
+	int rc;
+
+	if (text_copy(d->socket_path, sizeof(d->socket_path), d->options->socket_path) < 0)
+		return vmb_err_set(err, ENAMETOOLONG, "The socket's path is too long: %s.",
+				   d->options->socket_path);
+	rc = make_socket_directory(d->socket_path, err);
+	if (rc == 0)
+		rc = lock_socket(d, err);
+	if (rc == 0)
+		rc = bind_socket(d, err);
+	if (rc == 0 && loop_add_io(d->loop, d->listener, POLLIN, on_connect, d,
+				   &d->listener_io) < 0)
+		rc = vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
+	return rc;
+}
+
+/* ---- life ---- */
+
+static int open_signals(struct daemon *d, struct vmb_err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (d->signals < 0)
+		return vmb_err_set(err, errno, "No signal descriptor: %s.", strerror(errno));
+	return loop_add_io(d->loop, d->signals, POLLIN, on_signal, d, &d->signal_io) < 0
+		       ? vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.")
+		       : 0;
+}
+
+static int create_parts(struct daemon *d, struct vmb_err *err)
+{
+	const struct discovery_options discovery = {
+		.root = "",
+		.changed = on_discovery_changed,
+		.ctx = d,
+	};
+	int rc = discovery_create(d->loop, &discovery, &d->discovery, err);
+
+	if (rc < 0)
+		return rc;
+	if (machine_create(d->loop, &machine_events, d, &d->machine) < 0 ||
+	    clients_create(d->loop, d->discovery, d->machine, &clients_events, d, &d->clients) < 0)
+		return vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
+	return 0;
+}
+
+static int open_door(struct daemon *d, struct vmb_err *err)
+{
+	int rc;
+
+	if (d->options->client_fd < 0)
+		return open_socket(d, err);
+	rc = clients_add(d->clients, d->options->client_fd);
+	return rc < 0 ? vmb_err_set(err, -rc, "The menu that started the daemon cannot be served: %s.",
+				    strerror(-rc))
+		      : 0;
+}
+
+static void close_daemon(struct daemon *d)
+{
+	clients_destroy(d->clients);
+	machine_destroy(d->machine);
+	discovery_destroy(d->discovery);
+	loop_destroy(d->loop);
+	if (d->signals >= 0)
+		close(d->signals);
+	if (d->listener >= 0) {
+		unlink(d->socket_path);
+		close(d->listener);
+	}
+	if (d->lock >= 0)
+		close(d->lock);
+}
+
+int daemon_run(const struct daemon_options *options, struct vmb_err *err)
+{
+	struct daemon d = {.options = options, .signals = -1, .listener = -1, .lock = -1};
+	int rc;
+
+	if (loop_create(&d.loop) < 0)
+		return vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
+	rc = open_signals(&d, err);
+	if (rc == 0)
+		rc = create_parts(&d, err);
+	if (rc == 0)
+		rc = open_door(&d, err);
+	if (rc == 0) {
+		rc = loop_run(d.loop);
+		if (rc < 0)
+			vmb_err_set(err, -rc, "The daemon's loop failed: %s.", strerror(-rc));
+	}
+	close_daemon(&d);
+	return rc;
+}

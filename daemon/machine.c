@@ -1,0 +1,294 @@
+/* See daemon/machine.h. */
+#include "machine.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon_path.h"
+#include "launch.h"
+#include "log.h"
+#include "text.h"
+
+#define INPUT_MAX 16384
+
+struct machine {
+	struct loop *loop;
+	const struct machine_events *events;
+	void *ctx;
+	struct launch *launch; /* NULL: none, or ended */
+	struct menu_vm vm;
+	uint64_t started_ms;
+	uint8_t input[INPUT_MAX]; /* waits for the guest */
+	size_t input_count;
+	bool input_lost;
+	uint8_t replay[MACHINE_REPLAY_SIZE]; /* byte at position P lies at P modulo the size */
+	uint64_t output_begin;		     /* where this VM's console began */
+	uint64_t output_end;
+};
+
+int machine_create(struct loop *loop, const struct machine_events *events, void *ctx,
+		   struct machine **ret_machine)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->loop = loop;
+	m->events = events;
+	m->ctx = ctx;
+	*ret_machine = m;
+	return 0;
+}
+
+void machine_destroy(struct machine *m)
+{
+	if (!m)
+		return;
+	launch_destroy(m->launch);
+	free(m);
+}
+
+bool machine_is_active(const struct machine *m)
+{
+	return m->launch != NULL;
+}
+
+void machine_describe(const struct machine *m, struct menu_vm *ret_vm)
+{
+	*ret_vm = m->vm;
+	if (m->launch && m->vm.state == MENU_VM_RUNNING)
+		ret_vm->run_ms = loop_now_ms() - m->started_ms;
+}
+
+/* ---- console ---- */
+
+uint64_t machine_output_start(const struct machine *m)
+{
+	if (m->output_end - m->output_begin > MACHINE_REPLAY_SIZE)
+		return m->output_end - MACHINE_REPLAY_SIZE;
+	return m->output_begin;
+}
+
+uint64_t machine_output_end(const struct machine *m)
+{
+	return m->output_end;
+}
+
+size_t machine_read_output(const struct machine *m, uint64_t pos, uint8_t *buf, size_t cap)
+{
+	size_t n = (size_t)(m->output_end - pos), at = pos % MACHINE_REPLAY_SIZE, first;
+
+	if (n > cap)
+		n = cap;
+	first = MACHINE_REPLAY_SIZE - at < n ? MACHINE_REPLAY_SIZE - at : n;
+	memcpy(buf, m->replay + at, first);
+	memcpy(buf + first, m->replay, n - first);
+	return n;
+}
+
+static void on_console(void *ctx, const uint8_t *buf, size_t n)
+{
+	struct machine *m = ctx;
+
+	for (size_t done = 0; done < n;) {
+		size_t at = m->output_end % MACHINE_REPLAY_SIZE;
+		size_t part = MACHINE_REPLAY_SIZE - at < n - done ? MACHINE_REPLAY_SIZE - at
+								  : n - done;
+
+		memcpy(m->replay + at, buf + done, part);
+		m->output_end += part;
+		done += part;
+	}
+	m->events->output(m->ctx);
+}
+
+static void send_input(struct machine *m)
+{
+	size_t taken;
+
+	if (!m->launch || m->input_count == 0)
+		return;
+	taken = launch_input(m->launch, m->input, m->input_count);
+	m->input_count -= taken;
+	memmove(m->input, m->input + taken, m->input_count);
+	if (m->input_count == 0)
+		m->input_lost = false;
+}
+
+void machine_input(struct machine *m, const uint8_t *buf, size_t n)
+{
+	size_t room = INPUT_MAX - m->input_count;
+
+	if (!m->launch)
+		return;
+	if (n > room) {
+		if (!m->input_lost)
+			log_warn("the guest does not read its serial line; input is lost");
+		m->input_lost = true;
+		n = room;
+	}
+	memcpy(m->input + m->input_count, buf, n);
+	m->input_count += n;
+	send_input(m);
+}
+
+/* ---- life ---- */
+
+static void on_started(void *ctx)
+{
+	struct machine *m = ctx;
+
+	m->vm.state = MENU_VM_RUNNING;
+	m->started_ms = loop_now_ms();
+	m->events->changed(m->ctx);
+}
+
+static void on_reset(void *ctx)
+{
+	struct machine *m = ctx;
+
+	m->vm.resets++;
+	m->events->changed(m->ctx);
+}
+
+static void on_input_ready(void *ctx)
+{
+	send_input(ctx);
+}
+
+static void on_ended(void *ctx, const struct vmm_exited *exited, const char *warning)
+{
+	struct machine *m = ctx;
+	size_t n;
+
+	m->vm.state = MENU_VM_ENDED;
+	m->vm.reason = exited->reason;
+	m->vm.run_ms = exited->run_ms;
+	if (exited->run_ms == 0 && m->started_ms != 0)
+		m->vm.run_ms = loop_now_ms() - m->started_ms;
+	if (exited->resets > m->vm.resets)
+		m->vm.resets = exited->resets;
+	m->vm.vars_saved = m->vm.config.vars_path[0] && !warning;
+	/* What was said at the start (variables are not kept, because ...) stays true. */
+	n = strlen(m->vm.text);
+	if (n > 0) {
+		char before[sizeof(m->vm.text)];
+
+		text_copy(before, sizeof(before), m->vm.text);
+		snprintf(m->vm.text, sizeof(m->vm.text), "%.230s %.230s", exited->text, before);
+	} else if (warning) {
+		snprintf(m->vm.text, sizeof(m->vm.text), "%.230s %.230s", exited->text, warning);
+	} else {
+		text_copy(m->vm.text, sizeof(m->vm.text), exited->text);
+	}
+	launch_destroy(m->launch);
+	m->launch = NULL;
+	m->input_count = 0;
+	log_info("the virtual machine ended: %s", m->vm.text);
+	m->events->changed(m->ctx);
+}
+
+static const struct launch_events launch_events = {
+	.started = on_started,
+	.was_reset = on_reset,
+	.console = on_console,
+	.input_ready = on_input_ready,
+	.ended = on_ended,
+};
+
+/* mkdir -p for the directory of PATH; what is missing is made for the owner only. */
+static int make_directory_of(const char *path)
+{
+	char dir[VM_PATH_SIZE];
+
+	text_copy(dir, sizeof(dir), path);
+	for (char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	*strrchr(dir, '/') = '\0';
+	return access(dir, W_OK) < 0 ? -errno : 0;
+}
+
+/*
+ * The usual variable file is nobody's choice: its directory is made, and where that cannot be the
+ * VM starts all the same and NOTE says what it does without.
+ */
+static void prepare_vars(struct vm_config *config, char *note, size_t size)
+{
+	char usual[VM_PATH_SIZE];
+	int rc;
+
+	if (!config->vars_path[0] || daemon_path_vars(usual, sizeof(usual)) < 0 ||
+	    strcmp(usual, config->vars_path) != 0)
+		return;
+	rc = make_directory_of(usual);
+	if (rc == 0)
+		return;
+	snprintf(note, size, "UEFI variables are not kept: %s cannot be written (%s).", usual,
+		 strerror(-rc));
+	log_warn("%s", note);
+	config->vars_path[0] = '\0';
+}
+
+int machine_start(struct machine *m, const struct vm_config *config, struct vmb_err *err)
+{
+	struct vm_config checked = *config;
+	char note[400] = "";
+	int rc;
+
+	if (m->launch)
+		return vmb_err_set(err, EBUSY, "A virtual machine is running already. End it first.");
+	rc = vm_config_check(&checked, err);
+	if (rc < 0)
+		return rc;
+	prepare_vars(&checked, note, sizeof(note));
+	rc = launch_start(m->loop, &checked, &launch_events, m, &m->launch, err);
+	if (rc < 0) {
+		m->launch = NULL;
+		return rc;
+	}
+	memset(&m->vm, 0, sizeof(m->vm));
+	m->vm.state = MENU_VM_STARTING;
+	m->vm.config = checked;
+	text_copy(m->vm.text, sizeof(m->vm.text), note);
+	m->started_ms = 0;
+	m->input_count = 0;
+	m->input_lost = false;
+	m->output_begin = m->output_end;
+	m->events->changed(m->ctx);
+	return 0;
+}
+
+void machine_reset(struct machine *m)
+{
+	if (m->launch)
+		launch_reset(m->launch);
+}
+
+void machine_power_button(struct machine *m)
+{
+	if (m->launch)
+		launch_power_button(m->launch);
+}
+
+void machine_stop(struct machine *m)
+{
+	if (m->launch)
+		launch_stop(m->launch);
+}
+
+void machine_forget(struct machine *m)
+{
+	if (m->launch || m->vm.state == MENU_VM_NONE)
+		return;
+	memset(&m->vm, 0, sizeof(m->vm));
+	m->events->changed(m->ctx);
+}

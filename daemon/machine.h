@@ -1,0 +1,57 @@
+/*
+ * The one virtual machine that the daemon runs: its state for the menus, what its console wrote
+ * last, what is to be typed into it.
+ */
+#ifndef VMB_DAEMON_MACHINE_H
+#define VMB_DAEMON_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "loop.h"
+#include "menu_proto.h"
+
+/* So much of the console is kept for menus that come late or are slow. */
+#define MACHINE_REPLAY_SIZE 65536
+
+struct machine;
+
+struct machine_events {
+	void (*changed)(void *ctx); /* machine_describe() says something new */
+	void (*output)(void *ctx);  /* the console's end moved */
+};
+
+int machine_create(struct loop *loop, const struct machine_events *events, void *ctx,
+		   struct machine **ret_machine);
+/* Kills a VM that still runs; its variables are saved. NULL is fine. */
+void machine_destroy(struct machine *machine);
+
+/*
+ * Starts CONFIG (checked here: it comes from a menu). 0, or -errno with the sentence; -EBUSY while
+ * a VM runs. The result of an ended one is forgotten.
+ */
+int machine_start(struct machine *machine, const struct vm_config *config, struct vmb_err *err);
+
+bool machine_is_active(const struct machine *machine); /* starting or running */
+void machine_describe(const struct machine *machine, struct menu_vm *ret_vm);
+
+void machine_reset(struct machine *machine);
+void machine_power_button(struct machine *machine);
+void machine_stop(struct machine *machine);
+void machine_forget(struct machine *machine);
+
+/* Bytes for the guest's serial line. What the guest does not take is kept, and beyond 16 KiB lost. */
+void machine_input(struct machine *machine, const uint8_t *buf, size_t n);
+
+/*
+ * The console counts its bytes since the daemon's start. Positions from machine_output_start() up to
+ * machine_output_end() can be read; a read before the start begins there.
+ */
+uint64_t machine_output_start(const struct machine *machine);
+uint64_t machine_output_end(const struct machine *machine);
+/* Copies up to CAP bytes at POS (between start and end) to BUF; returns how many. */
+size_t machine_read_output(const struct machine *machine, uint64_t pos, uint8_t *buf, size_t cap);
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * See storage/scan.h. The directories are where people and distributions put firmware for virtual
+ * machines. Names only choose which files are opened; what they are, their content says.
+ */
+#include "scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "copy.h"
+#include "image.h"
+#include "probe_proto.h"
+#include "text.h"
+
+/* Of one directory. More entries than that belong to something else than firmware. */
+#define MAX_ENTRIES 4096
+
+static const char *const directories[] = {
+	"/",
+	"/firmware",
+	"/boot",
+	"/boot/firmware",
+	"/boot/efi",
+	"/efi",
+	"/EFI",
+	"/EFI/vmboot",
+	"/vmboot",
+	"/usr/share/cloud-hypervisor",
+	"/usr/share/OVMF",
+	"/usr/share/ovmf",
+	"/usr/share/ovmf/x64",
+	"/usr/share/qemu",
+	"/usr/share/edk2",
+	"/usr/share/edk2/x64",
+	"/usr/share/edk2/ovmf",
+	"/usr/share/edk2-ovmf",
+	"/usr/share/edk2-ovmf/x64",
+};
+
+#define DIRECTORY_COUNT (sizeof(directories) / sizeof(directories[0]))
+
+struct node {
+	dev_t dev;
+	ino_t ino;
+};
+
+struct scan {
+	int root;
+	const char *prefix;
+	bool on_system;
+	const struct storage_report *report;
+	void *ctx;
+	struct node seen_dirs[DIRECTORY_COUNT], seen_files[PROBE_MAX_FIRMWARES];
+	unsigned int dir_count, file_count;
+};
+
+/* Names and links lead to the same place more than once, on FAT even /efi and /EFI. */
+static bool seen_before(struct node *nodes, unsigned int *count, const struct stat *st)
+{
+	for (unsigned int i = 0; i < *count; i++)
+		if (nodes[i].dev == st->st_dev && nodes[i].ino == st->st_ino)
+			return true;
+	nodes[(*count)++] = (struct node){st->st_dev, st->st_ino};
+	return false;
+}
+
+static bool is_wanted_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	return (n > 3 && strcasecmp(name + n - 3, ".fd") == 0) ||
+	       strncasecmp(name, "CLOUDHV", 7) == 0;
+}
+
+static size_t read_head(int fd, uint8_t *buf, size_t size)
+{
+	size_t got = 0;
+
+	while (got < size) {
+		ssize_t n = pread(fd, buf + got, size - got, (off_t)got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+	}
+	return got;
+}
+
+static void report_file(struct scan *scan, const char *path, int fd, const struct stat *st)
+{
+	static const char too_big[] = "The file is too big to be firmware.";
+	struct storage_firmware fw = {.size = (uint64_t)st->st_size, .on_system = scan->on_system};
+	uint8_t head[IMAGE_HEAD_SIZE];
+	struct image_info info;
+
+	if (snprintf(fw.path, sizeof(fw.path), "%s%s", scan->prefix, path) >= (int)sizeof(fw.path))
+		return;
+	image_classify(head, read_head(fd, head, sizeof(head)), fw.size, &info);
+	/* A variable store lies beside each OVMF image; as something to boot it would only be noise. */
+	if (info.kind == IMAGE_VARS)
+		return;
+	text_copy(fw.kind, sizeof(fw.kind), image_kind_name(info.kind));
+	text_copy(fw.version, sizeof(fw.version), info.version);
+	text_copy(fw.reason, sizeof(fw.reason),
+		  fw.size > STORAGE_FIRMWARE_MAX ? too_big : info.reason);
+	fw.usable = fw.reason[0] == '\0';
+	scan->report->firmware(scan->ctx, &fw);
+}
+
+static void look_at_file(struct scan *scan, const char *dir, const char *name)
+{
+	char path[VM_PATH_SIZE];
+	struct stat st;
+	int fd;
+
+	if (scan->file_count == PROBE_MAX_FIRMWARES ||
+	    snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name) >=
+		    (int)sizeof(path))
+		return;
+	fd = copy_open_in(scan->root, path, O_RDONLY);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    !seen_before(scan->seen_files, &scan->file_count, &st))
+		report_file(scan, path, fd, &st);
+	close(fd);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The wanted names in DIR, sorted, at most MAX of them. */
+static unsigned int collect_names(DIR *dir, char **names, unsigned int max)
+{
+	unsigned int count = 0;
+	struct dirent *entry;
+
+	for (int i = 0; i < MAX_ENTRIES && count < max && (entry = readdir(dir)); i++)
+		if (is_wanted_name(entry->d_name)) {
+			names[count] = strdup(entry->d_name);
+			count += names[count] != NULL;
+		}
+	if (count > 0)
+		qsort(names, count, sizeof(*names), compare_names);
+	return count;
+}
+
+static void look_at_directory(struct scan *scan, const char *path)
+{
+	char *names[PROBE_MAX_FIRMWARES];
+	unsigned int count;
+	struct stat st;
+	DIR *dir;
+	int fd = copy_open_in(scan->root, path, O_RDONLY | O_DIRECTORY);
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) < 0 || seen_before(scan->seen_dirs, &scan->dir_count, &st) ||
+	    !(dir = fdopendir(fd))) {
+		close(fd);
+		return;
+	}
+	count = collect_names(dir, names, PROBE_MAX_FIRMWARES);
+	closedir(dir);
+	for (unsigned int i = 0; i < count; i++) {
+		look_at_file(scan, path, names[i]);
+		free(names[i]);
+	}
+}
+
+void scan_firmware(int root, const char *prefix, bool on_system,
+		   const struct storage_report *report, void *ctx)
+{
+	struct scan scan = {
+		.root = root,
+		.prefix = prefix,
+		.on_system = on_system,
+		.report = report,
+		.ctx = ctx,
+	};
+
+	for (size_t i = 0; i < DIRECTORY_COUNT; i++)
+		look_at_directory(&scan, directories[i]);
+}
