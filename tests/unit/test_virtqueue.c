@@ -534,6 +534,8 @@ static void index_goes_back_a_little(struct fixture *f)
 		offer(f, i);
 		assert_int_equal(pop(f), 1);
 	}
+	set(f, 5, BUF, 1, WRITE, 0);
+	avail(f)->ring[3] = 5; /* nothing wrong with this one, it was just never made available */
 	avail(f)->idx = 2;
 }
 
