@@ -1,0 +1,310 @@
+/* See machine.h. Beside the machine: the replacement of ring.h, and a fake of everything outside. */
+#include "machine.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+
+#include "log.h"
+#include "vmm/virtio/virtio_devices.h"
+
+/* ---- ring.h without a thread ---- */
+
+#define WATCHES 8
+
+static struct ring_watch *watches[WATCHES];
+static void (*hook)(void *arg);
+static void *hook_arg;
+
+int ring_watch(struct ring *ring, struct ring_watch *watch)
+{
+	(void)ring;
+	for (unsigned int i = 0; i < WATCHES; i++) {
+		if (watches[i])
+			continue;
+		watches[i] = watch;
+		return 0;
+	}
+	return -ENOMEM;
+}
+
+void ring_unwatch(struct ring *ring, struct ring_watch *watch)
+{
+	(void)ring;
+	for (unsigned int i = 0; i < WATCHES; i++)
+		if (watches[i] == watch)
+			watches[i] = NULL;
+}
+
+void ring_call(struct ring *ring, void (*fn)(void *arg), void *arg)
+{
+	(void)ring;
+	fn(arg);
+	if (hook)
+		hook(hook_arg);
+}
+
+void ring_set_batch_hook(struct ring *ring, void (*fn)(void *arg), void *arg)
+{
+	(void)ring;
+	hook = fn;
+	hook_arg = arg;
+}
+
+void machine_pump(void)
+{
+	eventfd_t n;
+
+	for (unsigned int i = 0; i < WATCHES; i++)
+		if (watches[i] && eventfd_read(watches[i]->fd, &n) == 0)
+			watches[i]->fn(watches[i], n);
+	if (hook)
+		hook(hook_arg);
+}
+
+/* A vCPU whose driver polls would wait for the I/O thread here: it takes its turn instead. */
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+				  const struct timespec *until);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+				  const struct timespec *until)
+{
+	(void)cond;
+	(void)until;
+	pthread_mutex_unlock(mutex);
+	machine_pump();
+	pthread_mutex_lock(mutex);
+	return ETIMEDOUT;
+}
+
+/* ---- the disk ---- */
+
+struct fuzz_disk {
+	struct disk disk;
+	struct machine *m;
+};
+
+static void disk_finish(struct machine *m, struct disk_req *req, int error)
+{
+	uint64_t at = req->offset, sum = 0;
+
+	for (unsigned int i = 0; i < req->iov_count; i++) {
+		const struct iovec *v = &req->iov[i];
+
+		sum += v->iov_len;
+		must(sum <= req->length && at + v->iov_len <= MACHINE_DISK);
+		if (error)
+			continue;
+		if (req->op == DISK_READ)
+			memcpy(v->iov_base, m->disk + at, v->iov_len);
+		else
+			memcpy(m->disk + at, v->iov_base, v->iov_len);
+		at += v->iov_len;
+	}
+	must(sum == req->length);
+	req->done(req, error);
+}
+
+static void disk_submit(struct disk *disk, struct disk_req *req)
+{
+	struct machine *m = ((struct fuzz_disk *)disk)->m;
+
+	must(req->iov_count <= DISK_MAX_IOV);
+	must(m->held_count < MACHINE_HELD);
+	for (unsigned int i = 0; i < m->held_count; i++)
+		must(m->held[i] != req);
+	m->held[m->held_count++] = req;
+}
+
+void machine_answer(struct machine *m, unsigned int which, int error)
+{
+	struct disk_req *req;
+
+	if (!m->held_count)
+		return;
+	which %= m->held_count;
+	req = m->held[which];
+	m->held[which] = m->held[--m->held_count];
+	disk_finish(m, req, error);
+	if (hook)
+		hook(hook_arg);
+}
+
+static void disk_drain(struct disk *disk)
+{
+	struct machine *m = ((struct fuzz_disk *)disk)->m;
+
+	while (m->held_count)
+		disk_finish(m, m->held[--m->held_count], 0);
+}
+
+static void disk_destroy(struct disk *disk)
+{
+	must(((struct fuzz_disk *)disk)->m->held_count == 0);
+	free(disk);
+}
+
+static const struct disk_ops disk_ops = {disk_submit, disk_drain, disk_destroy};
+
+static struct disk *new_disk(struct machine *m)
+{
+	struct fuzz_disk *d = calloc(1, sizeof(*d));
+
+	must(d);
+	d->disk.ops = &disk_ops;
+	d->disk.size = MACHINE_DISK;
+	d->disk.logical_block = 512;
+	d->m = m;
+	return &d->disk;
+}
+
+/* ---- interrupts and doorbells: only counted ---- */
+
+static int connect_msi(void *ctx, int fd, uint64_t addr, uint32_t data, uint32_t *handle)
+{
+	struct machine *m = ctx;
+
+	(void)fd;
+	if (addr >> 32 & 0xFF || data == 0xFFFF)
+		return -EINVAL;
+	if (!*handle)
+		m->connected++;
+	*handle = 1;
+	return 0;
+}
+
+static void disconnect_msi(void *ctx, int fd, uint32_t *handle)
+{
+	(void)fd;
+	must(*handle);
+	*handle = 0;
+	((struct machine *)ctx)->connected--;
+}
+
+static int attach_doorbell(void *ctx, uint64_t addr, unsigned int size, int fd)
+{
+	(void)addr;
+	(void)size;
+	(void)fd;
+	((struct machine *)ctx)->attached++;
+	return 0;
+}
+
+static void detach_doorbell(void *ctx, uint64_t addr, unsigned int size, int fd)
+{
+	(void)addr;
+	(void)size;
+	(void)fd;
+	((struct machine *)ctx)->attached--;
+	must(((struct machine *)ctx)->attached >= 0);
+}
+
+static const struct msi_ops msi_ops = {connect_msi, disconnect_msi};
+static const struct doorbell_ops doorbell_ops = {attach_doorbell, detach_doorbell};
+
+/* ---- the machine ---- */
+
+static struct guest_mem *shared_mem; /* the same for all inputs: making it is slow */
+
+static void add_devices(struct machine *m)
+{
+	struct virtio_env env = {
+		.mem = m->mem,
+		.msi = {&msi_ops, m},
+		.doorbell = {&doorbell_ops, m},
+	};
+	const struct irq_pin pin = {0};
+	struct pci_device *dev;
+
+	must(virtio_blk_create(&env, new_disk(m), 0, &dev) == 0);
+	must(pci_bus_add(m->pci, MACHINE_BLK, dev, &pin) == 0);
+	must(virtio_rng_create(&env, &dev) == 0);
+	must(pci_bus_add(m->pci, MACHINE_RNG, dev, &pin) == 0);
+}
+
+static struct machine *make(void)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	struct pci_bus_params params = {0};
+
+	must(m);
+	m->mem = shared_mem;
+	must(bus_create(&m->ports) == 0);
+	must(bus_create(&m->mmio) == 0);
+	params.ports = m->ports;
+	params.mmio = m->mmio;
+	must(pci_bus_create(&params, &m->pci) == 0);
+	add_devices(m);
+	return m;
+}
+
+static void destroy(struct machine *m)
+{
+	pci_bus_destroy(m->pci);
+	for (unsigned int i = 0; i < WATCHES; i++)
+		must(!watches[i]);
+	bus_destroy(m->mmio);
+	bus_destroy(m->ports);
+	free(m);
+}
+
+/* Making it is slow, so it is reset for the next input, and made anew only now and then. */
+struct machine *machine_new(void)
+{
+	static struct machine *kept;
+	static unsigned int uses;
+
+	if (!shared_mem) {
+		log_init(-1, LOG_LEVEL_ERROR, "fuzz");
+		must(gm_create(MACHINE_RAM, &shared_mem) == 0);
+	}
+	memset(gm_ptr(shared_mem, 0, MACHINE_DIRTY), 0, MACHINE_DIRTY);
+	if (!kept || uses++ % 256 == 0) {
+		if (kept)
+			destroy(kept);
+		kept = make();
+	}
+	return kept;
+}
+
+void machine_release(struct machine *m)
+{
+	pci_bus_reset(m->pci);
+	machine_pump();
+	must(m->attached == 0 && m->connected == 0 && m->held_count == 0);
+}
+
+void machine_cfg_write(struct machine *m, unsigned int slot, unsigned int reg, unsigned int size,
+		       uint32_t value)
+{
+	bus_write(m->ports, 0xCF8, 4, 0x80000000u | slot << 11 | (reg & 0xFC));
+	bus_write(m->ports, 0xCFC + (reg & 3), size, value);
+}
+
+static void common_write(struct machine *m, unsigned int reg, unsigned int size, uint64_t value)
+{
+	bus_write(m->mmio, MACHINE_BAR + reg, size, value);
+}
+
+void machine_bring_up(struct machine *m, uint64_t features, uint16_t queue_size)
+{
+	const uint8_t status[] = {1, 3, 11};
+
+	machine_cfg_write(m, MACHINE_BLK, PCI_BASE_ADDRESS_0, 4, (uint32_t)MACHINE_BAR);
+	machine_cfg_write(m, MACHINE_RNG, PCI_BASE_ADDRESS_0, 4, (uint32_t)MACHINE_BAR2);
+	machine_cfg_write(m, MACHINE_BLK, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	machine_cfg_write(m, MACHINE_RNG, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	common_write(m, VIRTIO_PCI_COMMON_GF, 4, (uint32_t)features);
+	common_write(m, VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
+	common_write(m, VIRTIO_PCI_COMMON_GF, 4, 1); /* VERSION_1 */
+	for (unsigned int i = 0; i < sizeof(status); i++)
+		common_write(m, VIRTIO_PCI_COMMON_STATUS, 1, status[i]);
+	common_write(m, VIRTIO_PCI_COMMON_Q_SIZE, 2, queue_size);
+	common_write(m, VIRTIO_PCI_COMMON_Q_DESCLO, 4, MACHINE_DESC);
+	common_write(m, VIRTIO_PCI_COMMON_Q_AVAILLO, 4, MACHINE_AVAIL);
+	common_write(m, VIRTIO_PCI_COMMON_Q_USEDLO, 4, MACHINE_USED);
+	common_write(m, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+	common_write(m, VIRTIO_PCI_COMMON_STATUS, 1, 15);
+}
