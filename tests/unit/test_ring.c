@@ -430,6 +430,14 @@ static void test_eventfd_that_is_none(void **state)
 	close(fd);
 }
 
+static void do_arm_self_destruction(void *arg)
+{
+	struct counter *counter = arg;
+
+	counter->unwatch_itself = true;
+	counter->freed = counter->watch.arg;
+}
+
 static void test_stream(void **state)
 {
 	struct ring *ring = make_ring(state, 4);
@@ -447,8 +455,8 @@ static void test_stream(void **state)
 	wait_until(&counter->calls, 5);
 	assert_int_equal(counter->sum, 15);
 	/* Hang-up is told too; the callback takes itself out and frees itself. */
-	counter->unwatch_itself = true;
-	counter->freed = &freed;
+	counter->watch.arg = &freed;
+	ring_call(ring, do_arm_self_destruction, counter);
 	close(sv[1]);
 	wait_until(&freed, 1);
 	ring_destroy(ring);
