@@ -63,42 +63,79 @@ static bool msr_is_left_alone(uint32_t index)
 	return index == 0x10 || (index >= 0x40000000 && index < 0x40000200);
 }
 
-struct one_msr {
+/* Every ioctl on a vCPU loads its state first: MSRs are read in batches. */
+#define MSR_BATCH 64
+
+struct msr_batch {
 	struct kvm_msrs head;
-	struct kvm_msr_entry entry;
+	struct kvm_msr_entry entries[MSR_BATCH];
 };
+
+/* Reads the COUNT MSRs named in MSRS and drops those that cannot be read. Returns how many are left. */
+static unsigned int read_msrs(struct kvm_cpu *cpu, struct kvm_msr_entry *msrs, unsigned int count)
+{
+	struct msr_batch batch;
+	unsigned int from = 0, kept = 0, n;
+	int r;
+
+	while (from < count) {
+		n = count - from < MSR_BATCH ? count - from : MSR_BATCH;
+		batch.head = (struct kvm_msrs){.nmsrs = n};
+		memcpy(batch.entries, msrs + from, n * sizeof(*msrs));
+		/* It stops at the first that cannot be read and says how many came before. */
+		r = ioctl(cpu->fd, KVM_GET_MSRS, &batch);
+		r = r < 0 ? 0 : r;
+		memcpy(msrs + kept, batch.entries, (unsigned int)r * sizeof(*msrs));
+		kept += (unsigned int)r;
+		from += (unsigned int)r < n ? (unsigned int)r + 1 : n;
+	}
+	return kept;
+}
 
 /* Saves every MSR that this vCPU lets us read. */
 static int save_msrs(struct kvm_cpu *cpu)
 {
 	const struct kvm_msr_list *list = cpu->vm->msr_list;
 	struct power_on *po = &cpu->power_on;
+	unsigned int count = 0;
 
 	po->msrs = calloc(list->nmsrs, sizeof(po->msrs[0]));
 	if (!po->msrs)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < list->nmsrs; i++) {
-		struct one_msr msr = {.head.nmsrs = 1, .entry.index = list->indices[i]};
-
-		if (!msr_is_left_alone(list->indices[i]) && ioctl(cpu->fd, KVM_GET_MSRS, &msr) == 1)
-			po->msrs[po->msr_count++] = msr.entry;
-	}
+	for (uint32_t i = 0; i < list->nmsrs; i++)
+		if (!msr_is_left_alone(list->indices[i]))
+			po->msrs[count++].index = list->indices[i];
+	po->msr_count = read_msrs(cpu, po->msrs, count);
 	return 0;
 }
 
-/* Writes back those that changed: some that can be read refuse every write. */
-static void restore_msrs(struct kvm_cpu *cpu)
+static void write_msr(struct kvm_cpu *cpu, const struct kvm_msr_entry *msr)
 {
-	for (unsigned int i = 0; i < cpu->power_on.msr_count; i++) {
-		const struct kvm_msr_entry *want = &cpu->power_on.msrs[i];
-		struct one_msr msr = {.head.nmsrs = 1, .entry.index = want->index};
+	struct msr_batch batch = {.head.nmsrs = 1, .entries = {*msr}};
 
-		if (ioctl(cpu->fd, KVM_GET_MSRS, &msr) == 1 && msr.entry.data == want->data)
+	if (ioctl(cpu->fd, KVM_SET_MSRS, &batch) != 1)
+		log_warn("KVM does not let MSR %#x be reset", msr->index);
+}
+
+/* Writes back those that changed: some that can be read refuse every write. */
+static int restore_msrs(struct kvm_cpu *cpu)
+{
+	const struct power_on *po = &cpu->power_on;
+	struct kvm_msr_entry *now = calloc(po->msr_count + 1, sizeof(*now));
+	unsigned int count, i, at = 0;
+
+	if (!now)
+		return -ENOMEM;
+	memcpy(now, po->msrs, po->msr_count * sizeof(*now));
+	count = read_msrs(cpu, now, po->msr_count);
+	for (i = 0; i < po->msr_count; i++) {
+		if (at < count && now[at].index == po->msrs[i].index &&
+		    now[at++].data == po->msrs[i].data)
 			continue;
-		msr.entry.data = want->data;
-		if (ioctl(cpu->fd, KVM_SET_MSRS, &msr) != 1)
-			log_warn("KVM does not let MSR %#x be reset", want->index);
+		write_msr(cpu, &po->msrs[i]);
 	}
+	free(now);
+	return 0;
 }
 
 static int save_power_on(struct kvm_cpu *cpu)
@@ -196,15 +233,17 @@ static int restore_power_on(struct kvm_cpu *cpu, const char **ret_what)
 		{KVM_SET_MP_STATE, &po->mp, "MP state"},
 	};
 
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++) {
 		*ret_what = steps[i].what;
 		if (ioctl(cpu->fd, steps[i].request, steps[i].arg) < 0)
-			return -errno;
+			r = -errno;
 		/* Between the system registers and the APIC: kvmclock and the like stop writing to RAM. */
-		if (steps[i].request == KVM_SET_SREGS)
-			restore_msrs(cpu);
+		else if (steps[i].request == KVM_SET_SREGS)
+			r = restore_msrs(cpu);
 	}
-	return 0;
+	return r;
 }
 
 int kvm_cpu_reset(struct kvm_cpu *cpu, struct vmb_err *err)
