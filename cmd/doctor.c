@@ -5,51 +5,29 @@
  *
  * Gathers and prints; lib/host_judge.c has the sentences.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "host.h"
-#include "pvh.h"
+#include "storage.h"
+#include "text.h"
 #include "vmm.h"
 
-/* Where packages put the firmware. */
-static const char *const firmware_paths[] = {
-	"/usr/share/cloudhv-efi-x86-64/CLOUDHV.fd",
-	"/usr/share/cloud-hypervisor/CLOUDHV.fd",
-	"/usr/share/edk2/x64/CLOUDHV.fd",
-	"/usr/share/edk2/cloudhv/CLOUDHV.fd",
-	"/firmware/CLOUDHV.fd",
-};
-
-static int is_firmware(const char *path)
+/* Keeps the first image that can be started, and why the first one that cannot is none. */
+static void take_firmware(void *ctx, const struct storage_firmware *firmware)
 {
-	char head[4096];
-	struct stat st;
-	ssize_t n = -1;
-	int fd;
+	struct host_facts *facts = ctx;
+	char *to = firmware->usable ? facts->firmware : facts->firmware_refused;
+	char text[sizeof(firmware->path) + sizeof(firmware->reason) + 8];
+	int n;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return 0;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		n = pread(fd, head, sizeof(head), 0);
-	close(fd);
-	return n > 0 && pvh_check(head, (size_t)n, (uint64_t)st.st_size, NULL, NULL) == 0;
-}
-
-static void find_firmware(char *buf, size_t size)
-{
-	buf[0] = '\0';
-	for (size_t i = 0; i < sizeof(firmware_paths) / sizeof(firmware_paths[0]); i++) {
-		if (!is_firmware(firmware_paths[i]))
-			continue;
-		snprintf(buf, size, "%s", firmware_paths[i]);
+	if (to[0])
 		return;
-	}
+	n = snprintf(text, sizeof(text), "%s%s%s", firmware->path, firmware->usable ? "" : ": ",
+		     firmware->usable ? "" : firmware->reason);
+	text_escape(to, sizeof(facts->firmware), text, (size_t)n);
 }
 
 /* One line, for scripts and for people who called them. */
@@ -78,6 +56,7 @@ static int examine(void)
 		[HOST_NOTE] = "note",
 		[HOST_MISSING] = "missing",
 	};
+	static const struct storage_report report = {.firmware = take_firmware};
 	struct host_finding findings[HOST_FINDINGS];
 	struct host_facts facts;
 	unsigned int n, missing = 0;
@@ -88,7 +67,7 @@ static int examine(void)
 		vmm_probe_kvm(fd, &facts.ability, &facts.ability_error);
 		close(fd);
 	}
-	find_firmware(facts.firmware, sizeof(facts.firmware));
+	storage_probe_system(&report, &facts, NULL);
 	n = host_judge(&facts, findings);
 	for (unsigned int i = 0; i < n; i++) {
 		printf("%-8s %-14s %s\n", words[findings[i].level], findings[i].subject,

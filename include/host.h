@@ -41,7 +41,8 @@ struct host_facts {
 	unsigned int iommus;	   /* entries of /sys/class/iommu */
 	unsigned int iommu_groups; /* entries of /sys/kernel/iommu_groups */
 
-	char firmware[256]; /* an image that was found, or empty */
+	char firmware[256];	    /* an image that can be started, or empty */
+	char firmware_refused[256]; /* "PATH: why not" of one that cannot, or empty */
 };
 
 /*

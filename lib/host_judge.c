@@ -231,11 +231,18 @@ static void host_find_firmware(const struct host_facts *facts, struct host_findi
 			       unsigned int *n)
 {
 	if (facts->firmware[0])
-		host_find(f, n, HOST_OK, "firmware", "%s.", facts->firmware);
+		host_find(f, n, HOST_OK, "firmware", "%s", facts->firmware);
+	else if (facts->firmware_refused[0])
+		host_find(
+			f, n, HOST_NOTE, "firmware",
+			"None that can be started where packages put it (%s). Install one (Debian: "
+			"cloudhv-efi-x86-64), or keep one on a disk: the menu finds it there.",
+			facts->firmware_refused);
 	else
-		host_find(f, n, HOST_NOTE, "firmware",
-			  "No CLOUDHV.fd where packages put it. Install one (Debian: "
-			  "cloudhv-efi-x86-64), or keep one on a disk: the menu finds it there.");
+		host_find(
+			f, n, HOST_NOTE, "firmware",
+			"None where packages put it. Install one (Debian: cloudhv-efi-x86-64), or "
+			"keep one on a disk: the menu finds it there.");
 }
 
 unsigned int host_judge(const struct host_facts *facts, struct host_finding *findings)

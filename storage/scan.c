@@ -32,6 +32,7 @@ static const char *const directories[] = {
 	"/EFI",
 	"/EFI/vmboot",
 	"/vmboot",
+	"/usr/share/cloudhv-efi-x86-64",
 	"/usr/share/cloud-hypervisor",
 	"/usr/share/OVMF",
 	"/usr/share/ovmf",

@@ -277,6 +277,25 @@ static void each_complaint(void **state)
 	}
 }
 
+static void firmware_that_was_refused_is_named(void **state)
+{
+	struct host_finding findings[HOST_FINDINGS];
+	const struct host_finding *finding;
+	struct host_facts facts;
+	unsigned int n;
+
+	gather_good(*state, &facts);
+	facts.firmware[0] = '\0';
+	strcpy(facts.firmware_refused, "/usr/share/x.fd: it needs SMM");
+	n = host_judge(&facts, findings);
+	finding = find(findings, n, "firmware");
+	assert_int_equal(finding->level, HOST_NOTE);
+	assert_non_null(strstr(finding->text, "/usr/share/x.fd: it needs SMM"));
+	facts.firmware_refused[0] = '\0';
+	n = host_judge(&facts, findings);
+	assert_non_null(strstr(find(findings, n, "firmware")->text, "Install one"));
+}
+
 static void intel_ept_has_its_own_line(void **state)
 {
 	struct host_facts facts;
@@ -380,6 +399,7 @@ int main(void)
 		T(empty_machine),
 		T(good_machine_has_no_complaints),
 		T(each_complaint),
+		T(firmware_that_was_refused_is_named),
 		T(intel_ept_has_its_own_line),
 		T(kvm_that_cannot_run_firmware),
 		T(kvm_that_lacks_capabilities),
