@@ -8,8 +8,9 @@
 #include "ui/draw.h"
 #include "ui/frame.h"
 
-/* Left part ends here at the latest: what stands right keeps at least a third of the row. */
-#define RIGHT_SHARE 3
+/* What stands right may take this many columns from what stands left, or percent of a wide row. */
+#define RIGHT_COLS  26
+#define RIGHT_SHARE 40
 
 /*
  * One row: LEFT from column COL in ELEMENT, RIGHT at the end in RIGHT_ELEMENT. The row under the
@@ -18,7 +19,7 @@
 static void draw_row(const struct ui *ui, int y, int col, bool selected, enum ui_element element,
 		     const char *left, enum ui_element right_element, const char *right)
 {
-	int end = ui->cols - 2, right_width = draw_columns(right), right_max = end / RIGHT_SHARE;
+	int end = ui->cols - 2, right_width = draw_columns(right), right_max = end * RIGHT_SHARE / 100;
 
 	if (selected) {
 		element = UI_SELECTED;
@@ -26,6 +27,8 @@ static void draw_row(const struct ui *ui, int y, int col, bool selected, enum ui
 		draw_text(y, 0, ui->cols - 1, UI_SELECTED, "");
 		draw_glyph(y, 1, UI_SELECTED, GLYPH_MARK);
 	}
+	if (right_max < RIGHT_COLS)
+		right_max = RIGHT_COLS;
 	/* The right part may use what the left one leaves. */
 	if (right_max < end - col - draw_columns(left) - 2)
 		right_max = end - col - draw_columns(left) - 2;
@@ -81,8 +84,10 @@ static void draw_disk(const struct ui *ui, const struct menu_device *disk, int y
 		snprintf(right, sizeof(right), "%s", disk->note[0] ? disk->note : "skipped");
 	} else if (use) {
 		element = attach == PLAN_OFF ? UI_BAD : element;
-		snprintf(right, sizeof(right), "%s%s%s", attach == PLAN_OFF ? "" : plan_attach_name(attach),
-			 attach == PLAN_OFF ? "in use: " : ", in use: ", use);
+		snprintf(right, sizeof(right), "%s%s", attach == PLAN_READ_ONLY ? "read-only, "
+						       : attach == PLAN_OVERLAY	? "overlay, "
+										: "in use: ",
+			 use);
 	} else {
 		snprintf(right, sizeof(right), "%s", disk->size == 0 ? "no medium"
 								     : plan_attach_name(attach));

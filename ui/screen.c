@@ -20,7 +20,7 @@
 #define RESTORE_MAX 256
 
 /* Seconds an orderly end may take before the terminal is given up. */
-#define END_SECONDS 5
+#define END_SECONDS 3
 
 static const int pipe_signals[] = {SIGWINCH, SIGCHLD, SIGTERM, SIGHUP, SIGINT, SIGQUIT};
 static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
@@ -78,11 +78,10 @@ static void on_crash(int number)
 	if (screen.active)
 		restore_raw();
 	screen.active = false;
-	/* Back to whoever handled it before; the faulting instruction (or this raise) gets there. */
+	/* On to whoever handled it before. */
 	for (size_t i = 0; i < CRASH_SIGNALS; i++)
 		sigaction(crash_signals[i], &screen.old_crash[i], NULL);
-	if (number == SIGABRT)
-		raise(number);
+	raise(number);
 }
 
 /* Appends capability NAME to the restore string, without its padding ("$<2>"). */
@@ -165,7 +164,6 @@ int screen_start(const struct terminal *terminal, int *ret_signal_fd, struct vmb
 	if (pipe2(screen.pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		return vmb_err_set(err, errno, "No pipe for signals: %s.", strerror(errno));
 	signals_take();
-	use_env(FALSE);
 	screen.curses = newterm(terminal->name, stdout, stdin);
 	if (!screen.curses) {
 		screen_child_signals();

@@ -219,6 +219,24 @@ void ui_send(struct ui *ui, uint32_t type, const void *body, size_t size)
 	sock_events(ui);
 }
 
+/* The console is kept up to date whether a screen shows it or not: a result needs its last lines. */
+static void output_open(struct ui *ui)
+{
+	if (ui->console_is_open)
+		return;
+	ui->console_is_open = true;
+	console_reset(ui->console);
+	ui->console_bytes = 0;
+	ui_send(ui, MENU_CONSOLE_OPEN, NULL, 0);
+}
+
+static void output_close(struct ui *ui)
+{
+	if (ui->console_is_open)
+		ui_send(ui, MENU_CONSOLE_CLOSE, NULL, 0);
+	ui->console_is_open = false;
+}
+
 void ui_start_vm(struct ui *ui, const struct vm_config *config)
 {
 	if (model_vm_alive(&ui->model)) {
@@ -228,8 +246,10 @@ void ui_start_vm(struct ui *ui, const struct vm_config *config)
 	}
 	if (ui->start_pending)
 		return;
-	if (ui->model.vm.state == MENU_VM_ENDED)
+	if (ui->model.vm.state == MENU_VM_ENDED) {
+		output_close(ui);
 		ui_send(ui, MENU_VM_FORGET, NULL, 0);
+	}
 	ui->start_pending = true;
 	ui_send(ui, MENU_START, config, sizeof(*config));
 	ui_say(ui, UI_WARN, "Starting %s ...", config->title);
@@ -251,11 +271,11 @@ static void vm_changed(struct ui *ui, uint32_t was_state)
 	bool was_alive = was_state == MENU_VM_STARTING || was_state == MENU_VM_RUNNING;
 	bool ended = vm->state == MENU_VM_ENDED && was_state != MENU_VM_ENDED;
 
-	if (alive && !was_alive) {
-		console_reset(ui->console);
-		ui->console_bytes = 0;
-		ui_send(ui, MENU_CONSOLE_OPEN, NULL, 0);
-	}
+	/* Each VM's console is opened anew, so that its replay and its output never overlap. */
+	if (vm->state == MENU_VM_NONE || (alive && !was_alive))
+		output_close(ui);
+	if (vm->state != MENU_VM_NONE)
+		output_open(ui);
 	if (ui->start_pending && (alive || ended)) {
 		ui->start_pending = false;
 		ui->status[0] = '\0';

@@ -58,6 +58,7 @@ struct ui {
 	struct plan plan;
 	struct console *console; /* of the VM, kept while no screen shows it */
 	uint64_t console_bytes;	 /* from this VM so far */
+	bool console_is_open;	 /* the daemon sends it */
 	bool owns_daemon;	 /* the daemon ends with this menu, and its VM with it */
 	bool start_pending;	 /* MENU_START was sent and not answered */
 	uint64_t scan_since_ms;	 /* the present scan began; 0 when none runs */

@@ -123,7 +123,8 @@ static void fake_send_list(struct fake *f, uint32_t type, const void *items, siz
 		struct menu_list list = {.count = n, .first = at == 0, .last = at + n == count};
 
 		memcpy(buf, &list, sizeof(list));
-		memcpy(buf + sizeof(list), (const char *)items + at * item, n * item);
+		if (n > 0)
+			memcpy(buf + sizeof(list), (const char *)items + at * item, n * item);
 		fake_send(f, type, buf, sizeof(list) + n * item);
 		at += n;
 	} while (at < count);

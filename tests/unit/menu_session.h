@@ -1,0 +1,246 @@
+/*
+ * The real menu under a pseudo-terminal, with a fake daemon behind it and libvterm as the judge of
+ * what an operator sees.
+ */
+#ifndef VMB_TESTS_MENU_SESSION_H
+#define VMB_TESTS_MENU_SESSION_H
+
+#include <pty.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <utmp.h>
+#include <vterm.h>
+
+#include "fake_daemon.h"
+
+#define MENU_PROGRAM "build/san/vmboot"
+#define RAW_MAX	     (1 << 22)
+
+struct session {
+	struct fake_daemon daemon;
+	pid_t pid; /* 0 once it was reaped */
+	int status;
+	int master;
+	struct termios before;
+	VTerm *vt;
+	VTermScreen *screen;
+	int rows, cols;
+	char *raw; /* all the menu wrote */
+	size_t raw_len;
+	char text[60000]; /* the screen as text, made by session_text() */
+};
+
+struct session_options {
+	const char *term;
+	int rows, cols;
+	const char *env[6]; /* "NAME=VALUE" */
+};
+
+static void session_resize(struct session *s, int rows, int cols)
+{
+	struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
+
+	s->rows = rows;
+	s->cols = cols;
+	vterm_set_size(s->vt, rows, cols);
+	ioctl(s->master, TIOCSWINSZ, &size);
+}
+
+static void session_exec(const struct session *s, const struct session_options *o)
+{
+	setenv("TERM", o->term, 1);
+	setenv("LANG", "C.UTF-8", 1);
+	setenv("SHELL", "/bin/sh", 1);
+	/* Its own exit status for what a sanitizer finds. */
+	setenv("ASAN_OPTIONS", "exitcode=99:detect_leaks=1", 1);
+	setenv("UBSAN_OPTIONS", "exitcode=98:halt_on_error=1", 1);
+	unsetenv("LC_ALL");
+	unsetenv("LC_CTYPE");
+	unsetenv("NO_COLOR");
+	for (int i = 0; i < 6 && o->env[i]; i++)
+		putenv(strdup(o->env[i]));
+	execl(MENU_PROGRAM, MENU_PROGRAM, "menu", "--socket", s->daemon.path, (char *)NULL);
+	_exit(127);
+}
+
+static struct session *session_open(enum fake_scene scene, const struct session_options *o)
+{
+	struct winsize size = {.ws_row = (unsigned short)o->rows, .ws_col = (unsigned short)o->cols};
+	struct session *s = calloc(1, sizeof(*s));
+	int slave;
+
+	s->raw = malloc(RAW_MAX);
+	fake_daemon_start(&s->daemon, scene);
+	if (openpty(&s->master, &slave, NULL, NULL, &size) < 0)
+		exit(1);
+	tcgetattr(slave, &s->before);
+	s->rows = o->rows;
+	s->cols = o->cols;
+	s->vt = vterm_new(o->rows, o->cols);
+	vterm_set_utf8(s->vt, 1);
+	s->screen = vterm_obtain_screen(s->vt);
+	vterm_screen_enable_altscreen(s->screen, 1);
+	vterm_screen_reset(s->screen, 1);
+	s->pid = fork();
+	if (s->pid == 0) {
+		close(s->master);
+		login_tty(slave);
+		session_exec(s, o);
+	}
+	close(slave);
+	fcntl(s->master, F_SETFL, O_NONBLOCK);
+	return s;
+}
+
+/* Reads what the menu wrote within MS milliseconds; returns false at its end. */
+static bool session_read(struct session *s, int ms)
+{
+	struct pollfd p = {.fd = s->master, .events = POLLIN};
+	char buf[4096];
+	ssize_t n;
+
+	if (poll(&p, 1, ms) <= 0)
+		return true;
+	n = read(s->master, buf, sizeof(buf));
+	if (n <= 0)
+		return n < 0 && errno == EAGAIN;
+	vterm_input_write(s->vt, buf, (size_t)n);
+	if (s->raw_len + (size_t)n < RAW_MAX) {
+		memcpy(s->raw + s->raw_len, buf, (size_t)n);
+		s->raw_len += (size_t)n;
+	}
+	return true;
+}
+
+static void session_idle(struct session *s, int ms)
+{
+	uint64_t end = loop_now_ms() + (uint64_t)ms;
+
+	while (loop_now_ms() < end)
+		session_read(s, 10);
+}
+
+static uint32_t session_char(const struct session *s, int row, int col)
+{
+	VTermScreenCell cell;
+
+	if (!vterm_screen_get_cell(s->screen, (VTermPos){.row = row, .col = col}, &cell) ||
+	    cell.chars[0] == 0 || cell.chars[0] == (uint32_t)-1)
+		return ' ';
+	return cell.chars[0];
+}
+
+/* The screen, a line per row, '#' for what is not ASCII. */
+static const char *session_text(struct session *s)
+{
+	size_t at = 0;
+
+	for (int row = 0; row < s->rows; row++) {
+		for (int col = 0; col < s->cols && at < sizeof(s->text) - 2; col++) {
+			uint32_t ch = session_char(s, row, col);
+
+			s->text[at++] = ch < 0x7F ? (char)ch : '#';
+		}
+		if (at < sizeof(s->text) - 1)
+			s->text[at++] = '\n';
+	}
+	s->text[at] = '\0';
+	return s->text;
+}
+
+static bool session_shows(struct session *s, const char *text)
+{
+	return strstr(session_text(s), text) != NULL;
+}
+
+/* Waits until TEXT is on the screen (or, with GONE, no longer); fails the test after ten seconds. */
+static void session_wait_for(struct session *s, const char *text, bool gone, int line)
+{
+	uint64_t end = loop_now_ms() + 10000;
+
+	while (session_shows(s, text) == gone) {
+		if (loop_now_ms() > end || !session_read(s, 50)) {
+			session_idle(s, 50);
+			if (session_shows(s, text) != gone)
+				return;
+			fprintf(stderr, "%s\n", session_text(s));
+			fail_msg("line %d: \"%s\" %s", line, text, gone ? "stays" : "does not come");
+		}
+	}
+}
+
+#define session_wait(s, text)	   session_wait_for(s, text, false, __LINE__)
+#define session_wait_gone(s, text) session_wait_for(s, text, true, __LINE__)
+
+/* Waits until a number the fake daemon counts has reached WANT. */
+#define session_wait_count(s, counter, want)                                                       \
+	do {                                                                                       \
+		uint64_t until = loop_now_ms() + 10000;                                            \
+		while ((s)->daemon.seen->counter < (want) && loop_now_ms() < until)                \
+			session_read(s, 20);                                                       \
+		assert_int_equal((s)->daemon.seen->counter, want);                                 \
+	} while (0)
+
+static void session_send(struct session *s, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = write(s->master, bytes, n);
+
+		if (done < 0 && errno != EAGAIN)
+			return;
+		if (done > 0) {
+			bytes += done;
+			n -= (size_t)done;
+		} else {
+			session_read(s, 10);
+		}
+	}
+}
+
+static void session_keys(struct session *s, const char *keys)
+{
+	session_send(s, keys, strlen(keys));
+}
+
+/* Waits for the menu to end; returns wait()'s status. */
+static int session_end(struct session *s)
+{
+	uint64_t end = loop_now_ms() + 10000;
+
+	while (s->pid && loop_now_ms() < end) {
+		session_read(s, 20);
+		if (waitpid(s->pid, &s->status, WNOHANG) == s->pid)
+			s->pid = 0;
+	}
+	if (s->pid) {
+		fprintf(stderr, "%s\n", session_text(s));
+		fail_msg("the menu does not end");
+	}
+	session_idle(s, 30);
+	return s->status;
+}
+
+/* The line settings are what they were before the menu. */
+static bool session_tty_restored(struct session *s)
+{
+	struct termios now;
+
+	tcgetattr(s->master, &now);
+	return now.c_iflag == s->before.c_iflag && now.c_oflag == s->before.c_oflag &&
+	       now.c_cflag == s->before.c_cflag && now.c_lflag == s->before.c_lflag;
+}
+
+static void session_close(struct session *s)
+{
+	if (s->pid) {
+		kill(s->pid, SIGKILL);
+		waitpid(s->pid, NULL, 0);
+	}
+	fake_daemon_stop(&s->daemon);
+	close(s->master);
+	vterm_free(s->vt);
+	free(s->raw);
+	free(s);
+}
+
+#endif

@@ -1,0 +1,807 @@
+/* The menu as an operator has it: the real program, a pseudo-terminal, a scripted daemon. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "menu_session.h"
+
+static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
+
+static struct session *open_plain(enum fake_scene scene)
+{
+	struct session *s = session_open(scene, &plain);
+
+	session_wait(s, "firmware image");
+	return s;
+}
+
+static void leave(struct session *s)
+{
+	session_keys(s, "q");
+	assert_int_equal(session_end(s), 0);
+	assert_true(session_tty_restored(s));
+	session_close(s);
+}
+
+/* One walk through every screen. */
+static void walk(const struct session_options *o)
+{
+	struct session *s = session_open(FAKE_NORMAL, o);
+
+	session_wait(s, "x86-64 KVM ok");
+	session_wait(s, "Enter starts /boot/CLOUDHV.fd of /dev/nvme0n1p2");
+	session_wait(s, "disks: nvme0n1 read-write, sdb read-only");
+	session_wait(s, "in use: mounted on /data");
+	/* A note about the terminal stands there until the first key. */
+	session_keys(s, "\014");
+	session_wait(s, "5 disks, 3 firmware images");
+	session_keys(s, "?");
+	session_wait(s, "recovery shell; exit returns");
+	session_keys(s, "q");
+	session_wait_gone(s, "recovery shell; exit");
+	session_keys(s, "e");
+	session_wait(s, "Memory");
+	session_wait(s, "6G of 16G free");
+	session_keys(s, "q");
+	session_wait_gone(s, "6G of 16G free");
+	session_keys(s, "\r");
+	session_wait(s, "Shell>");
+	session_wait(s, "running 00:00:0");
+	session_keys(s, "hi");
+	session_wait(s, "Shell> hi");
+	session_keys(s, "\035");
+	session_wait(s, "^]: . menu  ? help  k kill");
+	session_keys(s, ".");
+	session_wait(s, "- Enter: console");
+	session_keys(s, "\033[H\r");
+	session_wait(s, "Shell> hi");
+	session_keys(s, "\004");
+	session_wait(s, "CLOUDHV.fd switched itself off");
+	session_wait(s, "Shell> hi");
+	session_wait(s, "resets 0");
+	session_keys(s, "m");
+	session_wait(s, "5 disks, 3 firmware images");
+	session_keys(s, "!");
+	session_wait(s, "Type exit to return to the menu.");
+	session_keys(s, "stty -a | grep -c ' echo '; exit 3\n");
+	session_wait(s, "returned from shell (exit 3)");
+	leave(s);
+}
+
+static void test_every_size_and_terminal(void **state)
+{
+	static const int sizes[][2] = {{24, 80}, {20, 60}, {43, 132}};
+	static const char *const terms[] = {"linux", "vt100", "xterm-256color", "dumb"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		for (size_t k = 0; k < 4; k++)
+			walk(&(struct session_options){.term = terms[k], .rows = sizes[i][0],
+						       .cols = sizes[i][1]});
+}
+
+static void test_too_small(void **state)
+{
+	struct session *s = session_open(FAKE_NORMAL, &(struct session_options){
+							      .term = "linux", .rows = 19, .cols = 59});
+
+	(void)state;
+	session_wait(s, "terminal too small, 60 x 20 needed, is 59 x 19");
+	/* Nothing is visible, so nothing happens. */
+	session_keys(s, "\r e!\r");
+	session_idle(s, 300);
+	assert_int_equal(s->daemon.seen->start, 0);
+	assert_false(session_shows(s, "recovery"));
+	session_resize(s, 24, 80);
+	session_wait(s, "Enter starts /boot/CLOUDHV.fd");
+	session_resize(s, 3, 9);
+	session_wait(s, "termina");
+	session_resize(s, 1, 1);
+	session_idle(s, 100);
+	session_resize(s, 20, 60);
+	session_wait(s, "Enter starts /boot/CLOUDHV.fd");
+	session_resize(s, 10, 30);
+	session_wait(s, "terminal too small");
+	leave(s);
+}
+
+/* The configuration that is sent is the one the screen showed. */
+static void test_form_values_reach_the_daemon(void **state)
+{
+	struct session *s = open_plain(FAKE_NORMAL);
+	const struct vm_config *config = &s->daemon.seen->config;
+
+	(void)state;
+	session_keys(s, "e\033[B");
+	session_wait(s, "Memory of the VM");
+	session_keys(s, "\0252G\033[B\0254\033[B");
+	session_wait(s, "kept: boot order");
+	/* Variables stay kept; nvme0n1 read-only; sda (in use) overlay; sdb off. */
+	session_keys(s, "\033[B ");
+	session_wait(s, "nvme0n1      < read-only >");
+	session_keys(s, "\033[B\033[D");
+	session_wait(s, "sda          < overlay >");
+	session_keys(s, "\033[B\033[D\033[D");
+	session_wait(s, "sdb          < off >");
+	session_wait(s, "disks: nvme0n1 read-only, sda overlay");
+	session_keys(s, "\033[21~");
+	session_wait(s, "Shell>");
+	assert_int_equal(s->daemon.seen->start, 1);
+	assert_int_equal(config->memory, 2ULL << 30);
+	assert_int_equal(config->cpus, 4);
+	assert_string_equal(config->firmware_device, "/dev/nvme0n1p2");
+	assert_string_equal(config->firmware_path, "/boot/CLOUDHV.fd");
+	assert_int_equal(config->disk_count, 2);
+	assert_string_equal(config->disks[0].path, "/dev/nvme0n1");
+	assert_true(config->disks[0].read_only && !config->disks[0].overlay);
+	assert_string_equal(config->disks[1].path, "/dev/sda");
+	assert_true(config->disks[1].overlay);
+	session_close(s);
+}
+
+/* A text field takes letters as text; what is wrong is said while it is typed, and is not started. */
+static void test_form_refuses_bad_values(void **state)
+{
+	struct session *s = open_plain(FAKE_NORMAL);
+
+	(void)state;
+	session_keys(s, "e\033[B\025q!e?r");
+	session_wait(s, "[q!e?r");
+	session_wait(s, "Not a size. Write 512M or 2G.");
+	session_keys(s, "\r");
+	session_wait(s, "Not started: Not a size.");
+	session_keys(s, "\0258G");
+	session_wait(s, "6G free, 8G asked: will not start.");
+	session_keys(s, "\r");
+	session_wait(s, "Not started: 6G free");
+	session_keys(s, "\0251G\033[B\02512");
+	session_wait(s, "CPU count 12 > 8 host");
+	session_keys(s, "\025" "0\r");
+	session_wait(s, "At least one CPU");
+	session_keys(s, "\033");
+	session_wait(s, "5 disks, 3 firmware");
+	assert_int_equal(s->daemon.seen->start, 0);
+	leave(s);
+}
+
+/* Noise on a serial line: digits, blanks, replies of terminals, unknown keys. */
+static void test_noise_starts_nothing(void **state)
+{
+	static const char noise[] = "   123456789\033[26~\033[?1;2c\033[24;80R\033]0;\r\033\\\033\r\033q"
+				    "\xFF\xFE\033[M\033Or\033[200~\x01\x02\x7F";
+	struct session *s = open_plain(FAKE_NORMAL);
+
+	(void)state;
+	session_send(s, noise, sizeof(noise) - 1);
+	session_idle(s, 500);
+	assert_int_equal(s->daemon.seen->start, 0);
+	assert_true(session_shows(s, "? help"));
+	leave(s);
+}
+
+static void test_space_attaches_and_detaches(void **state)
+{
+	struct session *s = open_plain(FAKE_NORMAL);
+
+	(void)state;
+	session_keys(s, "\033[H");
+	session_wait(s, "read-write: the guest can change this disk");
+	session_keys(s, " ");
+	session_wait(s, "off: the guest does not see it");
+	session_keys(s, "\t");
+	session_wait(s, "disks: sdb read-only");
+	session_keys(s, "\033[Hjj\r");
+	session_wait(s, "A disk is not started");
+	/* sda is in use: attached read-only at most. */
+	session_keys(s, "\033[Hjjjjj");
+	session_wait(s, "/dev/sda  WDC");
+	session_keys(s, " ");
+	session_wait(s, "read-only, mounted on /data");
+	session_keys(s, " ");
+	session_wait(s, "Not read-write.");
+	/* sdc is broken, sr0 empty. */
+	session_keys(s, "jjj ");
+	session_wait(s, "sdc cannot be attached: no answer for 10 s");
+	session_keys(s, "j ");
+	session_wait(s, "sr0 cannot be attached: no medium in it.");
+	assert_int_equal(s->daemon.seen->start, 0);
+	leave(s);
+}
+
+static void test_refusal_is_a_dialog(void **state)
+{
+	struct session *s = open_plain(FAKE_REFUSE);
+
+	(void)state;
+	session_keys(s, "\r");
+	session_wait(s, "Not started");
+	session_wait(s, "/dev/sda is mounted on / by this host.");
+	session_keys(s, "\r");
+	session_wait_gone(s, "is mounted on / by this host");
+	leave(s);
+}
+
+static void test_unusable_firmware_says_why(void **state)
+{
+	struct session *s = open_plain(FAKE_NORMAL);
+
+	(void)state;
+	session_keys(s, "\033[F");
+	session_wait(s, "Cannot be started: It is a flash image");
+	session_keys(s, "\r");
+	session_wait(s, "OVMF_CODE_4M.fd cannot be started: It is a flash image, which");
+	assert_int_equal(s->daemon.seen->start, 0);
+	session_keys(s, "\r");
+	leave(s);
+}
+
+static void test_empty_and_no_kvm(void **state)
+{
+	struct session *s = open_plain(FAKE_EMPTY);
+
+	(void)state;
+	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.");
+	session_wait(s, "No firmware found");
+	session_keys(s, "\r e");
+	session_idle(s, 200);
+	assert_int_equal(s->daemon.seen->start, 0);
+	session_keys(s, "r");
+	session_wait_count(s, rescan, 1);
+	leave(s);
+	s = open_plain(FAKE_NO_KVM);
+	session_wait(s, "no KVM!");
+	session_wait(s, "/dev/kvm missing. CPU has no vmx/svm flag.");
+	leave(s);
+}
+
+static void test_many_disks(void **state)
+{
+	struct session *s = open_plain(FAKE_MANY);
+
+	(void)state;
+	/* The cursor waits on the one firmware, among 60 disks. */
+	session_wait(s, "Enter starts /CLOUDHV.fd of /dev/vd7");
+	session_wait(s, " more");
+	session_keys(s, "\033[F");
+	session_wait(s, "/dev/vd59");
+	session_keys(s, "\033[H");
+	session_wait(s, "vd0 ");
+	session_keys(s, "\t\r");
+	session_wait(s, "More than 24 disks are attached");
+	assert_int_equal(s->daemon.seen->start, 0);
+	session_keys(s, "\r");
+	leave(s);
+}
+
+/* Nothing a disk is called, and nothing a guest writes, may act on the operator's terminal. */
+static bool raw_contains(const struct session *s, const char *bytes)
+{
+	return memmem(s->raw, s->raw_len, bytes, strlen(bytes)) != NULL;
+}
+
+static void test_hostile_texts(void **state)
+{
+	struct session *s = open_plain(FAKE_HOSTILE);
+
+	(void)state;
+	session_wait(s, "EVIL");
+	session_keys(s, "\033[Hjjj");
+	session_idle(s, 200);
+	session_keys(s, "\033[H\t\r");
+	session_wait(s, "after");
+	session_idle(s, 200);
+	assert_false(raw_contains(s, "\033]0;"));
+	assert_false(raw_contains(s, "\033P"));
+	assert_false(raw_contains(s, "\007"));
+	assert_false(raw_contains(s, "\xC2\x9B"));
+	assert_false(raw_contains(s, "\xE2\x80\xAE"));
+	/* The guest's questions are answered to the guest. */
+	session_wait_count(s, open, 1);
+	assert_true(s->daemon.seen->input_len > 0);
+	assert_non_null(strstr(s->daemon.seen->input, "R"));
+	session_keys(s, "\035.");
+	session_wait(s, "Enter: console");
+	session_close(s);
+}
+
+static void test_guest_gets_edk2_keys(void **state)
+{
+	struct session *s = open_plain(FAKE_NORMAL);
+
+	(void)state;
+	session_keys(s, "\r");
+	session_wait(s, "Shell>");
+	/* F10, Home, Delete, Backspace (as DEL), Up, a literal prefix key, a character beyond ASCII. */
+	session_keys(s, "\033[21~\033[H\033[3~\177\033[A\035\035\xC3\xA4");
+	session_wait_count(s, input_len, 2 + 2 + 2 + 1 + 3 + 1 + 2);
+	assert_memory_equal(s->daemon.seen->input, "\0330\033h\033-\010\033[A\035\xC3\xA4", 13);
+	session_close(s);
+}
+
+static void test_prefix_commands(void **state)
+{
+	struct session *s = open_plain(FAKE_NORMAL);
+
+	(void)state;
+	session_keys(s, "\r");
+	session_wait(s, "Shell>");
+	/* Kill and reset ask first; anything but y is no. */
+	session_keys(s, "\035k");
+	session_wait(s, "Kill it?");
+	session_keys(s, "n");
+	session_wait_gone(s, "Kill it?");
+	session_keys(s, "\035r");
+	session_wait(s, "Reset it?");
+	session_keys(s, "\r");
+	session_wait_gone(s, "Reset it?");
+	assert_int_equal(s->daemon.seen->kill + s->daemon.seen->reset, 0);
+	session_keys(s, "\035r");
+	session_wait(s, "Reset it?");
+	session_keys(s, "y");
+	session_wait_count(s, reset, 1);
+	session_keys(s, "\035p");
+	session_wait_count(s, power, 1);
+	session_keys(s, "\035?");
+	session_wait(s, "the menu, the VM goes on");
+	session_keys(s, "\r");
+	session_keys(s, "\035x");
+	session_wait(s, "No such command");
+	/* An arrow after the prefix is no command either, and does not reach the guest. */
+	session_keys(s, "\035\033[A");
+	session_wait(s, "No such command");
+	assert_int_equal(s->daemon.seen->input_len, 0);
+	/* A pause brings the menu by itself. */
+	session_keys(s, "\035");
+	session_wait(s, "literal");
+	session_wait(s, "Enter: console");
+	session_keys(s, "\033[H\r\035k");
+	session_wait(s, "Kill it?");
+	session_keys(s, "y");
+	session_wait(s, "was stopped");
+	assert_int_equal(s->daemon.seen->kill, 1);
+	session_keys(s, "\r");
+	session_wait_count(s, start, 2);
+	session_wait(s, "^] menu");
+	assert_int_equal(s->daemon.seen->forget, 1);
+	session_keys(s, "\006");
+	session_wait(s, "CLOUDHV.fd crashed");
+	session_wait(s, "triple fault at RIP 0x7fe01234");
+	session_keys(s, "m");
+	session_wait(s, "5 disks");
+	leave(s);
+}
+
+static void test_one_vm_at_a_time_and_quit_asks(void **state)
+{
+	struct session *s = open_plain(FAKE_NORMAL);
+
+	(void)state;
+	session_keys(s, "\r");
+	session_wait(s, "Shell>");
+	session_keys(s, "\035.");
+	session_wait(s, "Enter: console");
+	session_keys(s, "\t");
+	session_wait(s, "Enter starts");
+	session_keys(s, "\r");
+	session_wait(s, "one VM at a time");
+	assert_int_equal(s->daemon.seen->start, 1);
+	session_keys(s, "q");
+	session_wait(s, "It goes on without this menu. Leave?");
+	session_keys(s, "n");
+	session_wait_gone(s, "Leave?");
+	session_keys(s, "q");
+	session_wait(s, "Leave?");
+	session_keys(s, "y");
+	assert_int_equal(session_end(s), 0);
+	assert_true(session_tty_restored(s));
+	session_close(s);
+}
+
+/* The grid of a firmware in 80x50 is taller than the terminal: the view follows the cursor. */
+static void test_tall_guest(void **state)
+{
+	struct session *s = open_plain(FAKE_SETUP);
+
+	(void)state;
+	session_keys(s, "\r");
+	session_wait(s, "of 50");
+	session_resize(s, 60, 100);
+	session_wait(s, "Boot Maintenance Manager");
+	session_wait(s, "^v=Move Highlight");
+	session_close(s);
+}
+
+/* A guest that writes garbage without end: the prefix key works all the same. */
+static void test_flood(void **state)
+{
+	struct session *s = open_plain(FAKE_FLOOD);
+	uint64_t start;
+
+	(void)state;
+	session_keys(s, "\r");
+	session_wait(s, "^] menu");
+	session_idle(s, 2000);
+	start = loop_now_ms();
+	session_keys(s, "\035.");
+	session_wait(s, "Enter: console");
+	assert_true(loop_now_ms() - start < 2000);
+	assert_false(raw_contains(s, "\033]"));
+	assert_false(raw_contains(s, "\033P"));
+	session_close(s);
+}
+
+/* Waits for the end by SIGNAL-like means, then looks at what the operator is left with. */
+static void assert_left_tidy(struct session *s, int exit_code, const char *sentence)
+{
+	int status = session_end(s);
+
+	if (exit_code >= 0)
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == exit_code);
+	assert_true(session_tty_restored(s));
+	/* The alternate screen is left and the cursor is back. */
+	assert_true(raw_contains(s, "\033[?1049l"));
+	if (sentence)
+		assert_true(session_shows(s, sentence));
+	session_close(s);
+}
+
+static void test_every_way_out(void **state)
+{
+	struct session *s;
+
+	(void)state;
+	s = open_plain(FAKE_NORMAL);
+	kill(s->pid, SIGTERM);
+	assert_left_tidy(s, 1, "The menu was ended by Terminated.");
+	s = open_plain(FAKE_NORMAL);
+	kill(s->pid, SIGHUP);
+	assert_left_tidy(s, 1, "The menu was ended by Hangup.");
+	s = open_plain(FAKE_NORMAL);
+	kill(s->pid, SIGSEGV);
+	assert_left_tidy(s, -1, NULL);
+	s = open_plain(FAKE_NORMAL);
+	kill(s->pid, SIGABRT);
+	assert_left_tidy(s, -1, NULL);
+	s = open_plain(FAKE_NORMAL);
+	kill(s->daemon.pid, SIGKILL);
+	assert_left_tidy(s, 1, "The daemon is gone. Start vmboot again.");
+	s = session_open(FAKE_VANISH, &plain);
+	assert_left_tidy(s, 1, "The daemon is gone");
+	/* From the console, with a VM. */
+	s = open_plain(FAKE_NORMAL);
+	session_keys(s, "\r");
+	session_wait(s, "Shell>");
+	kill(s->daemon.pid, SIGKILL);
+	assert_left_tidy(s, 1, "The daemon is gone, and the VM with it.");
+}
+
+/* The terminal takes nothing more (XOFF, a dead serial line): SIGTERM ends the menu all the same. */
+static void test_blocked_terminal(void **state)
+{
+	struct session *s = open_plain(FAKE_FLOOD);
+	uint64_t end = loop_now_ms() + 8000;
+
+	(void)state;
+	session_keys(s, "\r");
+	session_wait(s, "^] menu");
+	usleep(1500000); /* nobody reads */
+	kill(s->pid, SIGTERM);
+	while (s->pid && loop_now_ms() < end) {
+		if (waitpid(s->pid, &s->status, WNOHANG) == s->pid)
+			s->pid = 0;
+		usleep(20000);
+	}
+	assert_int_equal(s->pid, 0);
+	assert_true(session_tty_restored(s));
+	session_close(s);
+}
+
+static void test_terminal_gone(void **state)
+{
+	struct session *s = open_plain(FAKE_NORMAL);
+	uint64_t end = loop_now_ms() + 8000;
+	int status = 0, pid = 0;
+
+	(void)state;
+	close(s->master);
+	s->master = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (pid == 0 && loop_now_ms() < end) {
+		pid = waitpid(s->pid, &status, WNOHANG);
+		usleep(10000);
+	}
+	assert_int_equal(pid, s->pid);
+	s->pid = 0;
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	session_close(s);
+}
+
+static void test_shell(void **state)
+{
+	static const struct session_options none = {.term = "linux", .rows = 24, .cols = 80,
+						    .env = {"SHELL=/no/such/shell"}};
+	struct session *s = session_open(FAKE_NORMAL, &none);
+
+	(void)state;
+	/* $SHELL that is not there: /bin/sh. The VM goes on meanwhile, its end is not missed. */
+	session_wait(s, "firmware image");
+	session_keys(s, "\r");
+	session_wait(s, "Shell>");
+	session_keys(s, "\035.");
+	session_wait(s, "Enter: console");
+	session_keys(s, "!");
+	session_wait(s, "a VM that runs goes on");
+	session_keys(s, "trap '' INT; echo pid-$((40+2))\n");
+	session_wait(s, "pid-42");
+	session_resize(s, 30, 90);
+	session_keys(s, "exit\n");
+	session_wait(s, "returned from shell (exit 0)");
+	session_wait(s, "Enter: console");
+	session_wait_count(s, rescan, 1);
+	/* Ended by SIGTERM while the shell has the terminal: nothing is left behind. */
+	session_keys(s, "!");
+	session_wait(s, "Type exit to return");
+	kill(s->pid, SIGTERM);
+	session_end(s);
+	assert_int_equal(WEXITSTATUS(s->status), 1);
+	session_close(s);
+}
+
+static void test_resize_storm(void **state)
+{
+	struct session *s = open_plain(FAKE_NORMAL);
+	static char want[60000];
+
+	(void)state;
+	session_wait(s, "5 disks, 3 firmware");
+	strcpy(want, session_text(s));
+	srandom(41);
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < 60; i++) {
+			session_resize(s, 1 + (int)(random() % 80), 1 + (int)(random() % 200));
+			if (i % 10 == 0)
+				session_keys(s, round == 1 ? "e" : round == 2 ? "?" : "j");
+			session_read(s, (int)(random() % 8));
+		}
+		session_resize(s, 24, 80);
+		session_wait(s, "vmboot 0.1");
+		session_keys(s, round ? "\033" : "");
+		session_idle(s, 400);
+		session_keys(s, "\033[H\t\014");
+		session_idle(s, 200);
+		if (strcmp(session_text(s), want) != 0) {
+			fprintf(stderr, "%s\n%s\n", want, session_text(s));
+			fail_msg("round %d: the picture is not what it was", round);
+		}
+	}
+	leave(s);
+}
+
+/* Every picture is right without ^L: painting anew changes nothing on the screen. */
+static void test_redraw_changes_nothing(void **state)
+{
+	static const char *const steps[] = {"", "j", "\t", "e", "\033[B\0253G", "\033", "\r", "abc\r", "\035.",
+					    "?", "q", "\033[H\r\035m"};
+	struct session *s = open_plain(FAKE_SETUP);
+	static char before[60000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		session_keys(s, steps[i]);
+		session_idle(s, 500);
+		strcpy(before, session_text(s));
+		/* In the console ^L belongs to the guest, which ignores it: a change of size redraws. */
+		session_resize(s, 24, 81);
+		session_idle(s, 80);
+		session_resize(s, 24, 80);
+		session_idle(s, 250);
+		/* The run time may have moved on by a second. */
+		for (char *a = strstr(before, "00:00:"), *b = strstr(session_text(s), "00:00:"); a && b;
+		     a = NULL)
+			memcpy(a, b, 8);
+		if (strcmp(session_text(s), before) != 0) {
+			fprintf(stderr, "%s\n%s\n", before, session_text(s));
+			fail_msg("step %zu", i);
+		}
+	}
+	session_close(s);
+}
+
+static void test_random_keys(void **state)
+{
+	static const char *const keys[] = {
+		"\033[A", "\033[B", "\033[C", "\033[D", "\033[H", "\033[F", "\033[5~", "\033[6~", "\r",
+		" ", "e", "q", "n", "m", "y", "!", "?", "r", "j", "k", "\t", "\033[Z", "\033", "\014", "1",
+		"9", "G", "\177", "\025", "\035", ".", "d", "\004", "\006", "\033[21~", "\030", "\xC3\xA4",
+		"\033[", "\033O", "\033]", "\xFF",
+	};
+	static const struct session_options o = {.term = "xterm", .rows = 24, .cols = 80,
+						 .env = {"SHELL=/bin/true"}};
+	uint64_t end = loop_now_ms() + 8000;
+	struct session *s = session_open(FAKE_NORMAL, &o);
+
+	(void)state;
+	session_wait(s, "? help");
+	srandom(4711);
+	while (loop_now_ms() < end) {
+		const char *key = keys[(size_t)random() % (sizeof(keys) / sizeof(keys[0]))];
+
+		session_keys(s, key);
+		session_read(s, (int)(random() % 6));
+		if (random() % 50 == 0)
+			session_resize(s, 15 + (int)(random() % 20), 50 + (int)(random() % 60));
+		if (random() % 40 == 0)
+			session_idle(s, 350);
+		if (waitpid(s->pid, &s->status, WNOHANG) == s->pid) {
+			/* It may only have left because it was asked to. */
+			assert_int_equal(s->status, 0);
+			s->pid = 0;
+			assert_true(session_tty_restored(s));
+			session_close(s);
+			s = session_open(FAKE_NORMAL, &o);
+		}
+	}
+	kill(s->pid, SIGTERM);
+	session_end(s);
+	/* 1, or 0 if the last key had been an answer to "Leave?": not a signal, nor a sanitizer's status. */
+	if (!WIFEXITED(s->status) || WEXITSTATUS(s->status) > 1)
+		fail_msg("status %x", s->status);
+	session_close(s);
+}
+
+/* True if what was written sets a colour: SGR 30 to 49 or 90 to 107. */
+static bool raw_has_colour(const struct session *s)
+{
+	for (size_t i = 0; i + 2 < s->raw_len; i++) {
+		unsigned int arg = 0;
+		bool colour = false;
+		size_t at = i + 2;
+
+		if (s->raw[i] != 033 || s->raw[i + 1] != '[')
+			continue;
+		for (; at < s->raw_len && ((s->raw[at] >= '0' && s->raw[at] <= '9') || s->raw[at] == ';');
+		     at++) {
+			arg = s->raw[at] == ';' ? 0 : arg * 10 + (unsigned int)(s->raw[at] - '0');
+			colour = colour || (arg >= 30 && arg < 49) || (arg >= 90 && arg <= 107);
+		}
+		if (at < s->raw_len && s->raw[at] == 'm' && colour)
+			return true;
+	}
+	return false;
+}
+
+static void test_monochrome(void **state)
+{
+	static const struct session_options no_color = {.term = "xterm-256color", .rows = 24, .cols = 80,
+							.env = {"NO_COLOR=1"}};
+	static const struct session_options vt100 = {.term = "vt100", .rows = 24, .cols = 80};
+	const struct session_options *both[] = {&no_color, &vt100};
+	struct session *s = open_plain(FAKE_NORMAL);
+
+	(void)state;
+	session_idle(s, 100);
+	assert_true(raw_has_colour(s));
+	session_close(s);
+	for (int i = 0; i < 2; i++) {
+		s = session_open(FAKE_SETUP, both[i]);
+		session_wait(s, "Enter starts /boot/CLOUDHV.fd");
+		session_keys(s, "\r");
+		session_wait(s, "of 50");
+		session_keys(s, "\035.");
+		session_wait(s, "Enter: console");
+		/* CUP addresses end in H; only SGR may not name a colour. */
+		assert_false(raw_has_colour(s));
+		session_close(s);
+	}
+}
+
+/* Not UTF-8: nothing but ASCII is written, frames and guest's lines included. */
+static void test_ascii_only(void **state)
+{
+	static const struct session_options o = {.term = "xterm", .rows = 24, .cols = 80,
+						 .env = {"LANG=C"}};
+	struct session *s = session_open(FAKE_SETUP, &o);
+
+	(void)state;
+	session_wait(s, "----------");
+	session_keys(s, "\r");
+	session_wait(s, "of 50");
+	session_idle(s, 200);
+	for (size_t i = 0; i < s->raw_len; i++)
+		assert_true((unsigned char)s->raw[i] < 0x80);
+	session_close(s);
+}
+
+static void test_utf8_frames(void **state)
+{
+	struct session *s = open_plain(FAKE_NORMAL);
+
+	(void)state;
+	for (int col = 0; col < 80; col++)
+		assert_int_equal(session_char(s, 1, col), 0x2500);
+	leave(s);
+}
+
+static void test_unknown_terminal_says_so(void **state)
+{
+	static const struct session_options o = {.term = "no-such-terminal", .rows = 24, .cols = 80};
+	struct session *s = session_open(FAKE_NORMAL, &o);
+
+	(void)state;
+	session_wait(s, "Terminal \"no-such-terminal\" is unknown: it is taken for a vt100.");
+	session_wait(s, "CLOUDHV.fd");
+	leave(s);
+}
+
+/* A serial line that does not know its size. */
+static void test_no_window_size(void **state)
+{
+	static const struct session_options o = {.term = "vt100", .rows = 24, .cols = 80};
+	struct session *s = session_open(FAKE_NORMAL, &o);
+	struct winsize zero = {0};
+
+	(void)state;
+	ioctl(s->master, TIOCSWINSZ, &zero);
+	session_wait(s, "5 disks, 3 firmware images");
+	session_idle(s, 200);
+	assert_true(session_shows(s, "5 disks, 3 firmware images"));
+	leave(s);
+}
+
+static void test_not_a_terminal(void **state)
+{
+	static const char *const commands[] = {MENU_PROGRAM " menu </dev/null 2>&1",
+					       MENU_PROGRAM " </dev/null 2>&1"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		FILE *f = popen(commands[i], "r");
+		char text[512] = "";
+		int status;
+
+		assert_non_null(f);
+		assert_non_null(fgets(text, sizeof(text), f));
+		status = pclose(f);
+		assert_int_equal(WEXITSTATUS(status), 1);
+		assert_non_null(strstr(text, "is not a terminal"));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_size_and_terminal),
+		cmocka_unit_test(test_too_small),
+		cmocka_unit_test(test_form_values_reach_the_daemon),
+		cmocka_unit_test(test_form_refuses_bad_values),
+		cmocka_unit_test(test_noise_starts_nothing),
+		cmocka_unit_test(test_space_attaches_and_detaches),
+		cmocka_unit_test(test_refusal_is_a_dialog),
+		cmocka_unit_test(test_unusable_firmware_says_why),
+		cmocka_unit_test(test_empty_and_no_kvm),
+		cmocka_unit_test(test_many_disks),
+		cmocka_unit_test(test_hostile_texts),
+		cmocka_unit_test(test_guest_gets_edk2_keys),
+		cmocka_unit_test(test_prefix_commands),
+		cmocka_unit_test(test_one_vm_at_a_time_and_quit_asks),
+		cmocka_unit_test(test_tall_guest),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_every_way_out),
+		cmocka_unit_test(test_blocked_terminal),
+		cmocka_unit_test(test_terminal_gone),
+		cmocka_unit_test(test_shell),
+		cmocka_unit_test(test_resize_storm),
+		cmocka_unit_test(test_redraw_changes_nothing),
+		cmocka_unit_test(test_random_keys),
+		cmocka_unit_test(test_monochrome),
+		cmocka_unit_test(test_ascii_only),
+		cmocka_unit_test(test_utf8_frames),
+		cmocka_unit_test(test_unknown_terminal_says_so),
+		cmocka_unit_test(test_no_window_size),
+		cmocka_unit_test(test_not_a_terminal),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests_name("ui_menu", tests, NULL, NULL);
+}
