@@ -19,6 +19,7 @@
 
 #include "cmd.h"
 #include "daemon_path.h"
+#include "log.h"
 #include "text.h"
 
 extern char **environ;
@@ -194,6 +195,8 @@ int cmd_menu(int argc, char **argv)
 			isatty(STDIN_FILENO) ? "output" : "input");
 		return 1;
 	}
+	/* Curses owns the terminal; what is worth a log line is the daemon's to log. */
+	log_init(-1, LOG_LEVEL_ERROR, "menu");
 	rc = find_daemon(socket_path, &daemon, &sock, &err);
 	if (rc == 0) {
 		options.owns_daemon = daemon.pid != 0;

@@ -34,11 +34,6 @@ static void on_tick(void *arg);
 
 /* ---- the stack ---- */
 
-const struct ui_screen *ui_top(const struct ui *ui)
-{
-	return ui->stack[ui->depth - 1].screen;
-}
-
 int ui_push(struct ui *ui, const struct ui_screen *screen, void *data)
 {
 	if (ui->depth == UI_MAX_DEPTH) {
@@ -168,12 +163,9 @@ static void tick_update(struct ui *ui)
 static void on_tick(void *arg)
 {
 	struct ui *ui = arg;
-	struct ui_layer top = ui->stack[ui->depth - 1];
 
 	ui->tick_timer = NULL;
 	tick_update(ui);
-	if (top.screen->tick)
-		top.screen->tick(ui, top.data);
 	ui_dirty(ui);
 }
 

@@ -39,8 +39,6 @@ struct ui_screen {
 	void (*key)(struct ui *ui, void *data, const struct ui_key *key);
 	/* The facts changed (enum model_change bits). Called on every screen of the stack, top first. */
 	void (*changed)(struct ui *ui, void *data, int what);
-	/* Once a second while something on the screen counts time. */
-	void (*tick)(struct ui *ui, void *data);
 	void (*close)(struct ui *ui, void *data);
 };
 
@@ -88,9 +86,6 @@ void ui_pop(struct ui *ui);
 
 /* Takes screens away until only the main one is left. */
 void ui_pop_all(struct ui *ui);
-
-/* The screen on top. */
-const struct ui_screen *ui_top(const struct ui *ui);
 
 /* The picture is out of date: it will be painted soon, at most 30 times a second. */
 void ui_dirty(struct ui *ui);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -420,8 +421,11 @@ static void fake_daemon_start(struct fake_daemon *d, enum fake_scene scene)
 	snprintf(d->path, sizeof(d->path), "/tmp/vmboot-test-%d.sock", (int)getpid());
 	listener = fake_listen(d->path);
 	d->pid = fork();
-	if (d->pid == 0)
+	if (d->pid == 0) {
+		/* A test that failed does not get to stopping it. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		fake_main(listener, scene, d->seen);
+	}
 	close(listener);
 }
 
