@@ -14,7 +14,8 @@
 #include "proto.h"
 #include "text.h"
 
-#define CONSOLE_CHUNK 16384
+#define CONSOLE_CHUNK	16384
+#define MESSAGES_A_TURN 8
 
 void launch_warn(struct launch *launch, const char *text)
 {
@@ -185,7 +186,8 @@ static void on_control(void *arg, int fd, short revents)
 
 	(void)fd;
 	(void)revents;
-	read_control(launch);
+	for (int i = 0; i < MESSAGES_A_TURN && launch->control_io && read_control(launch) > 0; i++)
+		;
 }
 
 int launch_watch_vmm(struct launch *launch)

@@ -117,7 +117,7 @@ static int open_locked(struct vars_file *vars, struct vmb_err *err)
 	struct stat st;
 	int fd = open(vars->path, O_RDWR | flags), code;
 
-	if (fd < 0 && errno != ENOENT && errno != EISDIR) {
+	if (fd < 0 && errno != ENOENT) {
 		writable = false;
 		fd = open(vars->path, O_RDONLY | flags);
 	}

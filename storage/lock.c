@@ -47,10 +47,35 @@ static int refuse_use(const struct vm_disk *disk, const char *own_node,
 			   use->how, use_advice(use->kind), advice_share);
 }
 
+static int refuse_lock(const struct vm_disk *disk, struct vmb_err *err)
+{
+	return vmb_err_set(err, EBUSY,
+			   "%s is already attached to a virtual machine (this one or another), or "
+			   "locked by another program. Stop that one%s.",
+			   disk->path,
+			   wants_write(disk) ? ", or attach it read-only in both" : "");
+}
+
+/* Has somebody the lock for writing? Tells another vmboot from the host's own uses. */
+static bool is_locked(const char *path)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool locked;
+
+	if (fd < 0)
+		return false;
+	locked = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	close(fd);
+	return locked;
+}
+
 static int refuse_open(const struct vm_disk *disk, bool block, int code, struct vmb_err *err)
 {
 	switch (code) {
 	case EBUSY:
+		if (is_locked(disk->path))
+			return refuse_lock(disk, err);
 		return vmb_err_set(err, EBUSY,
 				   "%s is in use by this system (mounted, part of a RAID or a volume "
 				   "group, or opened exclusively by a program). Free it, or %s.",
@@ -141,11 +166,7 @@ static int lock_whole(const struct vm_disk *disk, int fd, struct vmb_err *err)
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
 	if (errno == EAGAIN || errno == EACCES)
-		return vmb_err_set(err, EBUSY,
-				   "%s is already attached to a virtual machine (this one or another), "
-				   "or locked by another program. Stop that one%s.",
-				   disk->path,
-				   wants_write(disk) ? ", or attach it read-only in both" : "");
+		return refuse_lock(disk, err);
 	/* Some network file systems have no locks; then nobody else can be told apart from nobody. */
 	log_warn("%s: no lock (%s); see to it that nothing else uses it", disk->path,
 		 strerror(errno));

@@ -1,0 +1,223 @@
+/*
+ * A vmm for tests of the launcher and the daemon: the test's own binary, started again with the
+ * argument "vmm". FAKE_VMM in the environment says how it behaves.
+ */
+#ifndef VMB_TESTS_UNIT_FAKE_VMM_H
+#define VMB_TESTS_UNIT_FAKE_VMM_H
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto.h"
+#include "varstore.h"
+#include "vmm_proto.h"
+
+/* A byte of the store that no check looks at: the spare half of the fault tolerant area. */
+#define FAKE_SPARE 0x60000
+
+/* The smallest image that pvh_check() takes. */
+static inline void fake_firmware(const char *path)
+{
+	struct {
+		Elf64_Ehdr eh;
+		Elf64_Phdr ph[2];
+		Elf64_Nhdr nh;
+		char name[4];
+		uint32_t entry;
+	} im = {.nh = {.n_namesz = 4, .n_descsz = 4, .n_type = 18}, .name = "Xen", .entry = 0x100010};
+	FILE *f = fopen(path, "we");
+
+	memcpy(im.eh.e_ident, ELFMAG, SELFMAG);
+	im.eh.e_ident[EI_CLASS] = ELFCLASS64;
+	im.eh.e_ident[EI_DATA] = ELFDATA2LSB;
+	im.eh.e_machine = EM_386;
+	im.eh.e_phoff = sizeof(im.eh);
+	im.eh.e_phentsize = sizeof(Elf64_Phdr);
+	im.eh.e_phnum = 2;
+	im.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD, .p_paddr = 0x100000, .p_filesz = sizeof(im),
+				.p_memsz = sizeof(im)};
+	im.ph[1] = (Elf64_Phdr){.p_type = PT_NOTE,
+				.p_offset = (Elf64_Off)((char *)&im.nh - (char *)&im),
+				.p_filesz = sizeof(im.nh) + 8};
+	if (!f || fwrite(&im, sizeof(im), 1, f) != 1 || fclose(f) != 0)
+		abort();
+}
+
+struct fake_vmm {
+	struct vmm_start start;
+	int fds[VMM_FD_DISKS + VM_MAX_DISKS];
+	unsigned int fd_count;
+};
+
+static inline void fake_tell(uint32_t type)
+{
+	proto_send(VMM_CONTROL_FD, type, NULL, 0, NULL, 0);
+}
+
+__attribute__((noreturn)) static inline void fake_exit(uint32_t reason, const char *text)
+{
+	struct vmm_exited exited = {.reason = reason, .resets = 2, .run_ms = 1234};
+
+	snprintf(exited.text, sizeof(exited.text), "%s", text);
+	proto_send(VMM_CONTROL_FD, VMM_EXITED, &exited, sizeof(exited), NULL, 0);
+	_exit(0);
+}
+
+static inline void fake_set_vars(const struct fake_vmm *v, int half, off_t at, uint8_t value)
+{
+	if (pwrite(v->fds[VMM_FD_VARS], &value, 1, half * (off_t)VARSTORE_SIZE + at) != 1)
+		_exit(9);
+}
+
+static inline void fake_print(const struct fake_vmm *v, const char *text, size_t n)
+{
+	while (n > 0) {
+		struct pollfd pfd = {.fd = v->fds[VMM_FD_CONSOLE], .events = POLLOUT};
+		ssize_t put = write(pfd.fd, text, n);
+
+		if (put < 0)
+			poll(&pfd, 1, -1);
+		else {
+			text += put;
+			n -= (size_t)put;
+		}
+	}
+}
+
+/* Waits for one message; its type. */
+static inline uint32_t fake_wait(void)
+{
+	uint32_t type;
+
+	if (proto_recv(VMM_CONTROL_FD, &type, NULL, 0, NULL, 0, NULL) < 0)
+		_exit(8);
+	return type;
+}
+
+/* "fds=3:... " : what the process was given, for the test to judge. */
+static inline void fake_report(const struct fake_vmm *v)
+{
+	char line[512], seals[64];
+	struct stat st;
+	uint8_t first[4] = {0};
+	int n;
+
+	fstat(v->fds[VMM_FD_FIRMWARE], &st);
+	if (pread(v->fds[VMM_FD_FIRMWARE], first, 4, 0) != 4)
+		_exit(7);
+	snprintf(seals, sizeof(seals), "%d", fcntl(v->fds[VMM_FD_FIRMWARE], F_GET_SEALS));
+	n = snprintf(line, sizeof(line),
+		     "fds=%u cpus=%u memory=%llu disks=%u firmware=%lld elf=%d seals=%s sid=%d "
+		     "fd4=%d stdin=%d\n",
+		     v->fd_count, v->start.cpus, (unsigned long long)v->start.memory,
+		     v->start.disk_count, (long long)st.st_size, memcmp(first, "\177ELF", 4) == 0,
+		     seals, getsid(0) == getpid(), getenv("FAKE_FD4") != NULL,
+		     read(STDIN_FILENO, first, 1) == 0);
+	fake_print(v, line, (size_t)n);
+}
+
+static inline void fake_echo(const struct fake_vmm *v)
+{
+	struct pollfd pfds[2] = {{.fd = VMM_CONTROL_FD, .events = POLLIN},
+				 {.fd = v->fds[VMM_FD_CONSOLE], .events = POLLIN}};
+
+	for (;;) {
+		char buf[4096];
+		ssize_t n;
+
+		poll(pfds, 2, -1);
+		if (pfds[1].revents & POLLIN && (n = read(pfds[1].fd, buf, sizeof(buf))) > 0)
+			fake_print(v, buf, (size_t)n);
+		if (!(pfds[0].revents & POLLIN))
+			continue;
+		switch (fake_wait()) {
+		case VMM_RESET: fake_tell(VMM_WAS_RESET); break;
+		case VMM_POWER_BUTTON: fake_exit(VMM_EXIT_POWER_OFF, "The power button was pressed.");
+		default: fake_exit(VMM_EXIT_STOPPED, "Stopped.");
+		}
+	}
+}
+
+static inline void fake_flood(const struct fake_vmm *v)
+{
+	static char chunk[65536];
+
+	memset(chunk, 'x', sizeof(chunk));
+	for (int i = 0; i < 64; i++)
+		fake_print(v, chunk, sizeof(chunk));
+	fake_print(v, "END", 3);
+}
+
+static inline void fake_behave(const struct fake_vmm *v, const char *how)
+{
+	if (strcmp(how, "report") == 0)
+		fake_report(v);
+	else if (strcmp(how, "flood") == 0)
+		fake_flood(v);
+	else if (strcmp(how, "vars-live") == 0)
+		fake_set_vars(v, 0, FAKE_SPARE, 0x11);
+	else if (strcmp(how, "die") == 0 || strcmp(how, "die-bad-live") == 0 ||
+		 strcmp(how, "die-bad-both") == 0) {
+		fake_set_vars(v, 0, FAKE_SPARE, 0x22);
+		fake_set_vars(v, 1, FAKE_SPARE, 0x33);
+		if (strcmp(how, "die") != 0)
+			fake_set_vars(v, 0, 0x28, 'X'); /* the volume's signature */
+		if (strcmp(how, "die-bad-both") == 0)
+			fake_set_vars(v, 1, 0x28, 'X');
+		raise(SIGKILL);
+	} else if (strcmp(how, "vars-changed") == 0) {
+		fake_set_vars(v, 1, FAKE_SPARE, 0x44);
+		fake_tell(VMM_VARS_CHANGED);
+		fake_print(v, "changed", 7);
+		fake_wait();
+		fake_exit(VMM_EXIT_STOPPED, "Stopped.");
+	} else if (strcmp(how, "nonsense") == 0) {
+		proto_send(VMM_CONTROL_FD, 77, "abc", 3, NULL, 0);
+		pause();
+	} else if (strcmp(how, "hang") == 0) {
+		for (;;)
+			pause();
+	} else if (strcmp(how, "linger") == 0) {
+		struct vmm_exited exited = {.reason = VMM_EXIT_POWER_OFF, .text = "Off."};
+
+		proto_send(VMM_CONTROL_FD, VMM_EXITED, &exited, sizeof(exited), NULL, 0);
+		for (;;)
+			pause();
+	} else if (strcmp(how, "escape") == 0) {
+		fake_exit(77, "evil \033[2J text");
+	} else if (strcmp(how, "status") == 0) {
+		_exit(3);
+	} else if (strcmp(how, "echo") == 0) {
+		fake_echo(v);
+	}
+	fake_exit(VMM_EXIT_POWER_OFF, "The guest switched itself off.");
+}
+
+/* The whole life of the fake process. */
+static inline int fake_vmm_main(void)
+{
+	const char *how = getenv("FAKE_VMM");
+	struct fake_vmm v = {.fd_count = 0};
+	uint32_t type;
+	int n = proto_recv(VMM_CONTROL_FD, &type, &v.start, sizeof(v.start), v.fds,
+			   VMM_FD_DISKS + VM_MAX_DISKS, &v.fd_count);
+
+	if (n != (int)sizeof(v.start) || type != VMM_START || v.start.version != VMM_PROTO_VERSION)
+		return 99;
+	/* Received descriptors begin at 4; one that was inherited would push them up. */
+	if (v.fds[0] != VMM_CONTROL_FD + 1)
+		setenv("FAKE_FD4", "1", 1);
+	fake_tell(VMM_STARTED);
+	fake_behave(&v, how ? how : "");
+	return 0;
+}
+
+#endif
