@@ -5,7 +5,8 @@ KVM_GUESTS := $(KVM_GUEST_SRCS:%.S=$(GEN)/%)
 KVM_SRCS := $(sort $(wildcard tests/kvm/test_*.c))
 KVM_BINS := $(KVM_SRCS:%.c=build/san/%)
 
-$(GEN)/tests/kvm/guests/%: tests/kvm/guests/%.S tests/kvm/guests/guest.inc tests/kvm/guests/guest.ld
+$(GEN)/tests/kvm/guests/%: tests/kvm/guests/%.S tests/kvm/guests/guest.inc tests/kvm/guests/irq.inc \
+		tests/kvm/guests/guest.ld
 	$(call say,GUEST,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -c -x assembler-with-cpp -Itests/kvm/guests -o $@.o $<

@@ -114,6 +114,8 @@ static void spawn(struct machine *m, int control_end)
 		close(control);
 		for (int fd = 4; fd < 64; fd++)
 			close(fd);
+		/* Freed memory that the sanitizer keeps would look like a leak in machine_rss(). */
+		setenv("ASAN_OPTIONS", "detect_leaks=1:quarantine_size_mb=1", 1);
 		execl(VMM_BINARY, VMM_BINARY, "vmm", (char *)NULL);
 		_exit(127);
 	}
@@ -242,6 +244,7 @@ static void wait_readable(struct machine *m, int fd, uint64_t until, const char 
 void machine_expect_output(struct machine *m, const char *text)
 {
 	uint64_t until = machine_now_ms() + MACHINE_WAIT_MS;
+	struct vmm_exited exited = {0};
 	bool more = true;
 	char *at;
 
@@ -250,7 +253,10 @@ void machine_expect_output(struct machine *m, const char *text)
 		if (at)
 			break;
 		if (!more) {
+			machine_next_message(m, &exited, sizeof(exited));
+			machine_next_message(m, &exited, sizeof(exited));
 			show_log(m, false);
+			print_message("%s\n", exited.text);
 			fail_msg("the console ended without \"%s\":\n%s", text, m->output);
 		}
 		wait_readable(m, m->console, until, text);

@@ -1,0 +1,6 @@
+/* Never ends. */
+#include "guest.inc"
+
+main:
+	print "spinning\n"
+1:	jmp 1b

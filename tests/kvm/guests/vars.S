@@ -1,0 +1,23 @@
+/*
+ * Plays with the variable store at the end of 64 MiB. SEED 1: changes a byte of its free space,
+ * switches off. SEED 2: destroys its signature and resets; prints what it finds.
+ */
+#include "guest.inc"
+
+	.set STORE, 0x4000000 - 0x84000
+
+main:
+	mov STORE + 0x28, %eax
+	call puthex
+	mov STORE + 0x83FF0, %eax
+	call puthex
+	call newline
+	cmpl $2, seed
+	je 1f
+	movb $0x5A, STORE + 0x83FF0
+	jmp power_off
+1:	movl $0, STORE + 0x28
+	jmp reset
+
+	.data
+seed:	.ascii "SEED"
