@@ -51,7 +51,6 @@ enum {
 
 /* CMOS RAM */
 #define RTC_RAM_SIZE	  128
-#define RTC_SHUTDOWN	  0x0F
 #define RTC_BASE_MEM_LOW  0x15
 #define RTC_BASE_MEM_HIGH 0x16
 #define RTC_EXT_MEM_LOW	  0x17 /* and again in 0x30/0x31: KiB above 1 MiB, at most 0xFFFF */
@@ -379,10 +378,10 @@ void rtc_reset(struct rtc *rtc)
 {
 	pthread_mutex_lock(&rtc->lock);
 	/* A stopped clock starts again with the offset it had: the guest never finished setting it. */
+	/* 0x0F, the shutdown status, is cleared with the rest: 0xFE would be an S3 resume to EDK2. */
 	memset(rtc->ram, 0, sizeof(rtc->ram));
 	rtc->ram[RTC_REG_A] = RTC_REG_A_DEFAULT;
 	rtc->ram[RTC_REG_B] = RTC_24H;
-	rtc->ram[RTC_SHUTDOWN] = 0;
 	rtc_store_memory(rtc);
 	rtc->index = RTC_REG_D;
 	rtc->flags_seen_us = rtc_guest_us(rtc);
