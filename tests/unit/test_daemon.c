@@ -1,0 +1,724 @@
+/*
+ * The daemon, in a process of its own, from the side of its menus: what they are told and when, what
+ * they can ask for, and that none of them can hurt it. Its vmm is the one of fake_vmm.h.
+ */
+#include "storage_test.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sanitizer/lsan_interface.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "cmd/cmd.h"
+#include "daemon.h"
+#include "fake_vmm.h"
+#include "log.h"
+#include "menu_proto.h"
+#include "proto.h"
+#include "text.h"
+
+#define DEADLINE_MS 20000
+
+int __wrap_host_check_kvm(struct vmb_err *err);
+int __wrap_host_check_kvm(struct vmb_err *err)
+{
+	(void)err;
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+struct fixture {
+	struct scratch *scratch;
+	pid_t daemon;
+	int sock; /* of the first menu; -1: none */
+	char socket_path[PATH_MAX];
+	struct vm_config config;
+	uint8_t body[PROTO_MAX_BODY];
+};
+
+/* CLIENT_FD -1: listens on the scratch directory's socket. Never returns. */
+static void run_daemon(struct fixture *f, int client_fd, uid_t uid)
+{
+	struct daemon_options options = {
+		.client_fd = client_fd,
+		.socket_path = f->socket_path,
+		.kvm_ok = true,
+		.kvm_text = "tested",
+	};
+	struct vmb_err err = {0};
+	int rc;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	log_init(-1, LOG_LEVEL_ERROR, "test");
+	if (uid != 0 && (setgid(uid) < 0 || setuid(uid) < 0))
+		_exit(90);
+	rc = daemon_run(&options, &err);
+	/* exit() would do that, but also what is cmocka's. */
+	if (__lsan_do_recoverable_leak_check() != 0)
+		_exit(91);
+	_exit(rc < 0 ? err.code : 0);
+}
+
+static void start_daemon_as(struct fixture *f, const char *how, uid_t uid)
+{
+	int pair[2];
+
+	setenv("FAKE_VMM", how, 1);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	f->daemon = fork();
+	if (f->daemon == 0) {
+		close(pair[0]);
+		run_daemon(f, pair[1], uid);
+	}
+	close(pair[1]);
+	f->sock = pair[0];
+}
+
+static void start_daemon(struct fixture *f, const char *how)
+{
+	start_daemon_as(f, how, 0);
+}
+
+static void start_listening(struct fixture *f, const char *how)
+{
+	setenv("FAKE_VMM", how, 1);
+	f->daemon = fork();
+	if (f->daemon == 0)
+		run_daemon(f, -1, 0);
+}
+
+/* The daemon's exit status, which has to come by itself. */
+static int wait_daemon(struct fixture *f)
+{
+	int status;
+
+	for (int i = 0; i < DEADLINE_MS / 10; i++) {
+		if (waitpid(f->daemon, &status, WNOHANG) == f->daemon) {
+			f->daemon = 0;
+			assert_true(WIFEXITED(status));
+			return WEXITSTATUS(status);
+		}
+		usleep(10000);
+	}
+	fail_msg("the daemon does not end");
+	return -1;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char path[PATH_MAX];
+	void *scratch;
+
+	if (scratch_setup(&scratch) < 0)
+		return -1;
+	f->scratch = scratch;
+	f->sock = -1;
+	scratch_path(f->scratch, "run/daemon.sock", f->socket_path);
+	vm_config_init(&f->config);
+	f->config.memory = 64 << 20;
+	fake_firmware(scratch_path(f->scratch, "fw.fd", path));
+	text_copy(f->config.firmware_path, sizeof(f->config.firmware_path), path);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	void *scratch = f->scratch;
+
+	if (f->sock >= 0)
+		close(f->sock);
+	if (f->daemon > 0) {
+		kill(f->daemon, SIGKILL);
+		waitpid(f->daemon, NULL, 0);
+	}
+	free(f);
+	return scratch_teardown(&scratch);
+}
+
+static int connect_menu(struct fixture *f)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(text_copy(address.sun_path, sizeof(address.sun_path), f->socket_path), 0);
+	for (int i = 0; i < DEADLINE_MS / 10; i++) {
+		if (connect(sock, (struct sockaddr *)&address, sizeof(address)) == 0)
+			return sock;
+		usleep(10000);
+	}
+	fail_msg("the daemon does not listen");
+	return -1;
+}
+
+static void tell(int sock, uint32_t type, const void *body, size_t size)
+{
+	assert_int_equal(proto_send(sock, type, body, size, NULL, 0), 0);
+}
+
+/* The next message: its type and size; or 0 and -EPIPE when the daemon hung up. */
+static uint32_t hear(struct fixture *f, int sock, int *ret_size)
+{
+	struct pollfd pfd = {.fd = sock, .events = POLLIN};
+	uint32_t type;
+
+	if (poll(&pfd, 1, DEADLINE_MS) != 1)
+		fail_msg("the daemon says nothing");
+	*ret_size = proto_recv(sock, &type, f->body, sizeof(f->body), NULL, 0, NULL);
+	return *ret_size >= 0 ? type : 0;
+}
+
+/* Skips to the next message of TYPE; its size. */
+static int hear_type(struct fixture *f, int sock, uint32_t type)
+{
+	uint32_t got;
+	int size;
+
+	do {
+		got = hear(f, sock, &size);
+		if (got == MENU_REFUSED && type != MENU_REFUSED)
+			fail_msg("refused: %.*s", size - 4, (char *)f->body + 4);
+	} while (got != type && size >= 0);
+	if (size < 0)
+		fail_msg("the daemon hung up");
+	return size;
+}
+
+static void greet(struct fixture *f, int sock)
+{
+	struct menu_hello hello = {.version = MENU_PROTO_VERSION};
+
+	tell(sock, MENU_HELLO, &hello, sizeof(hello));
+	assert_int_equal(hear_type(f, sock, MENU_WELCOME), sizeof(struct menu_welcome));
+}
+
+static struct menu_vm *hear_vm(struct fixture *f, int sock, uint32_t state)
+{
+	struct menu_vm *vm = (struct menu_vm *)f->body;
+
+	do
+		assert_int_equal(hear_type(f, sock, MENU_VM), sizeof(*vm));
+	while (vm->state != state);
+	return vm;
+}
+
+static void start_vm(struct fixture *f, int sock)
+{
+	tell(sock, MENU_START, &f->config, sizeof(f->config));
+}
+
+static void expect_refusal(struct fixture *f, int sock, uint32_t type, const char *words)
+{
+	uint32_t refused;
+	int size = hear_type(f, sock, MENU_REFUSED);
+
+	assert_true(size > (int)sizeof(refused) && size < PROTO_MAX_BODY);
+	memcpy(&refused, f->body, sizeof(refused));
+	assert_int_equal(refused, type);
+	f->body[size] = '\0';
+	if (!strstr((char *)f->body + 4, words))
+		fail_msg("the sentence misses \"%s\": %s", words, (char *)f->body + 4);
+}
+
+static void assert_dropped(struct fixture *f, int sock)
+{
+	int size;
+
+	while (hear(f, sock, &size) != 0)
+		;
+	assert_int_equal(size, -EPIPE);
+}
+
+/* ---- greeting and snapshot ---- */
+
+static void a_menu_is_welcomed_and_told_everything(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_welcome *welcome = (struct menu_welcome *)f->body;
+	struct menu_vm *vm = (struct menu_vm *)f->body;
+	struct menu_list list;
+	int size;
+
+	start_daemon(f, "");
+	greet(f, f->sock);
+	assert_int_equal(welcome->version, MENU_PROTO_VERSION);
+	assert_int_equal(welcome->host_cpus, sysconf(_SC_NPROCESSORS_ONLN));
+	assert_true(welcome->host_memory >= welcome->host_memory_free);
+	assert_true(welcome->host_memory_free > 0);
+	assert_int_equal(welcome->kvm_ok, 1);
+	assert_string_equal(welcome->kvm_text, "tested");
+	assert_true(welcome->host_name[0] != '\0');
+	assert_int_equal(hear(f, f->sock, &size), MENU_VM);
+	assert_int_equal(vm->state, MENU_VM_NONE);
+	assert_int_equal(hear(f, f->sock, &size), MENU_DEVICES);
+	memcpy(&list, f->body, sizeof(list));
+	assert_int_equal(size, sizeof(list) + list.count * sizeof(struct menu_device));
+	assert_int_equal(list.first, 1);
+	assert_int_equal(list.last, 1);
+	assert_int_equal(hear(f, f->sock, &size), MENU_FIRMWARES);
+	memcpy(&list, f->body, sizeof(list));
+	assert_int_equal(size, sizeof(list) + list.count * sizeof(struct menu_firmware));
+	/* It goes on telling until the scan is over, and begins anew when asked. */
+	for (int i = 0; i < 2; i++) {
+		do {
+			hear_type(f, f->sock, MENU_DEVICES);
+			memcpy(&list, f->body, sizeof(list));
+		} while (list.scanning);
+		tell(f->sock, MENU_RESCAN, NULL, 0);
+	}
+}
+
+static void another_version_is_refused_with_a_sentence(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_hello hello = {.version = MENU_PROTO_VERSION + 1};
+
+	start_daemon(f, "");
+	tell(f->sock, MENU_HELLO, &hello, sizeof(hello));
+	expect_refusal(f, f->sock, MENU_HELLO, "version 2");
+	assert_dropped(f, f->sock);
+	assert_int_equal(wait_daemon(f), 0);
+}
+
+static void nonsense_costs_the_menu_its_connection_and_nothing_else(void **state)
+{
+	static const struct {
+		bool greeted;
+		uint32_t type;
+		size_t size;
+	} bad[] = {
+		{false, MENU_START, sizeof(struct vm_config)},
+		{false, MENU_RESCAN, 0},
+		{false, MENU_HELLO, 3},
+		{false, MENU_HELLO, sizeof(struct menu_hello) + 1},
+		{true, MENU_START, sizeof(struct vm_config) - 1},
+		{true, MENU_START, 0},
+		{true, MENU_INPUT, 0},
+		{true, MENU_INPUT, 4097},
+		{true, MENU_INPUT, 60000},
+		{true, MENU_VM_KILL, 1},
+		{true, 0, 0},
+		{true, 50, 0},
+		{true, MENU_WELCOME, 0},
+		{true, UINT32_MAX, 17},
+	};
+	static uint8_t junk[PROTO_MAX_BODY];
+	struct fixture *f = *state;
+	int witness, sock;
+
+	start_listening(f, "");
+	witness = connect_menu(f);
+	greet(f, witness);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		sock = connect_menu(f);
+		if (bad[i].greeted)
+			greet(f, sock);
+		tell(sock, bad[i].type, junk, bad[i].size);
+		assert_dropped(f, sock);
+		close(sock);
+	}
+	/* A datagram shorter than its header says, and one without a header. */
+	sock = connect_menu(f);
+	assert_int_equal(send(sock, "\1\0\0\0\xFF\0\0\0x", 9, 0), 9);
+	assert_dropped(f, sock);
+	close(sock);
+	sock = connect_menu(f);
+	assert_int_equal(send(sock, "x", 1, 0), 1);
+	assert_dropped(f, sock);
+	close(sock);
+	tell(witness, MENU_RESCAN, NULL, 0);
+	hear_type(f, witness, MENU_DEVICES);
+	close(witness);
+}
+
+static void a_configuration_without_ends_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	start_daemon(f, "");
+	greet(f, f->sock);
+	memset(f->config.vars_path, 'A', sizeof(f->config.vars_path));
+	start_vm(f, f->sock);
+	expect_refusal(f, f->sock, MENU_START, "text without an end");
+	f->config.vars_path[0] = '\0';
+	f->config.disk_count = UINT32_MAX;
+	start_vm(f, f->sock);
+	expect_refusal(f, f->sock, MENU_START, "disks");
+}
+
+/* ---- the virtual machine ---- */
+
+static void a_vm_lives_and_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_vm *vm;
+
+	start_daemon(f, "");
+	greet(f, f->sock);
+	start_vm(f, f->sock);
+	vm = hear_vm(f, f->sock, MENU_VM_STARTING);
+	assert_string_equal(vm->config.firmware_path, f->config.firmware_path);
+	hear_vm(f, f->sock, MENU_VM_RUNNING);
+	vm = hear_vm(f, f->sock, MENU_VM_ENDED);
+	assert_int_equal(vm->reason, VMM_EXIT_POWER_OFF);
+	assert_int_equal(vm->run_ms, 1234);
+	assert_int_equal(vm->resets, 2);
+	assert_string_equal(vm->text, "The guest switched itself off.");
+	assert_int_equal(vm->vars_saved, 0); /* none were asked for */
+	tell(f->sock, MENU_VM_FORGET, NULL, 0);
+	vm = hear_vm(f, f->sock, MENU_VM_NONE);
+	assert_string_equal(vm->text, "");
+	start_vm(f, f->sock);
+	hear_vm(f, f->sock, MENU_VM_ENDED);
+}
+
+static void refused_starts_say_why(void **state)
+{
+	struct fixture *f = *state;
+
+	start_daemon(f, "echo");
+	greet(f, f->sock);
+	text_copy(f->config.disks[0].path, sizeof(f->config.disks[0].path), "/nonexistent");
+	f->config.disk_count = 1;
+	start_vm(f, f->sock);
+	expect_refusal(f, f->sock, MENU_START, "Disk /nonexistent does not exist");
+	f->config.disk_count = 0;
+	start_vm(f, f->sock);
+	hear_vm(f, f->sock, MENU_VM_RUNNING);
+	start_vm(f, f->sock);
+	expect_refusal(f, f->sock, MENU_START, "running already");
+}
+
+static void hear_console(struct fixture *f, int sock, const char *expected)
+{
+	char text[4096];
+	size_t n = 0;
+
+	while (!memmem(text, n, expected, strlen(expected))) {
+		int size = hear_type(f, sock, MENU_CONSOLE);
+
+		assert_true(size >= 1 && size <= 16384);
+		assert_true(n + (size_t)size < sizeof(text));
+		memcpy(text + n, f->body, (size_t)size);
+		n += (size_t)size;
+	}
+}
+
+static void console_and_keys_pass(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_vm *vm;
+
+	start_daemon(f, "echo");
+	greet(f, f->sock);
+	start_vm(f, f->sock);
+	hear_vm(f, f->sock, MENU_VM_RUNNING);
+	tell(f->sock, MENU_CONSOLE_OPEN, NULL, 0);
+	tell(f->sock, MENU_INPUT, "h\033[Ai\0x", 7);
+	hear_console(f, f->sock, "h\033[Ai");
+	tell(f->sock, MENU_VM_RESET, NULL, 0);
+	vm = hear_vm(f, f->sock, MENU_VM_RUNNING);
+	assert_int_equal(vm->resets, 1);
+	/* Closed: nothing comes. Opened again: first what was there. */
+	tell(f->sock, MENU_CONSOLE_CLOSE, NULL, 0);
+	tell(f->sock, MENU_INPUT, "second", 6);
+	tell(f->sock, MENU_CONSOLE_OPEN, NULL, 0);
+	hear_console(f, f->sock, "second");
+	tell(f->sock, MENU_VM_POWER, NULL, 0);
+	vm = hear_vm(f, f->sock, MENU_VM_ENDED);
+	assert_int_equal(vm->reason, VMM_EXIT_POWER_OFF);
+	/* The end does not take the last screen away. */
+	tell(f->sock, MENU_CONSOLE_OPEN, NULL, 0);
+	hear_console(f, f->sock, "second");
+}
+
+static void a_vm_can_be_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_vm *vm;
+
+	start_daemon(f, "hang");
+	greet(f, f->sock);
+	start_vm(f, f->sock);
+	hear_vm(f, f->sock, MENU_VM_RUNNING);
+	tell(f->sock, MENU_VM_KILL, NULL, 0);
+	vm = hear_vm(f, f->sock, MENU_VM_ENDED);
+	assert_int_equal(vm->reason, VMM_EXIT_STOPPED);
+}
+
+static void a_guest_that_reads_nothing_blocks_nobody(void **state)
+{
+	static uint8_t keys[4096];
+	struct fixture *f = *state;
+
+	start_daemon(f, "hang");
+	greet(f, f->sock);
+	start_vm(f, f->sock);
+	hear_vm(f, f->sock, MENU_VM_RUNNING);
+	for (int i = 0; i < 1000; i++)
+		tell(f->sock, MENU_INPUT, keys, sizeof(keys));
+	tell(f->sock, MENU_VM_KILL, NULL, 0);
+	hear_vm(f, f->sock, MENU_VM_ENDED);
+}
+
+/* Bytes of the console that arrive before the VM's end, and how many were said to be lost. */
+static void count_console(struct fixture *f, int sock, uint64_t *ret_got, uint64_t *ret_lost)
+{
+	uint64_t got = 0, lost = 0, n;
+	uint8_t last[3] = {0};
+	uint32_t type;
+	int size;
+
+	while (memcmp(last, "END", 3) != 0) {
+		type = hear(f, sock, &size);
+		assert_true(size >= 0);
+		if (type == MENU_CONSOLE_LOST) {
+			assert_int_equal(size, sizeof(n));
+			memcpy(&n, f->body, sizeof(n));
+			assert_true(n > 0);
+			lost += n;
+		} else if (type == MENU_CONSOLE) {
+			got += (uint64_t)size;
+			if (size >= 3)
+				memcpy(last, f->body + size - 3, 3);
+		}
+	}
+	*ret_got = got;
+	*ret_lost = lost;
+}
+
+static void a_slow_menu_loses_bytes_and_knows_how_many(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t got, lost;
+	int slow, quick;
+
+	start_listening(f, "flood");
+	slow = connect_menu(f);
+	quick = connect_menu(f);
+	greet(f, slow);
+	greet(f, quick);
+	tell(slow, MENU_CONSOLE_OPEN, NULL, 0);
+	/* The slow one reads nothing while 4 MiB pass; the other is served all the same. */
+	start_vm(f, quick);
+	hear_vm(f, quick, MENU_VM_ENDED);
+	count_console(f, slow, &got, &lost);
+	assert_int_equal(got + lost, 64 * 65536 + 3);
+	assert_true(lost > 0);
+	/* What a late one gets: the replay, whole. */
+	tell(quick, MENU_CONSOLE_OPEN, NULL, 0);
+	count_console(f, quick, &got, &lost);
+	assert_int_equal(got, 65536);
+	assert_int_equal(lost, 0);
+	close(slow);
+	close(quick);
+}
+
+static void every_menu_sees_the_same(void **state)
+{
+	struct fixture *f = *state;
+	int one, two;
+
+	start_listening(f, "echo");
+	one = connect_menu(f);
+	two = connect_menu(f);
+	greet(f, one);
+	greet(f, two);
+	start_vm(f, one);
+	hear_vm(f, one, MENU_VM_RUNNING);
+	hear_vm(f, two, MENU_VM_RUNNING);
+	close(one);
+	/* A menu that leaves takes nothing with it. */
+	tell(two, MENU_CONSOLE_OPEN, NULL, 0);
+	tell(two, MENU_INPUT, "still here", 10);
+	hear_console(f, two, "still here");
+	/* One that comes late is told. */
+	one = connect_menu(f);
+	greet(f, one);
+	hear_vm(f, one, MENU_VM_RUNNING);
+	tell(one, MENU_VM_POWER, NULL, 0);
+	hear_vm(f, two, MENU_VM_ENDED);
+	close(one);
+	close(two);
+}
+
+/* ---- ends ---- */
+
+static void use_vars(struct fixture *f)
+{
+	uint8_t *store = malloc(VARSTORE_SIZE);
+	char path[PATH_MAX];
+
+	varstore_format(store);
+	write_file(scratch_path(f->scratch, "vars", path), store, VARSTORE_SIZE, 0);
+	free(store);
+	text_copy(f->config.vars_path, sizeof(f->config.vars_path), path);
+}
+
+static uint8_t spare_byte(struct fixture *f)
+{
+	uint8_t byte = 0;
+	int fd = open(f->config.vars_path, O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(pread(fd, &byte, 1, FAKE_SPARE), 1);
+	close(fd);
+	return byte;
+}
+
+static void the_own_daemon_ends_with_its_menu(void **state)
+{
+	struct fixture *f = *state;
+
+	start_daemon(f, "");
+	greet(f, f->sock);
+	close(f->sock);
+	f->sock = -1;
+	assert_int_equal(wait_daemon(f), 0);
+}
+
+static void variables_are_saved_when_the_menu_leaves(void **state)
+{
+	struct fixture *f = *state;
+
+	use_vars(f);
+	start_daemon(f, "vars-changed");
+	greet(f, f->sock);
+	tell(f->sock, MENU_CONSOLE_OPEN, NULL, 0);
+	start_vm(f, f->sock);
+	hear_console(f, f->sock, "changed");
+	close(f->sock);
+	f->sock = -1;
+	assert_int_equal(wait_daemon(f), 0);
+	/* The live half is what counts at the end; the message before it was acted upon or not. */
+	assert_int_equal(spare_byte(f), 0xFF);
+}
+
+static void variables_are_saved_and_told(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_vm *vm;
+
+	use_vars(f);
+	start_daemon(f, "vars-live");
+	greet(f, f->sock);
+	start_vm(f, f->sock);
+	vm = hear_vm(f, f->sock, MENU_VM_ENDED);
+	assert_int_equal(vm->vars_saved, 1);
+	assert_int_equal(spare_byte(f), 0x11);
+}
+
+static void sigterm_ends_the_vm_first(void **state)
+{
+	struct fixture *f = *state;
+	int sock;
+
+	use_vars(f);
+	start_listening(f, "echo");
+	sock = connect_menu(f);
+	greet(f, sock);
+	start_vm(f, sock);
+	hear_vm(f, sock, MENU_VM_RUNNING);
+	kill(f->daemon, SIGTERM);
+	hear_vm(f, sock, MENU_VM_ENDED);
+	assert_int_equal(wait_daemon(f), 0);
+	/* The socket is gone with it. */
+	assert_int_equal(access(f->socket_path, F_OK), -1);
+	close(sock);
+}
+
+static void one_daemon_a_socket(void **state)
+{
+	struct fixture *f = *state;
+	pid_t first;
+	int sock;
+
+	start_listening(f, "");
+	sock = connect_menu(f);
+	first = f->daemon;
+	start_listening(f, "");
+	assert_int_equal(wait_daemon(f), EADDRINUSE);
+	f->daemon = first;
+	greet(f, sock);
+	close(sock);
+	/* A killed one leaves its socket behind; the next one takes the place. */
+	kill(first, SIGKILL);
+	waitpid(first, NULL, 0);
+	assert_int_equal(access(f->socket_path, F_OK), 0);
+	start_listening(f, "");
+	sock = connect_menu(f);
+	greet(f, sock);
+	close(sock);
+}
+
+static void the_socket_is_for_its_owner_only(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+	char dir[PATH_MAX];
+
+	start_listening(f, "");
+	close(connect_menu(f));
+	assert_int_equal(stat(f->socket_path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(stat(scratch_path(f->scratch, "run", dir), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void a_vm_starts_without_a_place_for_its_variables(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_vm *vm;
+
+	if (geteuid() != 0 || access("/proc/self/exe", X_OK) != 0) {
+		print_message("skipped: needs root to become somebody else\n");
+		skip();
+	}
+	assert_int_equal(chmod(f->scratch->dir, 0755), 0);
+	assert_int_equal(chmod(f->config.firmware_path, 0644), 0);
+	setenv("XDG_STATE_HOME", "/proc/none", 1);
+	text_copy(f->config.vars_path, sizeof(f->config.vars_path),
+		  "/proc/none/vmboot/machine.vars");
+	start_daemon_as(f, "vars-live", 65534);
+	greet(f, f->sock);
+	start_vm(f, f->sock);
+	vm = hear_vm(f, f->sock, MENU_VM_ENDED);
+	assert_int_equal(vm->reason, VMM_EXIT_POWER_OFF);
+	assert_non_null(strstr(vm->text, "UEFI variables are not kept"));
+	assert_int_equal(vm->vars_saved, 0);
+}
+
+int main(int argc, char **argv)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_menu_is_welcomed_and_told_everything),
+		TEST(another_version_is_refused_with_a_sentence),
+		TEST(nonsense_costs_the_menu_its_connection_and_nothing_else),
+		TEST(a_configuration_without_ends_is_refused),
+		TEST(a_vm_lives_and_ends),
+		TEST(refused_starts_say_why),
+		TEST(console_and_keys_pass),
+		TEST(a_vm_can_be_killed),
+		TEST(a_guest_that_reads_nothing_blocks_nobody),
+		TEST(a_slow_menu_loses_bytes_and_knows_how_many),
+		TEST(every_menu_sees_the_same),
+		TEST(the_own_daemon_ends_with_its_menu),
+		TEST(variables_are_saved_when_the_menu_leaves),
+		TEST(variables_are_saved_and_told),
+		TEST(sigterm_ends_the_vm_first),
+		TEST(one_daemon_a_socket),
+		TEST(the_socket_is_for_its_owner_only),
+		TEST(a_vm_starts_without_a_place_for_its_variables),
+	};
+
+	if (argc > 1 && strcmp(argv[1], "vmm") == 0)
+		return fake_vmm_main();
+	if (argc > 1 && strcmp(argv[1], "probe") == 0)
+		return cmd_probe(argc - 1, argv + 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
