@@ -246,6 +246,20 @@ static void asking_for_kicks_by_flag(void **state)
 	assert_true(vq_notify_on(&f->vq));
 }
 
+/* A driver that did not clear the memory of its rings is heard all the same. */
+static void start_asks_for_the_first_kick(void **state)
+{
+	struct fixture *f = *state;
+	uint16_t *avail_event = (uint16_t *)&used(f)->ring[SIZE];
+
+	used(f)->flags = VRING_USED_F_NO_NOTIFY;
+	vq_start(&f->vq, false, false);
+	assert_int_equal(used(f)->flags, 0);
+	*avail_event = 0x1234;
+	vq_start(&f->vq, true, false);
+	assert_int_equal(*avail_event, 0);
+}
+
 static void whether_the_driver_polls(void **state)
 {
 	struct fixture *f = *state;
@@ -273,6 +287,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(asking_for_kicks_with_event_idx, setup, teardown),
 		cmocka_unit_test_setup_teardown(asking_for_kicks_by_flag, setup, teardown),
+		cmocka_unit_test_setup_teardown(start_asks_for_the_first_kick, setup, teardown),
 		cmocka_unit_test_setup_teardown(whether_the_driver_polls, setup, teardown),
 	};
 

@@ -68,12 +68,6 @@ int vq_enable(struct vq *vq, struct guest_mem *mem)
 	return 0;
 }
 
-void vq_start(struct vq *vq, bool event_idx, bool indirect)
-{
-	vq->event_idx = event_idx;
-	vq->indirect = indirect;
-}
-
 /* ---- shared words: each is read or written exactly once per use ---- */
 
 static uint16_t load_relaxed(const uint16_t *word)
@@ -298,4 +292,12 @@ bool vq_driver_polls(const struct vq *vq)
 {
 	return vq->avail && !vq->event_idx &&
 	       (load_relaxed(&vq->avail[RING_FLAGS]) & VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+void vq_start(struct vq *vq, bool event_idx, bool indirect)
+{
+	vq->event_idx = event_idx;
+	vq->indirect = indirect;
+	/* Whatever an earlier driver left in this memory must not keep this one from ringing. */
+	(void)vq_notify_on(vq);
 }

@@ -72,7 +72,7 @@ void vq_write_addr(const struct vq *vq, uint64_t *reg, unsigned int shift, uint3
  */
 int vq_enable(struct vq *vq, struct guest_mem *mem);
 
-/* Begins operation with what was negotiated. */
+/* Begins operation with what was negotiated; asks for a kick with the first chain. */
 void vq_start(struct vq *vq, bool event_idx, bool indirect);
 
 /*
