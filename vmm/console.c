@@ -32,6 +32,7 @@ struct vm_console {
 	uint64_t head; /* bytes ever put in; under LOCK like all of these */
 	uint64_t tail; /* bytes ever written */
 	uint64_t dropped;
+	bool dropping; /* since the buffer was empty last */
 	struct log_limit drop_limit;
 	bool gone; /* the other end closed */
 	uint8_t buffer[CONSOLE_BUFFER];
@@ -50,21 +51,23 @@ static void wake(struct vm_console *console)
 
 void vm_console_transmit(struct vm_console *console, uint8_t byte)
 {
-	bool was_empty = false, full;
+	bool was_empty = false, begins_dropping = false;
 
 	pthread_mutex_lock(&console->lock);
-	full = console->head - console->tail == CONSOLE_BUFFER || console->gone;
-	if (full) {
+	if (console->gone || console->head - console->tail == CONSOLE_BUFFER) {
 		console->dropped++;
-		full = !console->gone;
+		begins_dropping = !console->gone && !console->dropping;
+		console->dropping = true;
 	} else {
 		was_empty = console->head == console->tail;
+		if (was_empty)
+			console->dropping = false;
 		console->buffer[console->head++ % CONSOLE_BUFFER] = byte;
 	}
 	pthread_mutex_unlock(&console->lock);
 	if (was_empty)
 		wake(console);
-	if (full)
+	if (begins_dropping)
 		log_guest(&console->drop_limit,
 			  "console: nobody reads it, output of the guest is dropped");
 }
