@@ -319,6 +319,7 @@ static int handle_hello(struct client *c, const void *body, size_t size)
 		return 0;
 	}
 	c->greeted = true;
+	c->welcomed = false; /* a second hello asks for today's figures */
 	c->vm_due = true;
 	return 0;
 }

@@ -3,7 +3,8 @@
  * told and sends wishes. Snapshots, not deltas: a list message replaces what was known.
  *
  * After connecting a menu sends MENU_HELLO; the daemon answers MENU_WELCOME, then a snapshot
- * (MENU_DEVICES, MENU_FIRMWARE, MENU_VM), and again whenever one of them changes.
+ * (MENU_DEVICES, MENU_FIRMWARE, MENU_VM), and again whenever one of them changes. A menu may send
+ * MENU_HELLO again to have the welcome's figures (free memory) anew.
  */
 #ifndef VMB_INCLUDE_MENU_PROTO_H
 #define VMB_INCLUDE_MENU_PROTO_H

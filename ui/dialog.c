@@ -2,10 +2,10 @@
 #include "ui/screens.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "text.h"
 #include "ui/draw.h"
+#include "ui/wrap.h"
 
 #define DIALOG_LINES 12
 #define DIALOG_WIDTH 66
@@ -16,51 +16,20 @@ struct dialog {
 	void (*yes)(struct ui *ui); /* NULL: nothing is asked */
 };
 
-/* Bytes of TEXT that fit WIDTH columns, cut at a blank where there is one. */
-static size_t line_length(const char *text, int width)
-{
-	size_t fit = 0, blank = 0, at = 0;
-	char part[512];
-
-	while (text[at]) {
-		size_t len = text_utf8_len(text + at, strnlen(text + at, 4));
-
-		if (len == 0)
-			len = 1;
-		memcpy(part, text, at + len);
-		part[at + len] = '\0';
-		if (draw_columns(part) > width)
-			return blank > 0 ? blank : fit;
-		if (text[at] == ' ')
-			blank = at;
-		at += len;
-		fit = at;
-	}
-	return fit;
-}
-
 static void dialog_draw(struct ui *ui, void *data)
 {
 	const struct dialog *dialog = data;
-	const char *at = dialog->text, *keys = dialog->yes ? "y yes    n no" : "Enter back";
-	int width = ui->cols - 6 < DIALOG_WIDTH ? ui->cols - 6 : DIALOG_WIDTH, lines = 0, top;
-	char line[DIALOG_LINES][512];
+	const char *keys = dialog->yes ? "y yes    n no" : "Enter back";
+	int width = ui->cols - 6 < DIALOG_WIDTH ? ui->cols - 6 : DIALOG_WIDTH;
+	int left = (ui->cols - width) / 2, lines = 0, top;
 
-	while (*at && lines < DIALOG_LINES && lines + 6 < ui->rows) {
-		size_t n = line_length(at, width - 4);
-
-		if (n == 0)
-			break;
-		memcpy(line[lines], at, n);
-		line[lines++][n] = '\0';
-		for (at += n; *at == ' '; at++)
+	for (const char *at = dialog->text; *at && lines < DIALOG_LINES; lines++)
+		for (at += wrap_line(at, width - 4); *at == ' '; at++)
 			;
-	}
-	top = (ui->rows - lines - 5) / 2;
-	draw_box(top, (ui->cols - width) / 2, lines + 5, width, dialog->title);
-	for (int i = 0; i < lines; i++)
-		draw_text(top + 1 + i, (ui->cols - width) / 2 + 2, width - 4, UI_DIALOG, line[i]);
-	draw_text(top + lines + 3, (ui->cols - width) / 2 + 2, width - 4, UI_DIALOG, keys);
+	top = (ui->rows - lines - 4) / 2;
+	draw_box(top, left, lines + 4, width, dialog->title);
+	wrap_draw(top + 1, left + 2, width - 4, lines, UI_DIALOG, dialog->text);
+	draw_text(top + lines + 2, left + 2, width - 4, UI_DIALOG, keys);
 }
 
 static void dialog_key(struct ui *ui, void *data, const struct ui_key *key)

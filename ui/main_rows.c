@@ -7,6 +7,7 @@
 #include "text.h"
 #include "ui/draw.h"
 #include "ui/frame.h"
+#include "ui/wrap.h"
 
 /* What stands right may take this many columns from what stands left, or percent of a wide row. */
 #define RIGHT_COLS  26
@@ -201,17 +202,18 @@ static void preview_firmware(struct ui *ui, const struct menu_firmware *firmware
 
 	if (!firmware->usable) {
 		draw_printf(y, 1, width, UI_NORMAL, "%s", firmware->path);
-		draw_printf(y + 1, 1, width, UI_BAD, "Cannot be started: %s", firmware->reason);
+		snprintf(disks, sizeof(disks), "Cannot be started: %s", firmware->reason);
+		wrap_draw(y + 1, 1, width, 2, UI_BAD, disks);
 		return;
 	}
 	draw_printf(y, 1, width, UI_NORMAL, "Enter starts %s%s%s", firmware->path,
 		    firmware->device[0] ? " of " : "", firmware->device);
-	main_disks_text(ui, disks, sizeof(disks), width - 7);
-	draw_printf(y + 1, 1, width, UI_NORMAL, "disks: %s", disks);
 	if (ui->model.welcomed && !(host->kvm_ok && host->firmware_ok)) {
-		draw_printf(y + 2, 1, width, UI_BAD, "%s", host->kvm_text);
+		wrap_draw(y + 1, 1, width, 2, UI_BAD, host->kvm_text);
 		return;
 	}
+	main_disks_text(ui, disks, sizeof(disks), width - 7);
+	draw_printf(y + 1, 1, width, UI_NORMAL, "disks: %s", disks);
 	draw_printf(y + 2, 1, width, UI_NORMAL, "%s of %s free memory   %u of %u CPUs   variables %s",
 		    text_format_size(plan_memory(&ui->plan, &ui->model), memory, sizeof(memory)),
 		    text_format_size(host->host_memory_free, room, sizeof(room)),

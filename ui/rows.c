@@ -89,6 +89,8 @@ static int add_empty_states(struct rows *rows, const struct model *model)
 	if (model->device_count == 0)
 		rc = add_text(rows, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.",
 			      "r rescan, ! shell.");
+	if (rc == 0 && rows->count > 0 && model->firmware_count == 0)
+		rc = row_add(rows, ROW_TEXT, 0, "");
 	if (rc == 0 && model->firmware_count == 0)
 		rc = add_text(rows, "No firmware found on XFS, ext4 and FAT partitions or this system.",
 			      "Put CLOUDHV.fd on one of them, then r rescan, ! shell.");

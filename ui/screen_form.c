@@ -350,5 +350,6 @@ void screen_form_open(struct ui *ui, const struct menu_firmware *firmware)
 						  sizeof(text)));
 	snprintf(text, sizeof(text), "%u", plan_cpus(&ui->plan));
 	field_set(&form->cpus, text);
+	ui_refresh_host(ui);
 	ui_push(ui, &screen_form_ops, form);
 }

@@ -2,51 +2,23 @@
 #include "ui/screens.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "text.h"
 #include "ui/draw.h"
 #include "ui/frame.h"
+#include "ui/wrap.h"
 #include "vmm_proto.h"
 
-#define RESULT_LINES 32
+#define RESULT_LINES	 32
+#define RESULT_TEXT_ROWS 6
 
-static const char *reason_name(uint32_t reason, enum ui_element *ret_element)
+static enum ui_element reason_element(uint32_t reason)
 {
-	*ret_element = UI_BAD;
 	switch (reason) {
-	case VMM_EXIT_POWER_OFF: *ret_element = UI_GOOD; return "switched itself off";
-	case VMM_EXIT_STOPPED: *ret_element = UI_WARN; return "was stopped";
-	case VMM_EXIT_GUEST_FAULT: return "crashed";
-	case VMM_EXIT_ERROR: return "could not run";
-	default: return "was lost: its process died";
+	case VMM_EXIT_POWER_OFF: return UI_GOOD;
+	case VMM_EXIT_STOPPED: return UI_WARN;
+	default: return UI_BAD;
 	}
-}
-
-/* TEXT in up to two rows; returns how many. */
-static int draw_wrapped(int y, int width, const char *text)
-{
-	size_t cut = strlen(text);
-
-	if (draw_columns(text) <= width) {
-		draw_text(y, 3, width, UI_NORMAL, text);
-		return 1;
-	}
-	for (cut = 0; text[cut]; cut++) {
-		const char *blank = strchr(text + cut, ' ');
-		char head[512];
-
-		if (!blank || (size_t)(blank - text) >= sizeof(head))
-			break;
-		memcpy(head, text, (size_t)(blank - text));
-		head[blank - text] = '\0';
-		if (draw_columns(head) > width)
-			break;
-		cut = (size_t)(blank - text);
-	}
-	draw_printf(y, 3, width, UI_NORMAL, "%.*s", (int)cut, text);
-	draw_text(y + 1, 3, width, UI_NORMAL, text + cut);
-	return 2;
 }
 
 static void draw_tail(struct ui *ui, int y, int room)
@@ -97,18 +69,14 @@ static void result_draw(struct ui *ui, void *data)
 	};
 	const struct menu_vm *vm = &ui->model.vm;
 	int y = FRAME_BODY_ROW, end = FRAME_BODY_ROW + frame_body_rows(ui->rows);
-	enum ui_element element;
-	const char *reason = reason_name(vm->reason, &element);
 	char time[32];
 
 	(void)data;
 	frame_draw(ui, "The VM ended", hints, "");
 	frame_format_time(vm->run_ms, time, sizeof(time));
-	draw_printf(y++, 3, ui->cols - 5, element, "%s %s", vm->config.title, reason);
-	if (vm->text[0])
-		y += draw_wrapped(y, ui->cols - 5, vm->text);
-	draw_printf(y++, 3, ui->cols - 5, UI_NORMAL, "run time %s   resets %u   variables %s", time,
-		    vm->resets,
+	draw_printf(y++, 3, ui->cols - 5, UI_STRONG, "%s ended after %s", vm->config.title, time);
+	y += wrap_draw(y, 3, ui->cols - 5, RESULT_TEXT_ROWS, reason_element(vm->reason), vm->text);
+	draw_printf(y++, 3, ui->cols - 5, UI_NORMAL, "resets %u   variables %s", vm->resets,
 		    !vm->config.vars_path[0] ? "not kept"
 		    : vm->vars_saved	     ? "saved"
 					     : "NOT saved");

@@ -1,6 +1,6 @@
 /*
- * The menu's core: stack of screens, painting, and the events of terminal, daemon and clock. What is
- * on the screens is theirs; what the daemon said is model.c's.
+ * The menu's core: stack of screens, painting, and the events of the terminal. What is on the screens
+ * is theirs; what the daemon says and is told goes through messages.c.
  */
 #include "ui/ui.h"
 
@@ -17,20 +17,13 @@
 
 #include "menu.h"
 #include "proto.h"
-#include "text.h"
 #include "ui/draw.h"
+#include "ui/messages.h"
 #include "ui/screen.h"
 #include "ui/screens.h"
 #include "ui/shell.h"
 
-/* Messages taken in one turn before keys get theirs. */
-#define SOCK_BURST 64
-
-/* An incomplete character at the end of the guest's output is shown after this. */
-#define OUTPUT_IDLE_MS 200
-
 static void on_paint(void *arg);
-static void on_tick(void *arg);
 
 /* ---- the stack ---- */
 
@@ -146,30 +139,7 @@ void ui_say(struct ui *ui, enum ui_element element, const char *fmt, ...)
 	ui_dirty(ui);
 }
 
-/* ---- the clock: runs only while something on the screen counts time ---- */
-
-static void tick_update(struct ui *ui)
-{
-	bool wanted = model_vm_alive(&ui->model) || ui->model.scanning;
-
-	if (wanted && !ui->tick_timer) {
-		loop_add_timer(ui->loop, 1000, on_tick, ui, &ui->tick_timer);
-	} else if (!wanted && ui->tick_timer) {
-		loop_remove_timer(ui->tick_timer);
-		ui->tick_timer = NULL;
-	}
-}
-
-static void on_tick(void *arg)
-{
-	struct ui *ui = arg;
-
-	ui->tick_timer = NULL;
-	tick_update(ui);
-	ui_dirty(ui);
-}
-
-/* ---- the daemon ---- */
+/* ---- keys ---- */
 
 void ui_quit(struct ui *ui, int result)
 {
@@ -179,206 +149,6 @@ void ui_quit(struct ui *ui, int result)
 	ui->result = result;
 	loop_quit(ui->loop, 0);
 }
-
-static void daemon_lost(struct ui *ui, int rc)
-{
-	if (rc == -EPROTO)
-		vmb_err_set(ui->err, EPROTO, "The daemon is of another version than this menu. End the "
-			    "one that runs, or use the same vmboot for both.");
-	else if (rc == -EBADMSG)
-		vmb_err_set(ui->err, EBADMSG, "The daemon sent a message that makes no sense, so the "
-			    "menu left. Start vmboot again.");
-	else
-		vmb_err_set(ui->err, EPIPE, "The daemon is gone%s. Start vmboot again.",
-			    model_vm_alive(&ui->model) ? ", and the VM with it" : "");
-	ui_quit(ui, rc == -EPROTO || rc == -EBADMSG ? rc : -EPIPE);
-}
-
-static void sock_events(struct ui *ui)
-{
-	loop_set_events(ui->sock_io,
-			(short)(POLLIN | (outbox_empty(&ui->outbox) ? 0 : POLLOUT)));
-}
-
-void ui_send(struct ui *ui, uint32_t type, const void *body, size_t size)
-{
-	int rc = outbox_send(&ui->outbox, ui->sock, type, body, size);
-
-	if (rc == -ENOBUFS || rc == -ENOMEM)
-		ui_say(ui, UI_BAD, "The daemon does not answer; what you typed is lost.");
-	else if (rc < 0)
-		daemon_lost(ui, rc);
-	sock_events(ui);
-}
-
-/* The console is kept up to date whether a screen shows it or not: a result needs its last lines. */
-static void output_open(struct ui *ui)
-{
-	if (ui->console_is_open)
-		return;
-	ui->console_is_open = true;
-	console_reset(ui->console);
-	ui->console_bytes = 0;
-	ui_send(ui, MENU_CONSOLE_OPEN, NULL, 0);
-}
-
-static void output_close(struct ui *ui)
-{
-	if (ui->console_is_open)
-		ui_send(ui, MENU_CONSOLE_CLOSE, NULL, 0);
-	ui->console_is_open = false;
-}
-
-void ui_start_vm(struct ui *ui, const struct vm_config *config)
-{
-	if (model_vm_alive(&ui->model)) {
-		ui_say(ui, UI_BAD, "%s is running: one VM at a time. End it first (Enter on its "
-		       "line, then ^] k).", ui->model.vm.config.title);
-		return;
-	}
-	if (ui->start_pending)
-		return;
-	if (ui->model.vm.state == MENU_VM_ENDED) {
-		output_close(ui);
-		ui_send(ui, MENU_VM_FORGET, NULL, 0);
-	}
-	ui->start_pending = true;
-	ui_send(ui, MENU_START, config, sizeof(*config));
-	ui_say(ui, UI_WARN, "Starting %s ...", config->title);
-}
-
-void ui_show_vm(struct ui *ui)
-{
-	ui_pop_all(ui);
-	if (ui->model.vm.state == MENU_VM_ENDED)
-		screen_result_open(ui);
-	else if (ui->model.vm.state != MENU_VM_NONE)
-		screen_console_open(ui);
-}
-
-static void vm_changed(struct ui *ui, uint32_t was_state)
-{
-	const struct menu_vm *vm = &ui->model.vm;
-	bool alive = model_vm_alive(&ui->model);
-	bool was_alive = was_state == MENU_VM_STARTING || was_state == MENU_VM_RUNNING;
-	bool ended = vm->state == MENU_VM_ENDED && was_state != MENU_VM_ENDED;
-
-	/* Each VM's console is opened anew, so that its replay and its output never overlap. */
-	if (vm->state == MENU_VM_NONE || (alive && !was_alive))
-		output_close(ui);
-	if (vm->state != MENU_VM_NONE)
-		output_open(ui);
-	if (ui->start_pending && (alive || ended)) {
-		ui->start_pending = false;
-		ui->status[0] = '\0';
-		ui_show_vm(ui);
-	} else if (was_alive && ended) {
-		ui_say(ui, UI_WARN, "%s ended: %s", vm->config.title, vm->text);
-	}
-}
-
-static void model_changed(struct ui *ui, int what)
-{
-	if (!ui->model.scanning)
-		ui->scan_since_ms = 0;
-	else if (!ui->scan_since_ms)
-		ui->scan_since_ms = loop_now_ms();
-	/* A screen may take itself away in its callback, or be replaced by another. */
-	for (unsigned int i = ui->depth; i-- > 0;)
-		if (i < ui->depth && ui->stack[i].screen->changed)
-			ui->stack[i].screen->changed(ui, ui->stack[i].data, what);
-	tick_update(ui);
-	ui_dirty(ui);
-}
-
-static void take_refused(struct ui *ui, const uint8_t *body, size_t size)
-{
-	char text[480];
-	uint32_t type;
-
-	if (size < sizeof(type))
-		return;
-	memcpy(&type, body, sizeof(type));
-	text_escape(text, sizeof(text), (const char *)body + sizeof(type),
-		    strnlen((const char *)body + sizeof(type), size - sizeof(type)));
-	if (type == MENU_START) {
-		ui->start_pending = false;
-		ui->status[0] = '\0';
-		dialog_tell(ui, "Not started", text);
-	} else {
-		ui_say(ui, UI_BAD, "%s", text);
-	}
-}
-
-static void on_output_idle(void *arg)
-{
-	struct ui *ui = arg;
-
-	ui->output_timer = NULL;
-	console_idle(ui->console);
-	ui_dirty(ui);
-}
-
-static void take_output(struct ui *ui, size_t size)
-{
-	console_feed(ui->console, ui->body, size);
-	ui->console_bytes += size;
-	loop_remove_timer(ui->output_timer);
-	ui->output_timer = NULL;
-	loop_add_timer(ui->loop, OUTPUT_IDLE_MS, on_output_idle, ui, &ui->output_timer);
-	ui_dirty(ui);
-}
-
-static int take_message(struct ui *ui, uint32_t type, size_t size)
-{
-	uint32_t was_state = ui->model.vm.state;
-	uint64_t lost;
-	int what;
-
-	switch (type) {
-	case MENU_CONSOLE: take_output(ui, size); return 0;
-	case MENU_CONSOLE_LOST:
-		if (size != sizeof(lost))
-			return -EBADMSG;
-		memcpy(&lost, ui->body, sizeof(lost));
-		ui_say(ui, UI_WARN, "%llu bytes of the console were left out: this terminal is too slow.",
-		       (unsigned long long)lost);
-		return 0;
-	case MENU_REFUSED: take_refused(ui, ui->body, size); return 0;
-	default: break;
-	}
-	what = model_take(&ui->model, type, ui->body, size, loop_now_ms());
-	if (what < 0)
-		return what;
-	if (what & MODEL_VM)
-		vm_changed(ui, was_state);
-	if (what != MODEL_NOTHING)
-		model_changed(ui, what);
-	return 0;
-}
-
-static void on_sock(void *arg, int fd, short revents)
-{
-	struct ui *ui = arg;
-	int rc = 0;
-
-	if (revents & POLLOUT)
-		rc = outbox_flush(&ui->outbox, ui->sock);
-	for (int i = 0; i < SOCK_BURST && rc == 0; i++) {
-		uint32_t type;
-		int size = proto_recv(fd, &type, ui->body, PROTO_MAX_BODY, NULL, 0, NULL);
-
-		if (size == -EAGAIN)
-			break;
-		rc = size < 0 ? size : take_message(ui, type, (size_t)size);
-	}
-	if (rc < 0)
-		daemon_lost(ui, rc);
-	else
-		sock_events(ui);
-}
-
-/* ---- keys ---- */
 
 static void leave(struct ui *ui)
 {
@@ -531,7 +301,6 @@ static void on_signal(void *arg, int fd, short revents)
 
 static int ui_open(struct ui *ui, int signal_fd)
 {
-	struct menu_hello hello = {.version = MENU_PROTO_VERSION};
 	int rc = -ENOMEM;
 
 	ui->body = malloc(PROTO_MAX_BODY);
@@ -539,7 +308,7 @@ static int ui_open(struct ui *ui, int signal_fd)
 		return rc;
 	if (console_create(screen_console_output, ui, &ui->console) < 0 ||
 	    loop_create(&ui->loop) < 0 ||
-	    loop_add_io(ui->loop, ui->sock, POLLIN, on_sock, ui, &ui->sock_io) < 0 ||
+	    loop_add_io(ui->loop, ui->sock, POLLIN, messages_on_socket, ui, &ui->sock_io) < 0 ||
 	    loop_add_io(ui->loop, ui->tty_in, POLLIN, on_tty, ui, &ui->tty_io) < 0 ||
 	    loop_add_io(ui->loop, signal_fd, POLLIN, on_signal, ui, &ui->signal_io) < 0)
 		return rc;
@@ -547,7 +316,7 @@ static int ui_open(struct ui *ui, int signal_fd)
 	rc = screen_main_open(ui);
 	if (rc < 0)
 		return rc;
-	ui_send(ui, MENU_HELLO, &hello, sizeof(hello));
+	ui_refresh_host(ui);
 	return 0;
 }
 

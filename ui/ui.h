@@ -100,6 +100,9 @@ void ui_say(struct ui *ui, enum ui_element element, const char *fmt, ...)
 /* Sends a message to the daemon, now or when it can take it. */
 void ui_send(struct ui *ui, uint32_t type, const void *body, size_t size);
 
+/* Asks the daemon for the host's figures anew: how much memory is free changes. */
+void ui_refresh_host(struct ui *ui);
+
 /* Starts CONFIG; the console opens when the VM does, a refusal shows as a dialog. */
 void ui_start_vm(struct ui *ui, const struct vm_config *config);
 

@@ -58,7 +58,7 @@ struct fake {
 	struct menu_vm vm;
 	uint64_t started_ms;
 	uint64_t random;
-	int rescans;
+	bool greeted;
 };
 
 static void fake_send(struct fake *f, uint32_t type, const void *body, size_t size)
@@ -228,7 +228,9 @@ static void fake_hello(struct fake *f)
 	if (f->scene == FAKE_NO_KVM)
 		snprintf(w.kvm_text, sizeof(w.kvm_text), "/dev/kvm missing. CPU has no vmx/svm flag.");
 	fake_send(f, MENU_WELCOME, &w, sizeof(w));
-	fake_send_lists(f);
+	if (!f->greeted)
+		fake_send_lists(f);
+	f->greeted = true;
 	fake_send_vm(f);
 }
 
@@ -391,6 +393,7 @@ static void fake_main(int listener, enum fake_scene scene, struct fake_seen *see
 		f.sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (f.sock < 0)
 			_exit(1);
+		f.greeted = false;
 		fake_serve(&f);
 		close(f.sock);
 	}

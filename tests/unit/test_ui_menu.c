@@ -58,7 +58,7 @@ static void walk(const struct session_options *o)
 	session_keys(s, "\033[H\r");
 	session_wait(s, "Shell> hi");
 	session_keys(s, "\004");
-	session_wait(s, "CLOUDHV.fd switched itself off");
+	session_wait(s, "The guest switched itself off.");
 	session_wait(s, "Shell> hi");
 	session_wait(s, "resets 0");
 	session_keys(s, "m");
@@ -359,14 +359,14 @@ static void test_prefix_commands(void **state)
 	session_keys(s, "\033[H\r\035k");
 	session_wait(s, "Kill it?");
 	session_keys(s, "y");
-	session_wait(s, "was stopped");
+	session_wait(s, "Stopped by the operator.");
 	assert_int_equal(s->daemon.seen->kill, 1);
 	session_keys(s, "\r");
 	session_wait_count(s, start, 2);
 	session_wait(s, "^] menu");
 	assert_int_equal(s->daemon.seen->forget, 1);
 	session_keys(s, "\006");
-	session_wait(s, "CLOUDHV.fd crashed");
+	session_wait(s, "CLOUDHV.fd ended after 00:00:");
 	session_wait(s, "triple fault at RIP 0x7fe01234");
 	session_keys(s, "m");
 	session_wait(s, "5 disks");

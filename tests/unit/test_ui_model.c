@@ -20,6 +20,7 @@
 #include "ui/outbox.h"
 #include "ui/plan.h"
 #include "ui/rows.h"
+#include "ui/wrap.h"
 
 static uint8_t buf[65536];
 
@@ -226,7 +227,7 @@ static void test_rows_empty_states(void **state)
 	assert_string_equal(rows.row[0].text,
 			    "No disks found. Looked at: nvme, sata, scsi, usb, virtio.");
 	assert_string_equal(rows.row[1].text, "r rescan, ! shell.");
-	assert_int_equal(rows.count, 4);
+	assert_int_equal(rows.count, 5);
 	m.scanning = true;
 	assert_int_equal(rows_build(&rows, &m), 0);
 	assert_int_equal(rows.count, 0);
@@ -463,6 +464,21 @@ static void test_safe_characters(void **state)
 	}
 }
 
+static void test_wrap(void **state)
+{
+	(void)state;
+	assert_int_equal(wrap_line("", 10), 0);
+	assert_int_equal(wrap_line("short", 10), 5);
+	assert_int_equal(wrap_line("one two three", 9), 7);
+	/* The blank after a word that just fits is not needed. */
+	assert_int_equal(wrap_line("one two three", 7), 7);
+	assert_int_equal(wrap_line("unbreakable", 4), 4);
+	/* Columns, not bytes: six characters of two bytes each. */
+	assert_int_equal(wrap_line("\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4", 5), 10);
+	/* A row narrower than a character still gets on. */
+	assert_int_equal(wrap_line("ab", 0), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +495,7 @@ int main(void)
 		cmocka_unit_test(test_plan_values),
 		cmocka_unit_test(test_outbox),
 		cmocka_unit_test(test_safe_characters),
+		cmocka_unit_test(test_wrap),
 	};
 
 	return cmocka_run_group_tests_name("ui_model", tests, NULL, NULL);
