@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 
 import machine
@@ -21,6 +22,12 @@ ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[()][0-9A-B]|[=>78cDEHM])")
 
 class Skip(Exception):
     """Raised by a test that cannot be done here; the text says why."""
+
+
+def slow(test):
+    """Decorator of the longest tests: they are started first, so that none runs alone at the end."""
+    test.slow = True
+    return test
 
 
 def scratch():
@@ -69,13 +76,19 @@ def plain(output):
     return ESCAPE.sub(b"", output).replace(b"\r", b"").decode(errors="replace")
 
 
+def log_raw(data):
+    """Console output into the test's log as it comes; run-tests takes the escape sequences out when it shows it."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 def run(command, **options):
-    """machine.run() with CLOUDHV.fd at /firmware; the output goes to this test's log."""
+    """machine.run() with CLOUDHV.fd at /firmware, not waiting for the shell's countdown. What comes is logged at once."""
+    options.setdefault("answers", [machine.SHELL_COUNTDOWN])
     options.setdefault("files", {})
     options["files"] = dict(FIRMWARE, **options["files"])
     print("$", command, flush=True)
-    result = machine.run(command, **options)
-    print(plain(result.output))
+    result = machine.run(command, stream=log_raw, **options)
     print("=> exit status %d after %.0f s" % (result.status, result.seconds), flush=True)
     return result
 

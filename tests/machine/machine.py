@@ -30,6 +30,7 @@ BASE = os.path.join(BUILD, "machine", "base.cpio")
 VMBOOT = os.environ.get("VMBOOT") or os.path.join(ROOT, "vmboot")
 CLOUDHV = os.path.join(BUILD, "firmware", "CLOUDHV.fd")
 
+WALL_FACTOR = 4  # see Machine.wait()
 WATCHDOG_RUNS = 3  # a run that the watchdog ended is tried with this many seeds in all
 
 
@@ -41,7 +42,11 @@ class WatchdogExpired(Exception):
     """The wall clock ran out (see test-run counting: only these runs are repeated)."""
 
 
-Result = collections.namedtuple("Result", "status output repeats seconds")
+# The UEFI shell counts 5 s down before startup.nsh, polling a timer. Here that takes minutes of wall time, because each
+# poll is an exit of the nested guest. A key ends the countdown, as its text says.
+SHELL_COUNTDOWN = (rb"in 5 seconds to skip [^\n]*?any other key to continue", b"\r")
+
+Result = collections.namedtuple("Result", "status output repeats seconds")  # seconds of processor time
 
 # How many runs the watchdog ended and were repeated, over this process; the runner prints it.
 watchdog_repeats = 0
@@ -72,7 +77,8 @@ def cpio_archive(files):
     return blob + b"\0" * (-len(blob) % 512)
 
 
-def _die_with_parent():
+def die_with_parent():
+    """For preexec_fn."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no QEMU outlives a killed test run
 
 
@@ -196,7 +202,7 @@ class Machine:
     def start(self):
         err = open(os.path.join(self.dir, "stderr"), "wb")
         self.proc = subprocess.Popen(self.args, stdin=None if self.stdio else subprocess.DEVNULL,
-                                     stdout=None if self.stdio else err, stderr=err, preexec_fn=_die_with_parent)
+                                     stdout=None if self.stdio else err, stderr=err, preexec_fn=die_with_parent)
         err.close()
         if self.stdio:
             return self
@@ -216,6 +222,8 @@ class Machine:
                 if self.proc.poll() is not None or time.monotonic() > deadline:
                     raise MachineError("QEMU did not start: " + self.stderr()) from None
                 time.sleep(0.02)
+
+    used = 0  # seconds of processor time, as far as wait() has seen
 
     # What pexpect reads is kept here, and shown to whoever asked for it (see on_output).
     on_output = None
@@ -250,23 +258,39 @@ class Machine:
             self.monitor.execute("human-monitor-command", **{"command-line": "sendkey " + key})
             time.sleep(0.1)
 
-    def wait(self, timeout):
-        """Reads the serial line until the machine has powered off; WatchdogExpired after timeout seconds."""
-        deadline = time.monotonic() + timeout
+    def wait(self, timeout, answers=()):
+        """Reads the serial line until the machine has powered off.
+
+        WatchdogExpired when QEMU has used TIMEOUT seconds of processor time, or after four times that on the clock:
+        emulation is slower by as much as the host is busy with other things, and that is no freeze.
+        answers: (regular expression, bytes to send whenever it comes) each.
+        """
+        began = time.monotonic()
         while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if self.cpu_seconds() > timeout or time.monotonic() - began > WALL_FACTOR * timeout:
                 raise WatchdogExpired("no end after %d s" % timeout)
             try:
-                self.child.expect(pexpect.EOF, timeout=min(left, 5))
-                break
+                found = self.child.expect([pexpect.EOF] + [a[0] for a in answers], timeout=2)
             except pexpect.TIMEOUT:
                 continue
+            self.used = self.cpu_seconds()
+            if found == 0:
+                break
+            self.child.send(answers[found - 1][1])
         try:
             self.proc.wait(timeout=30)
         except subprocess.TimeoutExpired:
             raise MachineError("QEMU closed the serial line but did not end") from None
         return self.status()
+
+    def cpu_seconds(self):
+        """Processor time that QEMU has used."""
+        try:
+            with open("/proc/%d/stat" % self.proc.pid, encoding="ascii") as f:
+                fields = f.read().rpartition(")")[2].split()
+        except OSError:
+            return 0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def status(self):
         """Exit status of the command; MachineError when the machine ended without one."""
@@ -300,7 +324,7 @@ class Machine:
         self.close()
 
 
-def run(command, timeout=300, stream=None, seed=1, **options):
+def run(command, timeout=300, stream=None, seed=1, answers=(), **options):
     """Runs a shell command in a machine of its own and returns Result(status, output, repeats, seconds).
 
     QEMU's SVM emulation has a fault that can freeze a nested guest (README.md); so a run that the watchdog ended, and
@@ -310,11 +334,10 @@ def run(command, timeout=300, stream=None, seed=1, **options):
     for attempt in range(WATCHDOG_RUNS):
         machine = Machine(command=command, seed=seed + attempt, **options)
         machine.on_output = stream
-        began = time.monotonic()
         with machine:
             try:
-                status = machine.wait(timeout)
-                return Result(status, bytes(machine.log), attempt, time.monotonic() - began)
+                status = machine.wait(timeout, answers)
+                return Result(status, bytes(machine.log), attempt, machine.used)
             except WatchdogExpired:
                 if attempt + 1 == WATCHDOG_RUNS:
                     raise WatchdogExpired("no end after %d s, with %d seeds; it printed last:\n%s" % (
