@@ -119,11 +119,17 @@ static bool handle_exit(struct vcpu *cpu)
 
 /* ---- threads ---- */
 
+/* The kernel reads it at the start of each KVM_RUN; several threads write it. */
+static void set_immediate_exit(struct vcpu *cpu, uint8_t value)
+{
+	__atomic_store_n(&kvm_cpu_page(cpu->kvm)->immediate_exit, value, __ATOMIC_RELEASE);
+}
+
 /* Finishes the instruction whose access was just handled. */
 static void complete(struct vcpu *cpu)
 {
-	/* Set already by whoever stopped us, but it is this thread that relies on it. */
-	kvm_cpu_page(cpu->kvm)->immediate_exit = 1;
+	/* halt() is about to set it, but perhaps has not come to this vCPU yet. */
+	set_immediate_exit(cpu, 1);
 	for (int i = 0; i < MAX_COMPLETIONS; i++)
 		if (kvm_cpu_run(cpu->kvm) < 0 || !handle_exit(cpu))
 			return;
@@ -164,7 +170,7 @@ static bool park(struct vcpu *cpu)
 	all->parked--;
 	go = all->state == RUNNING;
 	if (go)
-		kvm_cpu_page(cpu->kvm)->immediate_exit = 0;
+		set_immediate_exit(cpu, 0);
 	if (cpu->index != 0) {
 		all->entered++;
 		pthread_cond_broadcast(&all->changed);
@@ -277,7 +283,7 @@ static void halt(struct vcpus *all, int state)
 
 		if (!cpu->has_thread)
 			continue;
-		__atomic_store_n(&kvm_cpu_page(cpu->kvm)->immediate_exit, 1, __ATOMIC_RELEASE);
+		set_immediate_exit(cpu, 1);
 		pthread_kill(cpu->thread, KICK_SIGNAL);
 	}
 	pthread_cond_broadcast(&all->changed);
