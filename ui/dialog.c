@@ -30,6 +30,7 @@ static void dialog_draw(struct ui *ui, void *data)
 	draw_box(top, left, lines + 4, width, dialog->title);
 	wrap_draw(top + 1, left + 2, width - 4, lines, UI_DIALOG, dialog->text);
 	draw_text(top + lines + 2, left + 2, width - 4, UI_DIALOG, keys);
+	ui->cursor_shown = false; /* the screen below may have placed it */
 }
 
 static void dialog_key(struct ui *ui, void *data, const struct ui_key *key)

@@ -102,11 +102,12 @@ static void draw_part(const struct ui *ui, const struct menu_device *part, int y
 	enum ui_element element = UI_DIM;
 	char left[256], use[112], size[16];
 
-	snprintf(left, sizeof(left), "%-10s %-11s %6s  %s", part->name,
+	snprintf(left, sizeof(left), "%-14s %6s  %-11s  %s", part->name,
+		 text_format_size(part->size, size, sizeof(size)),
 		 part->fstype[0]			? part->fstype
 		 : part->state == MENU_DEVICE_SCANNING ? "scanning"
 							: "-",
-		 text_format_size(part->size, size, sizeof(size)), label);
+		 label);
 	if (part->in_use) {
 		snprintf(use, sizeof(use), "in use: %s", part->use);
 		right = use;
@@ -125,7 +126,7 @@ static void draw_firmware(const struct ui *ui, const struct menu_firmware *firmw
 	char left[384], dir[VM_PATH_SIZE], size[16];
 	const char *name = plan_basename(firmware->path);
 
-	snprintf(left, sizeof(left), "%-14s %5s  %s  %s", name,
+	snprintf(left, sizeof(left), "%-15s %5s  %s  %s", name,
 		 text_format_size(firmware->size, size, sizeof(size)), firmware->kind,
 		 firmware->version);
 	snprintf(dir, sizeof(dir), "%.*s", (int)(name - firmware->path), firmware->path);

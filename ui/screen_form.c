@@ -211,13 +211,12 @@ static void form_help(struct ui *ui, const struct screen_form *form, char *buf, 
 static void form_draw(struct ui *ui, void *data)
 {
 	static const struct frame_hint hints[] = {
-		{"Enter", "start", false},	{"F10", "start", true}, {"Left/Right", "change", false},
-		{"Up/Down", "move", false}, {"?", "help", true},	{"q", "back", false},
-		{NULL, NULL, false},
+		{"Enter", "start", false}, {"Left/Right", "change", false}, {"Up/Down", "move", false},
+		{"?", "help", true},	   {"q", "back", false},	    {NULL, NULL, false},
 	};
 	static const struct frame_hint text_hints[] = {
-		{"Enter", "start", false}, {"F10", "start", true}, {"Up/Down", "move", false},
-		{"^U", "clear", true},	   {"Esc", "back", false}, {NULL, NULL, false},
+		{"Enter", "start", false}, {"Up/Down", "move", false}, {"^U", "clear", false},
+		{"Esc", "back", false},	   {NULL, NULL, false},
 	};
 	struct screen_form *form = data;
 	int height = frame_body_rows(ui->rows), y = frame_preview_row(ui->rows);
