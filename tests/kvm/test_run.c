@@ -359,7 +359,7 @@ static void refusals_say_what_why_and_what_next(void **state)
 		{"--firmware " GUEST " --vars /etc/passwd", "not touched"},
 		{"--firmware " GUEST " --vars /nonexistent/vars", "/nonexistent"},
 		{"--firmware " GUEST " --log /nonexistent/log", "/nonexistent/log"},
-		{"--firmware " GUEST " --log /dev/loop0", "disk"},
+		{"--firmware " GUEST " --log /dev/loop0", "not a regular file"},
 		{"extra", "not an option"},
 		{"--nonsense", "usage"},
 	};
