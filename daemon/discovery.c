@@ -294,7 +294,7 @@ static void take_use(struct entry *entry, const struct storage_device *s)
 	entry->taken = is_taken(d, s);
 	if (entry->taken) {
 		m->in_use = 1;
-		text_copy(m->use, sizeof(m->use), "attached to the virtual machine");
+		text_copy(m->use, sizeof(m->use), "attached to the VM");
 		return;
 	}
 	if (storage_device_use(d->options.root, s, &use) < 0 || use.kind == STORAGE_USE_NONE)

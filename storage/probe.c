@@ -31,7 +31,9 @@ static int open_device(const char *path, int *ret_fd, struct stat *ret_st, struc
 	switch (code) {
 	case EACCES:
 	case EPERM:
-		return vmb_err_set(err, code, "No permission to read %s. Run vmboot as root.", path);
+		return vmb_err_set(err, code, geteuid() == 0
+				   ? "The system does not let even root read %s."
+				   : "No permission to read %s. Run vmboot as root.", path);
 	case ENOMEDIUM:
 		return vmb_err_set(err, code, "%s has no medium inside.", path);
 	default:

@@ -133,6 +133,7 @@ static inline const char *attach_loop(struct scratch *s, const char *image, cons
 		if (!(device)) {                                                                   \
 			print_message("skipped: no loop device (needs root and losetup)\n");       \
 			skip();                                                                    \
+			return; /* not reached, but the compiler does not know */                  \
 		}                                                                                  \
 	} while (0)
 
