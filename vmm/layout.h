@@ -34,7 +34,6 @@
 
 /* Global system interrupts. */
 #define LAYOUT_GSI_UART	 4
-#define LAYOUT_GSI_RTC	 8
 #define LAYOUT_GSI_GED	 9
 #define LAYOUT_GSI_INTX	 16 /* 4 level lines: slot's INTx pin P is 16 + (slot + P - 1) % 4 */
 #define LAYOUT_GSI_COUNT 24 /* pins of the I/O APIC; MSI routes come above */

@@ -113,11 +113,9 @@ static int create_rtc(struct vm *vm, struct vmb_err *err)
 		.low_end = gm_low_end(vm->mem),
 		.high_size = gm_high_size(vm->mem),
 	};
-	int r = irq_wires_connect(vm->wires, LAYOUT_GSI_RTC, &rtc.irq);
+	int r = rtc_create(&rtc, &vm->rtc);
 
 	(void)err;
-	if (r == 0)
-		r = rtc_create(&rtc, &vm->rtc);
 	if (r == 0)
 		r = claim_ports(vm, LAYOUT_PORT_RTC, 2, &rtc_bus_ops, vm->rtc);
 	return r;

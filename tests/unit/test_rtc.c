@@ -11,7 +11,6 @@
 struct clock {
 	struct rtc *rtc;
 	int64_t now_ns;
-	unsigned int irq_calls;
 };
 
 static void clock_now(void *ctx, struct timespec *ret)
@@ -22,17 +21,10 @@ static void clock_now(void *ctx, struct timespec *ret)
 	ret->tv_nsec = clock->now_ns % NS;
 }
 
-static void clock_irq(void *ctx, bool level)
-{
-	(void)level;
-	((struct clock *)ctx)->irq_calls++;
-}
-
 static int setup(void **state)
 {
 	static struct clock clock;
 	struct rtc_params params = {
-		.irq = {.set = clock_irq, .ctx = &clock},
 		.now = clock_now,
 		.ctx = &clock,
 		.low_end = 0xC0000000,
@@ -302,7 +294,6 @@ static void no_interrupts_are_promised(void **state)
 	assert_int_equal(in(clock, 0x0B), 0x02);
 	clock->now_ns += 100 * NS;
 	assert_int_equal(in(clock, 0x0C) & 0x80, 0);
-	assert_int_equal(clock->irq_calls, 0);
 }
 
 static void cmos_ram(void **state)

@@ -33,10 +33,9 @@ extern const struct bus_ops uart_bus_ops;
 /* Bytes arriving on the line; returns how many the receive FIFO took (flow control instead of loss). Any thread. */
 size_t uart_receive(struct uart *uart, const uint8_t *buf, size_t n);
 
-/* ---- MC146818 RTC and CMOS RAM, 2 ports ---- */
+/* ---- MC146818 RTC and CMOS RAM, 2 ports; read by polling, it has no interrupt ---- */
 struct rtc;
 struct rtc_params {
-	struct irq_pin irq;
 	/* Wall clock, UTC; NULL: CLOCK_REALTIME. */
 	void (*now)(void *ctx, struct timespec *ret);
 	void *ctx;
