@@ -214,6 +214,25 @@ void machine_free(struct machine *m)
 	free(m);
 }
 
+int machine_setup(void **state)
+{
+	*state = NULL;
+	return 0;
+}
+
+int machine_teardown(void **state)
+{
+	machine_free(*state);
+	return 0;
+}
+
+struct machine *machine_start_for(void **state, const struct machine_config *config)
+{
+	machine_need_kvm();
+	*state = machine_start(config);
+	return *state;
+}
+
 /* Takes what the console has now. False at its end. */
 static bool read_console(struct machine *m)
 {

@@ -48,6 +48,16 @@ void machine_need_kvm(void);
 /* Starts and sends VMM_START. */
 struct machine *machine_start(const struct machine_config *config);
 
+/*
+ * For tests whose cmocka state is their machine: nothing yet before the test, machine_free() after
+ * it however it ended, and a start in between (which skips the test without /dev/kvm).
+ */
+int machine_setup(void **state);
+int machine_teardown(void **state);
+struct machine *machine_start_for(void **state, const struct machine_config *config);
+
+#define MACHINE_TEST(f) cmocka_unit_test_setup_teardown(f, machine_setup, machine_teardown)
+
 /* Kills what still runs, closes, frees. The vmm must not have written a sanitizer report. */
 void machine_free(struct machine *m);
 

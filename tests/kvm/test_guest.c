@@ -3,28 +3,9 @@
 
 #include <string.h>
 
-static int setup(void **state)
-{
-	*state = NULL;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	machine_free(*state);
-	return 0;
-}
-
-static struct machine *start(void **state, const struct machine_config *config)
-{
-	machine_need_kvm();
-	*state = machine_start(config);
-	return *state;
-}
-
 static void ports_mmio_and_configuration_space(void **state)
 {
-	struct machine *m = start(state, &(struct machine_config){.guest = "pio"});
+	struct machine *m = machine_start_for(state, &(struct machine_config){.guest = "pio"});
 
 	machine_expect_output(m, "string io\n");
 	/* Nobody there: all ones in the width of the access; INS fills three elements and no more. */
@@ -38,7 +19,7 @@ static void ports_mmio_and_configuration_space(void **state)
 
 static void interrupts_wake_a_sleeping_cpu(void **state)
 {
-	struct machine *m = start(state, &(struct machine_config){.guest = "irq"});
+	struct machine *m = machine_start_for(state, &(struct machine_config){.guest = "irq"});
 
 	machine_expect_output(m, "12345 done\n");
 	assert_int_equal(machine_expect_exit(m, VMM_EXIT_POWER_OFF, NULL), 0);
@@ -46,8 +27,8 @@ static void interrupts_wake_a_sleeping_cpu(void **state)
 
 static void four_cpus_come_up_with_their_own_ids(void **state)
 {
-	struct machine *m =
-		start(state, &(struct machine_config){.guest = "smp", .cpus = 4, .seed = 4});
+	struct machine *m = machine_start_for(
+		state, &(struct machine_config){.guest = "smp", .cpus = 4, .seed = 4});
 
 	/* Three others; APIC ids (the boot CPU does not enter its own, 0); four logical CPUs. */
 	machine_expect_output(m, "00000003 00000000 00000001 00000002 00000003 00000004 \n");
@@ -57,8 +38,8 @@ static void four_cpus_come_up_with_their_own_ids(void **state)
 /* The guest leaves traces everywhere, lets a second CPU run on, and resets in three ways in turn. */
 static void hundred_resets_leave_no_trace(void **state)
 {
-	struct machine *m =
-		start(state, &(struct machine_config){.guest = "reset", .cpus = 2, .seed = 2});
+	struct machine *m = machine_start_for(
+		state, &(struct machine_config){.guest = "reset", .cpus = 2, .seed = 2});
 	struct vmm_exited exited;
 	unsigned int fds = 0;
 	uint64_t rss = 0;
@@ -89,8 +70,8 @@ static void operators_reset_works_in_any_state(void **state)
 	static const char *const guests[] = {"spin", "halt", "button"};
 
 	for (size_t i = 0; i < sizeof(guests) / sizeof(guests[0]); i++) {
-		struct machine *m =
-			start(state, &(struct machine_config){.guest = guests[i], .cpus = 2});
+		struct machine *m = machine_start_for(
+			state, &(struct machine_config){.guest = guests[i], .cpus = 2});
 
 		machine_expect_message(m, VMM_STARTED);
 		for (int n = 0; n < 10; n++) {
@@ -104,14 +85,14 @@ static void operators_reset_works_in_any_state(void **state)
 	}
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(ports_mmio_and_configuration_space),   TEST(interrupts_wake_a_sleeping_cpu),
-		TEST(four_cpus_come_up_with_their_own_ids), TEST(hundred_resets_leave_no_trace),
-		TEST(operators_reset_works_in_any_state),
+		MACHINE_TEST(ports_mmio_and_configuration_space),
+		MACHINE_TEST(interrupts_wake_a_sleeping_cpu),
+		MACHINE_TEST(four_cpus_come_up_with_their_own_ids),
+		MACHINE_TEST(hundred_resets_leave_no_trace),
+		MACHINE_TEST(operators_reset_works_in_any_state),
 	};
 
 	return cmocka_run_group_tests_name("kvm guest", tests, NULL, NULL);

@@ -9,28 +9,9 @@
 
 #include "varstore.h"
 
-static int setup(void **state)
-{
-	*state = NULL;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	machine_free(*state);
-	return 0;
-}
-
-static struct machine *start(void **state, const struct machine_config *config)
-{
-	machine_need_kvm();
-	*state = machine_start(config);
-	return *state;
-}
-
 static struct machine *start_running(void **state, const char *guest, const char *text)
 {
-	struct machine *m = start(state, &(struct machine_config){.guest = guest});
+	struct machine *m = machine_start_for(state, &(struct machine_config){.guest = guest});
 
 	machine_expect_message(m, VMM_STARTED);
 	machine_expect_output(m, text);
@@ -39,7 +20,7 @@ static struct machine *start_running(void **state, const char *guest, const char
 
 static void power_off_ends_with_status_0(void **state)
 {
-	struct machine *m = start(state, &(struct machine_config){.guest = "hello"});
+	struct machine *m = machine_start_for(state, &(struct machine_config){.guest = "hello"});
 	struct vmm_exited exited;
 
 	machine_expect_message(m, VMM_STARTED);
@@ -52,7 +33,7 @@ static void power_off_ends_with_status_0(void **state)
 
 static void high_memory_and_many_cpus_start(void **state)
 {
-	struct machine *m = start(
+	struct machine *m = machine_start_for(
 		state, &(struct machine_config){.guest = "hello", .cpus = 8, .memory = 5ULL << 30});
 
 	assert_int_equal(machine_expect_exit(m, VMM_EXIT_POWER_OFF, NULL), 0);
@@ -120,8 +101,8 @@ static void closed_console_does_not_matter(void **state)
 /* 200,000 bytes into a console that nobody reads: the guest must get to its end. */
 static void blocked_console_does_not_stall_the_guest(void **state)
 {
-	struct machine *m =
-		start(state, &(struct machine_config){.guest = "flood", .tiny_console = true});
+	struct machine *m = machine_start_for(
+		state, &(struct machine_config){.guest = "flood", .tiny_console = true});
 	struct vmm_exited exited;
 
 	assert_int_equal(machine_expect_exit(m, VMM_EXIT_POWER_OFF, &exited), 0);
@@ -132,7 +113,7 @@ static void blocked_console_does_not_stall_the_guest(void **state)
 
 static void read_console_loses_nothing(void **state)
 {
-	struct machine *m = start(state, &(struct machine_config){.guest = "flood"});
+	struct machine *m = machine_start_for(state, &(struct machine_config){.guest = "flood"});
 
 	machine_read_all_output(m);
 	assert_int_equal(m->output_len, 200000);
@@ -191,6 +172,8 @@ static void code_outside_memory_stops_the_machine(void **state)
 
 	assert_int_equal(machine_expect_exit(m, VMM_EXIT_GUEST_FAULT, &exited), 1);
 	assert_non_null(strstr(exited.text, "vCPU 0"));
+	assert_non_null(strstr(exited.text, "RIP 0xd0000000"));
+	assert_non_null(strstr(exited.text, "not readable"));
 }
 
 /* ---- what cannot start ---- */
@@ -201,9 +184,8 @@ static void bad_firmware_is_refused_with_a_sentence(void **state)
 	struct vmm_exited exited;
 	struct machine *m;
 
-	machine_need_kvm();
-	m = start(state, &(struct machine_config){
-				 .firmware_fd = machine_sealed_memfd(text, sizeof(text) - 1)});
+	m = machine_start_for(state, &(struct machine_config){.firmware_fd = machine_sealed_memfd(
+								      text, sizeof(text) - 1)});
 	assert_int_equal(machine_expect_exit(m, VMM_EXIT_ERROR, &exited), 2);
 	assert_non_null(strstr(exited.text, "holds text"));
 }
@@ -222,10 +204,10 @@ static void impossible_shapes_are_refused(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct vmm_exited exited;
-		struct machine *m =
-			start(state, &(struct machine_config){.guest = "hello",
-							      .cpus = cases[i].cpus,
-							      .memory = cases[i].memory});
+		struct machine *m = machine_start_for(
+			state, &(struct machine_config){.guest = "hello",
+							.cpus = cases[i].cpus,
+							.memory = cases[i].memory});
 
 		assert_int_equal(machine_expect_exit(m, VMM_EXIT_ERROR, &exited), 2);
 		if (!strstr(exited.text, cases[i].word))
@@ -244,7 +226,8 @@ static void read_vars(const struct machine *m, uint8_t *both)
 
 static void changed_variables_become_the_good_copy(void **state)
 {
-	struct machine *m = start(state, &(struct machine_config){.guest = "vars", .seed = 1});
+	struct machine *m =
+		machine_start_for(state, &(struct machine_config){.guest = "vars", .seed = 1});
 	uint8_t *both = malloc(2 * VARSTORE_SIZE);
 
 	assert_non_null(both);
@@ -261,7 +244,8 @@ static void changed_variables_become_the_good_copy(void **state)
 
 static void destroyed_variables_are_restored_at_reset(void **state)
 {
-	struct machine *m = start(state, &(struct machine_config){.guest = "vars", .seed = 2});
+	struct machine *m =
+		machine_start_for(state, &(struct machine_config){.guest = "vars", .seed = 2});
 	uint8_t *both = malloc(2 * VARSTORE_SIZE);
 
 	assert_non_null(both);
@@ -281,7 +265,8 @@ static void destroyed_variables_are_restored_at_reset(void **state)
 /* The live half is the launcher's even when the vmm is killed outright. */
 static void variables_survive_sigkill(void **state)
 {
-	struct machine *m = start(state, &(struct machine_config){.guest = "vars", .seed = 2});
+	struct machine *m =
+		machine_start_for(state, &(struct machine_config){.guest = "vars", .seed = 2});
 	uint8_t *both = malloc(2 * VARSTORE_SIZE);
 
 	assert_non_null(both);
@@ -294,30 +279,28 @@ static void variables_survive_sigkill(void **state)
 	free(both);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(power_off_ends_with_status_0),
-		TEST(high_memory_and_many_cpus_start),
-		TEST(stop_ends_a_spinning_guest),
-		TEST(stop_ends_a_sleeping_guest),
-		TEST(sigterm_is_a_stop),
-		TEST(keyboard_signals_are_not_for_the_vmm),
-		TEST(launcher_that_ends_ends_the_machine),
-		TEST(closed_console_does_not_matter),
-		TEST(blocked_console_does_not_stall_the_guest),
-		TEST(read_console_loses_nothing),
-		TEST(input_reaches_the_guest_in_order),
-		TEST(power_button_reaches_the_guest),
-		TEST(triple_fault_is_told_with_its_place),
-		TEST(code_outside_memory_stops_the_machine),
-		TEST(bad_firmware_is_refused_with_a_sentence),
-		TEST(impossible_shapes_are_refused),
-		TEST(changed_variables_become_the_good_copy),
-		TEST(destroyed_variables_are_restored_at_reset),
-		TEST(variables_survive_sigkill),
+		MACHINE_TEST(power_off_ends_with_status_0),
+		MACHINE_TEST(high_memory_and_many_cpus_start),
+		MACHINE_TEST(stop_ends_a_spinning_guest),
+		MACHINE_TEST(stop_ends_a_sleeping_guest),
+		MACHINE_TEST(sigterm_is_a_stop),
+		MACHINE_TEST(keyboard_signals_are_not_for_the_vmm),
+		MACHINE_TEST(launcher_that_ends_ends_the_machine),
+		MACHINE_TEST(closed_console_does_not_matter),
+		MACHINE_TEST(blocked_console_does_not_stall_the_guest),
+		MACHINE_TEST(read_console_loses_nothing),
+		MACHINE_TEST(input_reaches_the_guest_in_order),
+		MACHINE_TEST(power_button_reaches_the_guest),
+		MACHINE_TEST(triple_fault_is_told_with_its_place),
+		MACHINE_TEST(code_outside_memory_stops_the_machine),
+		MACHINE_TEST(bad_firmware_is_refused_with_a_sentence),
+		MACHINE_TEST(impossible_shapes_are_refused),
+		MACHINE_TEST(changed_variables_become_the_good_copy),
+		MACHINE_TEST(destroyed_variables_are_restored_at_reset),
+		MACHINE_TEST(variables_survive_sigkill),
 	};
 
 	return cmocka_run_group_tests_name("kvm life", tests, NULL, NULL);

@@ -52,8 +52,13 @@ static int teardown(void **state)
 
 static void start(struct terminal *t)
 {
-	char *const argv[] = {(char[]){"vmboot"}, (char[]){"run"}, (char[]){"--firmware"},
-			      (char[]){GUEST}, (char[]){"--memory"}, (char[]){"64M"}, NULL};
+	char *const argv[] = {(char[]){"vmboot"},
+			      (char[]){"run"},
+			      (char[]){"--firmware"},
+			      (char[]){GUEST},
+			      (char[]){"--memory"},
+			      (char[]){"64M"},
+			      NULL};
 
 	machine_need_kvm();
 	assert_int_equal(openpty(&t->master, &t->slave, NULL, NULL, NULL), 0);
@@ -86,7 +91,8 @@ static void expect(struct terminal *t, const char *text)
 		if (n > 0)
 			t->len += (size_t)n;
 		else if (n < 0 && errno != EAGAIN)
-			fail_msg("\"%s\" did not come before the end: %.*s", text, (int)t->len, t->out);
+			fail_msg("\"%s\" did not come before the end: %.*s", text, (int)t->len,
+				 t->out);
 	}
 	t->seen = (size_t)(at - t->out) + strlen(text);
 }
@@ -116,8 +122,8 @@ static void expect_exit(struct terminal *t, int code)
 	int status = wait_status(t);
 
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != code)
-		fail_msg("wait status %#x instead of exit status %d: %.*s", status, code, (int)t->len,
-			 t->out);
+		fail_msg("wait status %#x instead of exit status %d: %.*s", status, code,
+			 (int)t->len, t->out);
 }
 
 static void expect_terminal_restored(struct terminal *t)
@@ -327,7 +333,9 @@ static void works_without_a_terminal(void **state)
 	(void)state;
 	machine_need_kvm();
 	assert_int_equal(shell("(sleep 1; printf 'abcq') | " VMBOOT " run --firmware " GUEST
-			       " --memory 64M 2>&1", out, sizeof(out)), 0);
+			       " --memory 64M 2>&1",
+			       out, sizeof(out)),
+			 0);
 	assert_non_null(strstr(out, "ready\nabc"));
 	/* No terminal, no escape sequences of ours. */
 	assert_null(strchr(out, '\033'));
@@ -370,13 +378,16 @@ static void refusals_say_what_why_and_what_next(void **state)
 	assert_non_null(mkdtemp(dir));
 	setenv("T", dir, 1);
 	assert_int_equal(shell(": > $T/empty; head -c 513 /dev/zero > $T/odd; "
-			       "head -c 1M /dev/zero > $T/zeros; head -c 100 " GUEST " > $T/truncated",
-			       out, sizeof(out)), 0);
+			       "head -c 1M /dev/zero > $T/zeros; head -c 100 " GUEST
+			       " > $T/truncated",
+			       out, sizeof(out)),
+			 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char say[256];
 		int status;
 
-		snprintf(line, sizeof(line), "timeout 20 " VMBOOT " run %s 2>&1 </dev/null", cases[i].args);
+		snprintf(line, sizeof(line), "timeout 20 " VMBOOT " run %s 2>&1 </dev/null",
+			 cases[i].args);
 		status = shell(line, out, sizeof(out));
 		if (strncmp(cases[i].say, "$T", 2) == 0)
 			snprintf(say, sizeof(say), "%s%s", dir, cases[i].say + 2);
@@ -395,9 +406,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(bytes_pass_as_they_are, setup, teardown),
 		cmocka_unit_test_setup_teardown(prefix_key_commands, setup, teardown),
-		cmocka_unit_test_setup_teardown(signals_end_it_and_give_the_terminal_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(signals_end_it_and_give_the_terminal_back, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(death_of_the_vmm_is_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(crash_of_run_itself_gives_the_terminal_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(crash_of_run_itself_gives_the_terminal_back, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(guest_fault_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(blocked_terminal_stalls_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(closed_terminal_ends_the_vm, setup, teardown),
