@@ -64,9 +64,15 @@ static const char *serial_tail(const char *serial, char *buf, size_t size)
 	return buf;
 }
 
+static const char *vm_disk_mode(const struct vm_disk *disk)
+{
+	return disk->overlay ? "overlay" : disk->read_only ? "read-only" : "read-write";
+}
+
 static void draw_disk(const struct ui *ui, const struct menu_device *disk, int y, bool selected)
 {
 	enum plan_attach attach = plan_attach_of(&ui->plan, &ui->model, disk);
+	const struct vm_disk *in_vm = model_vm_disk(&ui->model, disk);
 	const char *use = model_device_use(&ui->model, disk);
 	enum ui_element element = attach == PLAN_READ_WRITE ? UI_WARN
 				  : attach == PLAN_OFF	    ? UI_DIM
@@ -80,7 +86,10 @@ static void draw_disk(const struct ui *ui, const struct menu_device *disk, int y
 	snprintf(left, sizeof(left), "[%-6s %-9s %6s  %s%s%s]", bus_name(disk), disk->name, size,
 		 disk->model[0] ? disk->model : "no name", disk->serial[0] ? "  " : "",
 		 serial_tail(disk->serial, serial, sizeof(serial)));
-	if (disk->state == MENU_DEVICE_FAILED || disk->state == MENU_DEVICE_SKIPPED) {
+	if (in_vm) {
+		element = UI_WARN;
+		snprintf(right, sizeof(right), "in the VM, %s", vm_disk_mode(in_vm));
+	} else if (disk->state == MENU_DEVICE_FAILED || disk->state == MENU_DEVICE_SKIPPED) {
 		element = disk->state == MENU_DEVICE_FAILED ? UI_BAD : UI_DIM;
 		snprintf(right, sizeof(right), "%s", disk->note[0] ? disk->note : "skipped");
 	} else if (use) {
@@ -99,6 +108,7 @@ static void draw_disk(const struct ui *ui, const struct menu_device *disk, int y
 static void draw_part(const struct ui *ui, const struct menu_device *part, int y, bool selected)
 {
 	const char *label = part->label[0] ? part->label : part->part_label, *right = part->note;
+	const struct menu_device *disk = model_device(&ui->model, part->parent);
 	enum ui_element element = UI_DIM;
 	char left[256], use[112], size[16];
 
@@ -108,7 +118,9 @@ static void draw_part(const struct ui *ui, const struct menu_device *part, int y
 		 : part->state == MENU_DEVICE_SCANNING ? "scanning"
 							: "-",
 		 label);
-	if (part->in_use) {
+	if (disk && model_vm_disk(&ui->model, disk)) {
+		right = ""; /* its disk's row says it */
+	} else if (part->in_use) {
 		snprintf(use, sizeof(use), "in use: %s", part->use);
 		right = use;
 		element = UI_BAD;
@@ -207,6 +219,15 @@ static void preview_firmware(struct ui *ui, const struct menu_firmware *firmware
 		wrap_draw(y + 1, 1, width, 2, UI_BAD, disks);
 		return;
 	}
+	if (model_vm_alive(&ui->model)) {
+		draw_printf(y, 1, width, UI_NORMAL, "%s%s%s", firmware->path,
+			    firmware->device[0] ? " of " : "", firmware->device);
+		draw_printf(y + 1, 1, width, UI_WARN, "%s is running: one VM at a time.",
+			    ui->model.vm.config.title);
+		draw_text(y + 2, 1, width, UI_NORMAL,
+			  "End it first: Enter on its line, then ^] p or ^] k.");
+		return;
+	}
 	draw_printf(y, 1, width, UI_NORMAL, "Enter starts %s%s%s", firmware->path,
 		    firmware->device[0] ? " of " : "", firmware->device);
 	if (ui->model.welcomed && !(host->kvm_ok && host->firmware_ok)) {
@@ -228,11 +249,17 @@ static void preview_disk(struct ui *ui, const struct menu_device *disk, int y)
 {
 	enum plan_attach attach = plan_attach_of(&ui->plan, &ui->model, disk);
 	const char *use = model_device_use(&ui->model, disk), *why = NULL;
+	const struct vm_disk *in_vm = model_vm_disk(&ui->model, disk);
 	int width = ui->cols - 2;
 
 	draw_printf(y, 1, width, UI_NORMAL, "%s  %s%s%s  %s%s", disk->path, disk->model,
 		    disk->serial[0] ? "  serial " : "", disk->serial, disk->transport,
 		    disk->read_only ? "  read-only" : "");
+	if (in_vm) {
+		draw_printf(y + 1, 1, width, UI_WARN, "The VM that runs has it, %s.",
+			    vm_disk_mode(in_vm));
+		return;
+	}
 	if (attach == PLAN_READ_WRITE)
 		draw_printf(y + 1, 1, width, UI_WARN, "read-write: the guest can change this disk");
 	else if (attach == PLAN_READ_ONLY)

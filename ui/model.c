@@ -196,6 +196,18 @@ const struct menu_device *model_device(const struct model *model, const char *na
 	return NULL;
 }
 
+const struct vm_disk *model_vm_disk(const struct model *model, const struct menu_device *device)
+{
+	const struct vm_config *config = &model->vm.config;
+
+	if (!model_vm_alive(model))
+		return NULL;
+	for (unsigned int i = 0; i < config->disk_count; i++)
+		if (strcmp(config->disks[i].path, device->path) == 0)
+			return &config->disks[i];
+	return NULL;
+}
+
 const char *model_device_use(const struct model *model, const struct menu_device *device)
 {
 	if (device->in_use)

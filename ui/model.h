@@ -57,6 +57,9 @@ bool model_vm_alive(const struct model *model);
 /* The device called NAME or whose path is NAME; NULL if there is none. */
 const struct menu_device *model_device(const struct model *model, const char *name);
 
+/* How DEVICE (a whole disk) is attached to the VM that is alive; NULL if it is not. */
+const struct vm_disk *model_vm_disk(const struct model *model, const struct menu_device *device);
+
 /*
  * Why DEVICE (a whole disk) cannot be attached read-write, as a phrase ("mounted on /boot"), its
  * partitions included; NULL if nothing uses it.

@@ -125,7 +125,7 @@ void rows_free(struct rows *rows)
 void rows_key(const struct model *model, const struct row *row, char key[ROWS_KEY_SIZE])
 {
 	switch (row->kind) {
-	case ROW_VM: snprintf(key, ROWS_KEY_SIZE, "vm"); break;
+	case ROW_VM: snprintf(key, ROWS_KEY_SIZE, ROWS_KEY_VM); break;
 	case ROW_DISK:
 	case ROW_PART:
 		snprintf(key, ROWS_KEY_SIZE, "device %s", model->devices[row->index].path);

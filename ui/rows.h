@@ -27,6 +27,9 @@ struct rows {
 /* Room for rows_key(): the longest path and its device. */
 #define ROWS_KEY_SIZE 352
 
+/* The key of the VM's row. */
+#define ROWS_KEY_VM "vm"
+
 /* Builds the list anew from MODEL. 0 or -ENOMEM (then ROWS is empty). ROWS starts zeroed. */
 int rows_build(struct rows *rows, const struct model *model);
 void rows_free(struct rows *rows);

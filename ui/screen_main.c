@@ -21,6 +21,8 @@ struct screen_main {
 	struct list list;
 	char key[ROWS_KEY_SIZE]; /* of the row under the cursor, to find it again */
 	bool touched;		 /* the operator has moved the cursor */
+	bool vm_seen;		 /* a VM was in the list the last time */
+	char before_vm[ROWS_KEY_SIZE]; /* the row under the cursor before it was */
 };
 
 static const struct row *main_row(const struct screen_main *sm)
@@ -88,11 +90,26 @@ static void main_layout(struct ui *ui, void *data, int rows, int cols)
 	list_fit(&sm->list, (int)sm->rows.count, frame_body_rows(rows));
 }
 
+/* A new VM draws the cursor to its row (Enter goes there); when it is forgotten, back again. */
+static void follow_vm(const struct ui *ui, struct screen_main *sm)
+{
+	bool vm = ui->model.vm.state != MENU_VM_NONE;
+
+	if (vm && !sm->vm_seen) {
+		text_copy(sm->before_vm, sizeof(sm->before_vm), sm->key);
+		text_copy(sm->key, sizeof(sm->key), ROWS_KEY_VM);
+	} else if (!vm && sm->vm_seen && strcmp(sm->key, ROWS_KEY_VM) == 0) {
+		text_copy(sm->key, sizeof(sm->key), sm->before_vm);
+	}
+	sm->vm_seen = vm;
+}
+
 static void main_changed(struct ui *ui, void *data, int what)
 {
 	struct screen_main *sm = data;
 
 	(void)what;
+	follow_vm(ui, sm);
 	if (rows_build(&sm->rows, &ui->model) < 0)
 		ui_say(ui, UI_BAD, "There is not enough memory to show the list.");
 	restore_cursor(ui, sm);

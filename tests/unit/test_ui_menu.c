@@ -54,8 +54,9 @@ static void walk(const struct session_options *o)
 	session_keys(s, "\035");
 	session_wait(s, "^]: . menu  ? help  k kill");
 	session_keys(s, ".");
+	/* The cursor waits on the VM's line. */
 	session_wait(s, "- Enter: console");
-	session_keys(s, "\033[H\r");
+	session_keys(s, "\r");
 	session_wait(s, "Shell> hi");
 	session_keys(s, "\004");
 	session_wait(s, "The guest switched itself off.");
@@ -63,6 +64,7 @@ static void walk(const struct session_options *o)
 	session_wait(s, "resets 0");
 	session_keys(s, "m");
 	session_wait(s, "5 disks, 3 firmware images");
+	session_wait(s, "Enter starts /boot/CLOUDHV.fd of /dev/nvme0n1p2");
 	session_keys(s, "!");
 	session_wait(s, "Type exit to return to the menu.");
 	session_keys(s, "stty -a | grep -c ' echo '; exit 3\n");
@@ -382,10 +384,17 @@ static void test_one_vm_at_a_time_and_quit_asks(void **state)
 	session_wait(s, "Shell>");
 	session_keys(s, "\035.");
 	session_wait(s, "Enter: console");
+	session_wait(s, "in the VM, read-write");
 	session_keys(s, "\t");
-	session_wait(s, "Enter starts");
+	session_wait(s, "CLOUDHV.fd is running: one VM at a time.");
 	session_keys(s, "\r");
-	session_wait(s, "one VM at a time");
+	session_wait(s, "End it first (Enter on its line");
+	session_keys(s, "e");
+	session_wait(s, "[ Start ]");
+	session_keys(s, "\033[21~");
+	session_wait(s, "is running: one VM at a time");
+	session_keys(s, "q");
+	session_wait_gone(s, "[ Start ]");
 	assert_int_equal(s->daemon.seen->start, 1);
 	session_keys(s, "q");
 	session_wait(s, "It goes on without this menu. Leave?");
