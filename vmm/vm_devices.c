@@ -68,12 +68,11 @@ static size_t console_receive(void *ctx, const uint8_t *buf, size_t n)
 
 static int create_serial(struct vm *vm, struct vmb_err *err)
 {
-	const struct vm_console_params console = {
+	struct vm_console_params console = {
 		.fd = vm->params.console_fd,
 		.receive = console_receive,
 		.ctx = vm,
 	};
-	struct vm_console_params with_ring = console;
 	struct uart_params uart = {
 		.transmit = uart_transmit,
 		.receive_ready = uart_receive_ready,
@@ -83,12 +82,12 @@ static int create_serial(struct vm *vm, struct vmb_err *err)
 
 	if (r < 0)
 		return r;
-	with_ring.ring = vm->rings[0];
+	console.ring = vm->rings[0];
 	r = irq_wires_connect(vm->wires, LAYOUT_GSI_UART, &uart.irq);
 	if (r == 0)
 		r = uart_create(&uart, &vm->uart);
 	if (r == 0)
-		r = vm_console_create(&with_ring, &vm->console);
+		r = vm_console_create(&console, &vm->console);
 	if (r == 0)
 		r = claim_ports(vm, LAYOUT_PORT_UART, 8, &uart_bus_ops, vm->uart);
 	return r;
