@@ -112,7 +112,7 @@ static void draw_part(const struct ui *ui, const struct menu_device *part, int y
 	enum ui_element element = UI_DIM;
 	char left[256], use[112], size[16];
 
-	snprintf(left, sizeof(left), "%-14s %6s  %-11s  %s", part->name,
+	snprintf(left, sizeof(left), "%-12s %6s  %-11s  %s", part->name,
 		 text_format_size(part->size, size, sizeof(size)),
 		 part->fstype[0]			? part->fstype
 		 : part->state == MENU_DEVICE_SCANNING ? "scanning"
@@ -302,9 +302,9 @@ static void preview_vm(struct ui *ui, int y)
 		    text_format_size(vm->config.memory, memory, sizeof(memory)), vm->config.cpus,
 		    vm->config.cpus == 1 ? "" : "s", vm->config.disk_count,
 		    vm->config.disk_count == 1 ? "" : "s");
-	draw_printf(y + 1, 1, ui->cols - 2, UI_NORMAL, "%s%s", vm->config.firmware_device,
-		    vm->config.firmware_path);
-	draw_printf(y + 2, 1, ui->cols - 2, UI_NORMAL, "%s", vm->text);
+	draw_printf(y + 1, 1, ui->cols - 2, UI_NORMAL, "%s%s%s", vm->config.firmware_path,
+		    vm->config.firmware_device[0] ? " of " : "", vm->config.firmware_device);
+	draw_text(y + 2, 1, ui->cols - 2, UI_WARN, vm->text);
 }
 
 void main_row_preview(struct ui *ui, const struct row *row, int y)

@@ -143,6 +143,9 @@ static void vm_changed(struct ui *ui, uint32_t was_state)
 		ui->start_pending = false;
 		ui->status[0] = '\0';
 		ui_show_vm(ui);
+		/* A running VM has a text when it has to do without something. */
+		if (alive && vm->text[0])
+			ui_say(ui, UI_WARN, "%s", vm->text);
 	} else if (was_alive && ended) {
 		ui_say(ui, UI_WARN, "%s ended: %s", vm->config.title, vm->text);
 	}

@@ -226,8 +226,7 @@ void screen_begin(void)
 void screen_end(bool cursor_shown, int row, int col)
 {
 	curs_set(cursor_shown ? 1 : 0);
-	if (cursor_shown)
-		move(row, col);
+	move(row, col);
 	refresh();
 }
 

@@ -30,7 +30,10 @@ void screen_resume(void);
 /* In a child that will exec: signals as they were before screen_start(). */
 void screen_child_signals(void);
 
-/* A picture begins with an empty screen and ends with the cursor's place, or no cursor. */
+/*
+ * A picture begins with an empty screen and ends with the cursor's place. A cursor that is not to be
+ * shown goes there too: not every terminal can hide it, and a braille display follows it.
+ */
 void screen_begin(void);
 void screen_end(bool cursor_shown, int row, int col);
 

@@ -226,6 +226,8 @@ static void form_draw(struct ui *ui, void *data)
 
 	snprintf(title, sizeof(title), "Start %s with ...", plan_basename(form->firmware.path));
 	frame_draw(ui, title, form_field(form) ? text_hints : hints, "");
+	ui->cursor_row = FRAME_BODY_ROW + form->list.cursor - form->list.top;
+	ui->cursor_col = 1;
 	for (int i = 0; i < height && form->list.top + i < form->list.count; i++)
 		draw_form_row(ui, form, form->list.top + i, FRAME_BODY_ROW + i, bad);
 	if (form->list.top > 0)

@@ -157,15 +157,22 @@ static void main_draw(struct ui *ui, void *data)
 		{"r", "rescan", true},	   {"!", "shell", false},      {"?", "help", false},
 		{"q", "quit", false},	   {NULL, NULL, false},
 	};
+	static const struct frame_hint vm_hints[] = {
+		{"Enter", "show it", false}, {"r", "rescan", true}, {"!", "shell", false},
+		{"?", "help", false},	     {"q", "quit", false},  {NULL, NULL, false},
+	};
 	struct screen_main *sm = data;
 	int height = frame_body_rows(ui->rows);
+	bool on_vm = main_row(sm) && main_row(sm)->kind == ROW_VM;
 	char idle[160];
 
 	idle_status(ui, idle, sizeof(idle));
-	frame_draw(ui, kvm_title(&ui->model), hints, idle);
+	frame_draw(ui, kvm_title(&ui->model), on_vm ? vm_hints : hints, idle);
 	for (int i = 0; i < height && sm->list.top + i < (int)sm->rows.count; i++)
 		main_row_draw(ui, &sm->rows.row[sm->list.top + i], FRAME_BODY_ROW + i,
 			      sm->list.top + i == sm->list.cursor);
+	ui->cursor_row = FRAME_BODY_ROW + sm->list.cursor - sm->list.top;
+	ui->cursor_col = 1;
 	if (sm->list.top > 0)
 		draw_glyph(FRAME_BODY_ROW, ui->cols - 1, UI_DIM, GLYPH_MORE_ABOVE);
 	if (sm->list.top + height < (int)sm->rows.count)

@@ -101,6 +101,8 @@ static void on_paint(void *arg)
 		return;
 	ui->painted_ms = loop_now_ms();
 	ui->cursor_shown = false;
+	ui->cursor_row = ui->rows - 1;
+	ui->cursor_col = 0;
 	screen_begin();
 	if (too_small(ui)) {
 		draw_too_small(ui);

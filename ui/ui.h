@@ -62,8 +62,8 @@ struct ui {
 	uint64_t scan_since_ms;	 /* the present scan began; 0 when none runs */
 	char status[512];	 /* what the status line says until the next key */
 	enum ui_element status_element;
-	bool cursor_shown; /* a screen placed the cursor at cursor_row, cursor_col */
-	int cursor_row, cursor_col;
+	bool cursor_shown; /* by the screen that was drawn */
+	int cursor_row, cursor_col; /* where it is, shown or not */
 	/* private to ui.c */
 	int sock, tty_in;
 	struct loop_io *sock_io, *tty_io, *signal_io;

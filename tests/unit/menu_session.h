@@ -34,6 +34,7 @@ struct session_options {
 	const char *term;
 	int rows, cols;
 	const char *env[6]; /* "NAME=VALUE" */
+	const char *socket; /* NULL: the fake daemon's */
 };
 
 static void session_resize(struct session *s, int rows, int cols)
@@ -59,7 +60,8 @@ static void session_exec(const struct session *s, const struct session_options *
 	unsetenv("NO_COLOR");
 	for (int i = 0; i < 6 && o->env[i]; i++)
 		putenv(strdup(o->env[i]));
-	execl(MENU_PROGRAM, MENU_PROGRAM, "menu", "--socket", s->daemon.path, (char *)NULL);
+	execl(MENU_PROGRAM, MENU_PROGRAM, "menu", "--socket",
+	      o->socket ? o->socket : s->daemon.path, (char *)NULL);
 	_exit(127);
 }
 

@@ -708,12 +708,13 @@ static void test_monochrome(void **state)
 /* Not UTF-8: nothing but ASCII is written, frames and guest's lines included. */
 static void test_ascii_only(void **state)
 {
-	static const struct session_options o = {.term = "xterm", .rows = 24, .cols = 80,
+	static const struct session_options o = {.term = "linux", .rows = 24, .cols = 80,
 						 .env = {"LANG=C"}};
 	struct session *s = session_open(FAKE_SETUP, &o);
 
 	(void)state;
 	session_wait(s, "----------");
+	session_wait(s, "firmware image");
 	session_keys(s, "\r");
 	session_wait(s, "of 50");
 	session_idle(s, 200);
@@ -756,6 +757,19 @@ static void test_no_window_size(void **state)
 	session_idle(s, 200);
 	assert_true(session_shows(s, "5 disks, 3 firmware images"));
 	leave(s);
+}
+
+static void test_no_daemon_there(void **state)
+{
+	static const struct session_options o = {.term = "vt100", .rows = 24, .cols = 80,
+						 .socket = "/no/such/socket"};
+	struct session *s = session_open(FAKE_NORMAL, &o);
+
+	(void)state;
+	session_wait(s, "No daemon answers on /no/such/socket");
+	assert_int_equal(WEXITSTATUS(session_end(s)), 1);
+	assert_true(session_tty_restored(s));
+	session_close(s);
 }
 
 static void test_not_a_terminal(void **state)
@@ -808,6 +822,7 @@ int main(void)
 		cmocka_unit_test(test_utf8_frames),
 		cmocka_unit_test(test_unknown_terminal_says_so),
 		cmocka_unit_test(test_no_window_size),
+		cmocka_unit_test(test_no_daemon_there),
 		cmocka_unit_test(test_not_a_terminal),
 	};
 
