@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "storage.h"
+#include "storage/sysfs.h"
 #include "text.h"
 
 static const char advice_share[] =
@@ -173,6 +174,29 @@ static int lock_whole(const struct vm_disk *disk, int fd, struct vmb_err *err)
 	return 0;
 }
 
+/* What the vmm tells the guest about the device beside its size. A partition's is its disk's. */
+static void describe_block(int fd, struct vmm_disk *info)
+{
+	unsigned int physical = 0;
+	struct stat st;
+	char name[64];
+	const char *prefix;
+	char attr[64];
+
+	if (ioctl(fd, BLKPBSZGET, &physical) == 0)
+		info->physical_block = physical;
+	if (fstat(fd, &st) < 0 || sysfs_name("", st.st_rdev, name, sizeof(name)) < 0)
+		return;
+	prefix = sysfs_read_uint("", name, "partition", 0) ? "../" : "";
+	snprintf(attr, sizeof(attr), "%squeue/discard_max_bytes", prefix);
+	if (!sysfs_read_uint("", name, attr, 0))
+		return;
+	snprintf(attr, sizeof(attr), "%squeue/discard_granularity", prefix);
+	info->discard_block = (uint32_t)sysfs_read_uint("", name, attr, 0);
+	if (!info->discard_block)
+		info->discard_block = info->logical_block;
+}
+
 static int check_block(const struct vm_disk *disk, int fd, struct vmm_disk *info,
 		       struct vmb_err *err)
 {
@@ -184,6 +208,7 @@ static int check_block(const struct vm_disk *disk, int fd, struct vmm_disk *info
 		sector = 512;
 	info->logical_block = (uint32_t)sector;
 	info->is_block_device = 1;
+	describe_block(fd, info);
 	if (info->size == 0)
 		return vmb_err_set(err, ENOMEDIUM,
 				   "%s has a size of zero: no medium, or no disk behind it. Choose "

@@ -77,7 +77,13 @@ void ring_unwatch(struct ring *ring, struct ring_watch *watch);
  * called, which happens exactly once, never from inside ring_submit(). RESULT is bytes moved or
  * -errno; short transfers are not resumed here (disk/raw.c does).
  */
-enum ring_op { RING_READV, RING_WRITEV, RING_FSYNC_DATA };
+enum ring_op {
+	RING_READV,
+	RING_WRITEV,
+	RING_FSYNC_DATA,
+	RING_FALLOCATE, /* fallocate(2) with MODE on LENGTH bytes */
+	RING_DISCARD,	/* of a block device, LENGTH bytes; -EOPNOTSUPP or -EINVAL where it cannot */
+};
 
 struct ring_req {
 	enum ring_op op;
@@ -85,6 +91,8 @@ struct ring_req {
 	const struct iovec *iov;
 	unsigned int iov_count;
 	uint64_t offset;
+	uint64_t length; /* RING_FALLOCATE, RING_DISCARD */
+	int mode;	 /* RING_FALLOCATE */
 	void (*done)(struct ring_req *req, int64_t result);
 	/* private to ring.c */
 	struct ring_req *next;

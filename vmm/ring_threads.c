@@ -1,15 +1,18 @@
 /*
  * The engine of ring.c for where io_uring is refused: the I/O thread sits in poll(2), a few
- * workers do preadv(2), pwritev(2) and fdatasync(2). What callers see is the same.
+ * workers do preadv(2), pwritev(2), fdatasync(2) and the like. What callers see is the same.
  */
 #include "vmm/ring_engine.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -39,6 +42,7 @@ struct threads {
 
 static int64_t threads_do(const struct ring_req *req)
 {
+	uint64_t range[2] = {req->offset, req->length};
 	ssize_t n = -1;
 
 	switch (req->op) {
@@ -49,6 +53,10 @@ static int64_t threads_do(const struct ring_req *req)
 		n = pwritev(req->fd, req->iov, (int)req->iov_count, (off_t)req->offset);
 		break;
 	case RING_FSYNC_DATA: n = fdatasync(req->fd); break;
+	case RING_FALLOCATE:
+		n = fallocate(req->fd, req->mode, (off_t)req->offset, (off_t)req->length);
+		break;
+	case RING_DISCARD: n = ioctl(req->fd, BLKDISCARD, range); break;
 	}
 	return n < 0 ? -errno : n;
 }

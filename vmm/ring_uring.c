@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -230,6 +231,34 @@ static struct io_uring_sqe *uring_sqe(struct ring *ring)
 	return sqe;
 }
 
+/* Linux 6.12; no header of ours has it yet. BLOCK_URING_CMD_DISCARD is _IO(0x12, 0). */
+static void uring_prep_discard(struct io_uring_sqe *sqe, const struct ring_req *req)
+{
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, req->fd, NULL, 0, 0);
+	sqe->cmd_op = _IO(0x12, 0);
+	sqe->addr = req->offset;
+	sqe->addr3 = req->length;
+}
+
+static void uring_put_request(struct io_uring_sqe *sqe, struct ring_req *req)
+{
+	switch (req->op) {
+	case RING_READV:
+		io_uring_prep_readv(sqe, req->fd, req->iov, req->iov_count, req->offset);
+		break;
+	case RING_WRITEV:
+		io_uring_prep_writev(sqe, req->fd, req->iov, req->iov_count, req->offset);
+		break;
+	case RING_FSYNC_DATA: io_uring_prep_fsync(sqe, req->fd, IORING_FSYNC_DATASYNC); break;
+	case RING_FALLOCATE:
+		io_uring_prep_fallocate(sqe, req->fd, req->mode, (off_t)req->offset,
+					(off_t)req->length);
+		break;
+	case RING_DISCARD: uring_prep_discard(sqe, req); break;
+	}
+	io_uring_sqe_set_data64(sqe, uring_data(req, URING_TAG_REQ));
+}
+
 static void uring_put_requests(struct ring *ring)
 {
 	struct io_uring_sqe *sqe;
@@ -237,18 +266,7 @@ static void uring_put_requests(struct ring *ring)
 
 	while (ring_has_pending(ring) && (sqe = uring_sqe(ring))) {
 		req = ring_take_pending(ring);
-		switch (req->op) {
-		case RING_READV:
-			io_uring_prep_readv(sqe, req->fd, req->iov, req->iov_count, req->offset);
-			break;
-		case RING_WRITEV:
-			io_uring_prep_writev(sqe, req->fd, req->iov, req->iov_count, req->offset);
-			break;
-		case RING_FSYNC_DATA:
-			io_uring_prep_fsync(sqe, req->fd, IORING_FSYNC_DATASYNC);
-			break;
-		}
-		io_uring_sqe_set_data64(sqe, uring_data(req, URING_TAG_REQ));
+		uring_put_request(sqe, req);
 	}
 }
 

@@ -1,2 +1,3 @@
 $(B)/tests/unit/test_disk_raw: TEST_LDFLAGS = \
 	-Wl,--wrap=ring_submit -Wl,--wrap=preadv -Wl,--wrap=pwritev
+$(B)/tests/unit/test_disk_zero: TEST_LDFLAGS = -Wl,--wrap=ring_submit

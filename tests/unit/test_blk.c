@@ -32,12 +32,13 @@ static void features(void **state)
 {
 	struct fixture *f = *state;
 	const uint64_t wanted = 1ULL << VIRTIO_F_VERSION_1 | F_EVENT_IDX | F_INDIRECT | F_FLUSH |
-				1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE;
+				1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE |
+				1ULL << VIRTIO_BLK_F_WRITE_ZEROES;
 
 	driver_map_bar(&f->m, TEST_BAR);
 	driver_find(&f->m, TEST_BAR);
 	/*
-	 * Nothing else either: what is offered must be true (no SCSI, no multiqueue, no discard).
+	 * Nothing else either: what is offered must be true (no SCSI, no multiqueue, no discard on a disk without).
 	 */
 	assert_int_equal(features_read(&f->m), wanted);
 }

@@ -241,6 +241,8 @@ static void block_devices_are_locked(void **state)
 	disk = make_disk(loop, RW);
 	assert_int_equal(storage_open_disk(&disk, &fd, &info, &err), 0);
 	assert_int_equal(info.is_block_device, 1);
+	assert_int_equal(info.physical_block, 512);
+	assert_true(info.discard_block >= 512); /* a loop device punches holes into its file */
 	assert_int_equal(info.size, 4 << 20);
 	assert_int_equal(info.direct, 1);
 	assert_true(info.serial[0] != '\0');

@@ -146,7 +146,11 @@ struct fake_disk {
 	_Atomic int held_count;
 	struct disk_req *held[FAKE_DISK_HELD];
 	_Atomic int error; /* -errno for every request, 0: works */
-	_Atomic int reads, writes, flushes, drained, destroyed_count;
+	_Atomic int reads, writes, flushes, discards, zeroes, unmaps, drained, destroyed_count;
+	_Atomic int error_after; /* this many more requests work before ERROR begins */
+	_Atomic uint64_t offsets[FAKE_DISK_HELD]; /* of discards and zeroes, in their order */
+	_Atomic uint64_t lengths[FAKE_DISK_HELD];
+	_Atomic unsigned int ranges;
 	struct ring *ring;
 	_Atomic int *destroyed;
 };
@@ -155,8 +159,14 @@ static inline int fake_disk_do(struct fake_disk *fd, struct disk_req *req)
 {
 	uint64_t at = req->offset, sum = 0;
 
-	if (fd->error)
+	if (fd->error && fd->error_after-- <= 0)
 		return fd->error;
+	if (req->op == DISK_DISCARD || req->op == DISK_ZERO || req->op == DISK_ZERO_UNMAP) {
+		assert_int_equal(req->iov_count, 0);
+		assert_true(at + req->length <= fd->disk.size);
+		memset(fd->bytes + at, req->op == DISK_DISCARD ? 0xDD : 0, req->length);
+		return 0;
+	}
 	for (unsigned int i = 0; i < req->iov_count; i++) {
 		const struct iovec *v = &req->iov[i];
 
@@ -172,6 +182,18 @@ static inline int fake_disk_do(struct fake_disk *fd, struct disk_req *req)
 	return 0;
 }
 
+static inline void fake_disk_note_range(struct fake_disk *fd, const struct disk_req *req)
+{
+	fd->discards += req->op == DISK_DISCARD;
+	fd->zeroes += req->op == DISK_ZERO;
+	fd->unmaps += req->op == DISK_ZERO_UNMAP;
+	if (fd->ranges < FAKE_DISK_HELD) {
+		fd->offsets[fd->ranges] = req->offset;
+		fd->lengths[fd->ranges] = req->length;
+	}
+	fd->ranges++;
+}
+
 static inline void fake_disk_submit(struct disk *disk, struct disk_req *req)
 {
 	struct fake_disk *fd = (struct fake_disk *)disk;
@@ -180,8 +202,10 @@ static inline void fake_disk_submit(struct disk *disk, struct disk_req *req)
 		fd->reads++;
 	else if (req->op == DISK_WRITE)
 		fd->writes++;
-	else
+	else if (req->op == DISK_FLUSH)
 		fd->flushes++;
+	else
+		fake_disk_note_range(fd, req);
 	if (fd->hold) {
 		assert_true(fd->held_count < FAKE_DISK_HELD);
 		fd->held[fd->held_count++] = req;

@@ -5,7 +5,8 @@
  * Contract: every function is called on the disk's I/O thread. submit() calls req->done exactly
  * once, on the same thread, later or from inside submit(). Reads past the end of a file that shrank
  * are zero-filled; a transfer is complete or an error. FLUSH covers every write whose done() was
- * called before it was submitted. On a read-only disk a write gives -EROFS.
+ * called before it was submitted. On a read-only disk whatever would change it gives -EROFS. Zeroes
+ * work on every disk, by writing them if need be; a discard may end in -EOPNOTSUPP.
  */
 #ifndef VMB_VMM_DISK_DISK_H
 #define VMB_VMM_DISK_DISK_H
@@ -18,14 +19,21 @@
 
 #define DISK_MAX_IOV 256
 
-enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH };
+enum disk_op {
+	DISK_READ,
+	DISK_WRITE,
+	DISK_FLUSH,
+	DISK_DISCARD,	 /* what the bytes are afterwards is not said */
+	DISK_ZERO,	 /* zeroes, the space stays the disk's where that makes a difference */
+	DISK_ZERO_UNMAP, /* zeroes, the space may be given back */
+};
 
 struct disk_req {
 	enum disk_op op;
 	uint64_t offset; /* bytes; the caller has checked offset + length against the size */
 	const struct iovec *iov; /* lives until done() */
 	unsigned int iov_count;
-	uint64_t length;			       /* sum of IOV */
+	uint64_t length; /* sum of IOV, which is empty for a discard or zeroes */
 	void (*done)(struct disk_req *req, int error); /* 0 or -errno */
 	void *priv; /* the disk's own, NULL outside submit()..done() */
 };
@@ -43,6 +51,8 @@ struct disk {
 	const struct disk_ops *ops;
 	uint64_t size;		/* bytes */
 	uint32_t logical_block; /* 512 or 4096 */
+	uint32_t physical_block; /* bytes; 0 not known */
+	uint32_t discard_block;	 /* bytes in which discards are best asked for; 0 it has none */
 	bool read_only;
 	char serial[VM_SERIAL_SIZE];
 };

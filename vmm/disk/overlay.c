@@ -3,10 +3,12 @@
  * any other disk, which is only read.
  *
  * Granules live in one address range of LIMIT bytes that costs only what was written; a hash table
- * leads from a granule's number on the disk to its place there. Granules are never given back.
- * Writes are done one after the other in the order they came: one that covers only part of a new
- * granule must first read the rest from below, and a second one must not overtake it. Reads go
- * around them.
+ * leads from a granule's number on the disk to its place there. One that was discarded or zeroed as
+ * a whole has no place, only a bit that hides what is below.
+ *
+ * Writes, discards and zeroes are done one after the other in the order they came: one that covers
+ * only part of a new granule must first read the rest from below, and a second one must not overtake
+ * it. Reads go around them.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -44,7 +46,12 @@ struct overlay {
 	uint8_t *memory;   /* ROOM granules */
 	uint64_t *numbers; /* which granule of the disk each of them is */
 	uint32_t room;
-	uint32_t used;
+	uint32_t touched;     /* places that were ever used */
+	uint32_t used;	      /* of those, not free */
+	uint32_t free_places; /* linked by NUMBERS, place + 1, 0 none */
+	uint64_t *zero;	    /* a bit for each granule of the disk: without a place, it is zeroes */
+	uint64_t zero_size; /* bytes of it; address space, like the rest */
+	bool any_zero;
 	uint32_t *table; /* open addressing, place + 1, 0 empty; its size is a power of two */
 	uint32_t table_size;
 
@@ -89,12 +96,74 @@ static void overlay_table_put(struct overlay *ov, uint32_t place)
 	ov->table[at] = place + 1;
 }
 
+static bool overlay_is_zero(const struct overlay *ov, uint64_t granule)
+{
+	return ov->any_zero && (ov->zero[granule / 64] >> granule % 64 & 1);
+}
+
+/* Takes table entry AT out: what was put behind it because of it moves up. */
+static void overlay_table_remove(struct overlay *ov, uint32_t at)
+{
+	uint32_t mask = ov->table_size - 1, hole = at, home;
+
+	for (at = (at + 1) & mask; ov->table[at]; at = (at + 1) & mask) {
+		home = overlay_hash(ov, ov->numbers[ov->table[at] - 1]);
+		if (((at - home) & mask) < ((at - hole) & mask))
+			continue; /* its way does not lead over the hole */
+		ov->table[hole] = ov->table[at];
+		hole = at;
+	}
+	ov->table[hole] = 0;
+}
+
+/* A run of neighbouring places whose pages are to be given back together. */
+struct overlay_run {
+	uint32_t first;
+	uint32_t count;
+};
+
+static void overlay_give_back(struct overlay *ov, struct overlay_run *run)
+{
+	uint8_t *memory = ov->memory + run->first * OVERLAY_GRANULE;
+	uint64_t len = run->count * OVERLAY_GRANULE;
+
+	/* They must read as zeroes afterwards, whatever the kernel says. */
+	if (run->count && madvise(memory, len, MADV_DONTNEED) < 0)
+		memset(memory, 0, len);
+	run->count = 0;
+}
+
+/* GRANULE is zeroes from now on; a place that it had is free and joins RUN. */
+static void overlay_drop(struct overlay *ov, uint64_t granule, struct overlay_run *run)
+{
+	uint32_t place = overlay_find(ov, granule);
+	uint32_t at;
+
+	ov->any_zero = true;
+	ov->zero[granule / 64] |= 1ULL << granule % 64;
+	if (place == OVERLAY_NONE)
+		return;
+	for (at = overlay_hash(ov, granule); ov->table[at] != place + 1;)
+		at = (at + 1) & (ov->table_size - 1);
+	overlay_table_remove(ov, at);
+	ov->numbers[place] = ov->free_places;
+	ov->free_places = place + 1;
+	ov->used--;
+	if (run->count && place == run->first + run->count) {
+		run->count++;
+		return;
+	}
+	overlay_give_back(ov, run);
+	*run = (struct overlay_run){place, 1};
+}
+
 /* Makes sure that COUNT more granules fit. 0, -ENOSPC or -ENOMEM. */
 static int overlay_reserve(struct overlay *ov, uint64_t count)
 {
 	uint32_t size = ov->table_size ? ov->table_size : 256;
 	uint32_t *old = ov->table;
-	uint32_t place;
+	uint32_t old_size = ov->table_size;
+	uint32_t i;
 
 	if (count > ov->room - ov->used)
 		return -ENOSPC;
@@ -108,10 +177,11 @@ static int overlay_reserve(struct overlay *ov, uint64_t count)
 		ov->table = old;
 		return -ENOMEM;
 	}
-	free(old);
 	ov->table_size = size;
-	for (place = 0; place < ov->used; place++)
-		overlay_table_put(ov, place);
+	for (i = 0; i < old_size; i++)
+		if (old[i])
+			overlay_table_put(ov, old[i] - 1);
+	free(old);
 	return 0;
 }
 
@@ -121,7 +191,10 @@ static uint8_t *overlay_get(struct overlay *ov, uint64_t granule)
 	uint32_t place = overlay_find(ov, granule);
 
 	if (place == OVERLAY_NONE) {
-		place = ov->used++;
+		place = ov->free_places ? ov->free_places - 1 : ov->touched++;
+		if (ov->free_places)
+			ov->free_places = (uint32_t)ov->numbers[place];
+		ov->used++;
 		ov->numbers[place] = granule;
 		overlay_table_put(ov, place);
 	}
@@ -148,7 +221,9 @@ static uint64_t overlay_merge(const struct overlay *ov, const struct disk_req *r
 	for (; left; left -= n, offset += n) {
 		n = overlay_span(offset, left);
 		place = overlay_find(ov, offset / OVERLAY_GRANULE);
-		if (place == OVERLAY_NONE) {
+		if (place == OVERLAY_NONE && overlay_is_zero(ov, offset / OVERLAY_GRANULE)) {
+			iov_cursor_zero(&cursor, n);
+		} else if (place == OVERLAY_NONE) {
 			iov_cursor_skip(&cursor, n);
 			missing += n;
 		} else {
@@ -178,7 +253,7 @@ static void overlay_submit_read(struct overlay *ov, struct disk_req *req)
 {
 	struct overlay_read *read;
 
-	if (!ov->used) {
+	if (!ov->used && !ov->any_zero) {
 		ov->base->ops->submit(ov->base, req);
 		return;
 	}
@@ -201,7 +276,52 @@ static void overlay_submit_read(struct overlay *ov, struct disk_req *req)
 	ov->base->ops->submit(ov->base, &read->below);
 }
 
-/* ---- writes ---- */
+/* ---- writes, discards, zeroes ---- */
+
+/* How many bytes of GRANULE the disk has: fewer than others for one at its end. */
+static uint64_t overlay_size_of(const struct overlay *ov, uint64_t granule)
+{
+	uint64_t left = ov->disk.size - granule * OVERLAY_GRANULE;
+
+	return left < OVERLAY_GRANULE ? left : OVERLAY_GRANULE;
+}
+
+static bool overlay_covers(const struct overlay *ov, const struct disk_req *req, uint64_t granule)
+{
+	uint64_t start = granule * OVERLAY_GRANULE;
+
+	return req->offset <= start &&
+	       req->offset + req->length >= start + overlay_size_of(ov, granule);
+}
+
+/* Does REQ need memory for GRANULE, which it touches? */
+static bool overlay_needs_place(const struct overlay *ov, const struct disk_req *req,
+				uint64_t granule)
+{
+	if (req->op != DISK_WRITE && (req->op == DISK_DISCARD || overlay_is_zero(ov, granule) ||
+				      overlay_covers(ov, req, granule)))
+		return false;
+	return overlay_find(ov, granule) == OVERLAY_NONE;
+}
+
+static void overlay_apply_zero(struct overlay *ov, const struct disk_req *req)
+{
+	struct overlay_run run = {0};
+	uint64_t offset, left, n, granule;
+	uint32_t place;
+
+	for (offset = req->offset, left = req->length; left; left -= n, offset += n) {
+		n = overlay_span(offset, left);
+		granule = offset / OVERLAY_GRANULE;
+		place = overlay_find(ov, granule);
+		if (overlay_covers(ov, req, granule))
+			overlay_drop(ov, granule, &run);
+		else if (req->op != DISK_DISCARD && place != OVERLAY_NONE)
+			memset(ov->memory + place * OVERLAY_GRANULE + offset % OVERLAY_GRANULE, 0,
+			       n);
+	}
+	overlay_give_back(ov, &run);
+}
 
 static void overlay_apply(struct overlay *ov, const struct disk_req *req)
 {
@@ -214,6 +334,10 @@ static void overlay_apply(struct overlay *ov, const struct disk_req *req)
 		edge = &ov->edges[i];
 		if (edge->iov.iov_len)
 			memcpy(overlay_get(ov, edge->granule), edge->buf, edge->iov.iov_len);
+	}
+	if (req->op != DISK_WRITE) {
+		overlay_apply_zero(ov, req);
+		return;
 	}
 	for (offset = req->offset, left = req->length; left; left -= n, offset += n) {
 		n = overlay_span(offset, left);
@@ -252,24 +376,17 @@ static void overlay_edge_done(struct disk_req *below, int error)
 /* Whether the write REQ leaves old bytes in GRANULE that are not in RAM yet. */
 static bool overlay_is_edge(const struct overlay *ov, const struct disk_req *req, uint64_t granule)
 {
-	uint64_t start = granule * OVERLAY_GRANULE;
-	uint64_t end =
-		start + OVERLAY_GRANULE < ov->disk.size ? start + OVERLAY_GRANULE : ov->disk.size;
-
-	return (req->offset > start || req->offset + req->length < end) &&
-	       overlay_find(ov, granule) == OVERLAY_NONE;
+	return req->op != DISK_DISCARD && !overlay_covers(ov, req, granule) &&
+	       overlay_find(ov, granule) == OVERLAY_NONE && !overlay_is_zero(ov, granule);
 }
 
 static void overlay_set_edge(struct overlay *ov, struct overlay_edge *edge, uint64_t granule)
 {
-	uint64_t start = granule * OVERLAY_GRANULE;
-	uint64_t len = ov->disk.size - start;
-
 	edge->granule = granule;
-	edge->iov = (struct iovec){edge->buf, len < OVERLAY_GRANULE ? len : OVERLAY_GRANULE};
+	edge->iov = (struct iovec){edge->buf, overlay_size_of(ov, granule)};
 	edge->below = (struct disk_req){
 		.op = DISK_READ,
-		.offset = start,
+		.offset = granule * OVERLAY_GRANULE,
 		.iov = &edge->iov,
 		.iov_count = 1,
 		.length = edge->iov.iov_len,
@@ -287,7 +404,7 @@ static void overlay_start_write(struct overlay *ov, struct disk_req *req)
 
 	ov->writing = req;
 	for (granule = first; granule <= last; granule++)
-		fresh += overlay_find(ov, granule) == OVERLAY_NONE;
+		fresh += overlay_needs_place(ov, req, granule);
 	rc = overlay_reserve(ov, fresh);
 	if (rc) {
 		overlay_write_end(ov, rc);
@@ -373,6 +490,8 @@ static void overlay_destroy(struct disk *disk)
 	}
 	if (ov->memory)
 		munmap(ov->memory, ov->room * OVERLAY_GRANULE);
+	if (ov->zero)
+		munmap(ov->zero, ov->zero_size);
 	if (ov->numbers)
 		munmap(ov->numbers, ov->room * sizeof(*ov->numbers));
 	free(ov->edges[0].buf);
@@ -411,6 +530,10 @@ static int overlay_allocate(struct overlay *ov, uint64_t limit)
 	ov->edges[1].buf = ov->edges[0].buf + OVERLAY_GRANULE;
 	for (i = 0; i < 2; i++)
 		ov->edges[i].overlay = ov;
+	ov->zero_size = (whole + 63) / 64 * sizeof(*ov->zero);
+	ov->zero = overlay_map(ov->zero_size);
+	if (!ov->zero)
+		return -ENOMEM;
 	if (!ov->room)
 		return 0;
 	ov->memory = overlay_map(ov->room * OVERLAY_GRANULE);
@@ -430,6 +553,7 @@ int disk_open_overlay(struct disk *base, uint64_t limit, struct disk **ret_disk)
 	ov->disk = *base;
 	ov->disk.ops = &overlay_ops;
 	ov->disk.read_only = false;
+	ov->disk.discard_block = OVERLAY_GRANULE;
 	ov->base = base;
 	rc = overlay_allocate(ov, limit);
 	if (rc) {

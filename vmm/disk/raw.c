@@ -1,58 +1,22 @@
 /*
  * A raw disk: a file or block device, its bytes as they are, through the ring. No image formats.
+ * Discards and zeroes are raw_zero.c's.
  *
  * Each request takes one of DEPTH slots, preallocated; what comes beyond them waits in order. A
  * transfer that ends early is gone on with one contiguous piece first, so that the caller's iovec
  * array never has to be copied. On an O_DIRECT descriptor a request whose buffers are not aligned
  * goes through one of a few bounce buffers, piece by piece; with all of them busy it waits, too.
  */
+#include "vmm/disk/raw.h"
+
 #include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vmm/disk/disk.h"
-#include "vmm/disk/iov.h"
-
-#define RAW_BOUNCES	4
-#define RAW_BOUNCE_SIZE (64 * 1024)
-
 /* How often in a row "interrupted" or "try again" is believed before it is an error. */
 #define RAW_MAX_RETRIES 1000
-
-struct raw_slot {
-	struct ring_req ring_req; /* first: its completion leads back here */
-	struct raw_disk *raw;
-	struct disk_req *req;
-	struct raw_slot *next;	  /* of the free ones */
-	struct iov_cursor cursor; /* behind what is done */
-	uint64_t left;		  /* bytes not done yet */
-	uint64_t asked;		  /* bytes the ring was asked for */
-	struct iovec piece;	  /* what the ring was given, unless it was the caller's array */
-	uint8_t *bounce;	  /* NULL: the caller's buffers are used */
-	unsigned int retries;
-};
-
-struct raw_disk {
-	struct disk disk; /* first */
-	int fd;
-	bool direct;
-	struct ring *ring;
-	unsigned int outstanding; /* submitted, done() not called */
-
-	struct raw_slot *slots;
-	struct raw_slot *free_slots;
-	struct disk_req *waiting; /* linked by priv, oldest first */
-	struct disk_req *waiting_last;
-
-	uint8_t *bounce_memory; /* NULL unless DIRECT */
-	uint8_t *free_bounces
-		[RAW_BOUNCES]; /* a stack: the last used is the next used, and in cache */
-	unsigned int free_bounce_count;
-};
 
 /* ---- ends of a request ---- */
 
@@ -81,8 +45,12 @@ static int raw_issue(struct raw_slot *slot)
 	struct iov_cursor *cursor = &slot->cursor;
 	struct iov_cursor ahead = *cursor;
 
-	if (rr->op == RING_FSYNC_DATA)
+	if (slot->req->op == DISK_FLUSH)
 		return ring_submit(slot->raw->ring, rr);
+	if (raw_is_zeroing(slot->req)) {
+		raw_zero_prepare(slot);
+		return ring_submit(slot->raw->ring, rr);
+	}
 	rr->offset = slot->req->offset + slot->req->length - slot->left;
 	if (slot->bounce) {
 		slot->asked = slot->left < RAW_BOUNCE_SIZE ? slot->left : RAW_BOUNCE_SIZE;
@@ -137,9 +105,11 @@ static int raw_result(struct raw_slot *slot, int64_t result)
 		slot->retries++;
 		return 1;
 	}
+	if (raw_is_zeroing(slot->req))
+		return raw_zero_result(slot, result);
 	if (result < 0)
 		return (int)result;
-	if (slot->ring_req.op == RING_FSYNC_DATA)
+	if (slot->req->op == DISK_FLUSH)
 		return 0;
 	if ((uint64_t)result > slot->asked)
 		return -EIO;
@@ -171,7 +141,7 @@ static bool raw_needs_bounce(const struct raw_disk *raw, const struct disk_req *
 	uintptr_t mask = raw->disk.logical_block - 1, bits = 0;
 	unsigned int i;
 
-	if (!raw->direct || req->op == DISK_FLUSH)
+	if (!raw->direct || (req->op != DISK_READ && req->op != DISK_WRITE))
 		return false;
 	for (i = 0; i < req->iov_count; i++)
 		bits |= (uintptr_t)req->iov[i].iov_base | req->iov[i].iov_len;
@@ -182,14 +152,18 @@ static bool raw_needs_bounce(const struct raw_disk *raw, const struct disk_req *
 static void raw_begin(struct raw_disk *raw, struct disk_req *req, bool bounce)
 {
 	static const enum ring_op ops[] = {
-		[DISK_READ] = RING_READV,
-		[DISK_WRITE] = RING_WRITEV,
-		[DISK_FLUSH] = RING_FSYNC_DATA,
+		[DISK_READ] = RING_READV,	[DISK_WRITE] = RING_WRITEV,
+		[DISK_FLUSH] = RING_FSYNC_DATA, [DISK_DISCARD] = RING_DISCARD,
+		[DISK_ZERO] = RING_FALLOCATE,	[DISK_ZERO_UNMAP] = RING_FALLOCATE,
 	};
 	struct raw_slot *slot = raw->free_slots;
-	int rc;
+	int rc = 0;
 
-	raw->free_slots = slot->next;
+	if (slot)
+		raw->free_slots = slot->next;
+	else
+		slot = &raw->slots[raw->slots_used++];
+	slot->raw = raw;
 	slot->req = req;
 	slot->retries = 0;
 	slot->left = req->length;
@@ -203,7 +177,10 @@ static void raw_begin(struct raw_disk *raw, struct disk_req *req, bool bounce)
 	 * A flush needs no ordering against transfers in flight: it covers those whose done() was
 	 * called, and done() is called after the kernel completed them.
 	 */
-	rc = raw_issue(slot);
+	if (raw_is_zeroing(req))
+		rc = raw_zero_begin(slot);
+	if (!rc)
+		rc = raw_issue(slot);
 	if (rc)
 		raw_finish(slot, rc);
 }
@@ -213,7 +190,7 @@ static void raw_run_waiting(struct raw_disk *raw)
 	struct disk_req *req;
 	bool bounce;
 
-	while ((req = raw->waiting) && raw->free_slots) {
+	while ((req = raw->waiting) && (raw->free_slots || raw->slots_used < raw->depth)) {
 		bounce = raw_needs_bounce(raw, req);
 		if (bounce && !raw->free_bounce_count)
 			return;
@@ -230,17 +207,18 @@ static int raw_check(const struct raw_disk *raw, const struct disk_req *req)
 
 	if (req->op == DISK_FLUSH)
 		return raw->disk.read_only ? 0 : 1;
-	if (req->op == DISK_WRITE && raw->disk.read_only)
+	if (req->op != DISK_READ && raw->disk.read_only)
 		return -EROFS;
 	if (req->iov_count > DISK_MAX_IOV)
 		return -EINVAL;
 	for (i = 0; i < req->iov_count; i++)
 		sum += req->iov[i].iov_len;
-	if (sum != req->length)
+	if (raw_is_zeroing(req) ? req->iov_count != 0 : sum != req->length)
 		return -EINVAL;
 	if (__builtin_add_overflow(req->offset, req->length, &end) || end > raw->disk.size)
 		return -EINVAL;
-	if (raw->direct && (req->offset | req->length) & (raw->disk.logical_block - 1))
+	if ((raw->direct || raw->is_block_device) &&
+	    (req->offset | req->length) & (raw->disk.logical_block - 1))
 		return -EINVAL;
 	return req->length ? 1 : 0;
 }
@@ -280,6 +258,7 @@ static void raw_destroy(struct disk *disk)
 
 	if (raw->bounce_memory)
 		munmap(raw->bounce_memory, RAW_BOUNCES * RAW_BOUNCE_SIZE);
+	raw_zero_free(raw);
 	close(raw->fd);
 	free(raw->slots);
 	free(raw);
@@ -315,11 +294,7 @@ static int raw_allocate(struct raw_disk *raw, unsigned int depth)
 	raw->slots = calloc(depth, sizeof(*raw->slots));
 	if (!raw->slots)
 		return -ENOMEM;
-	for (i = depth; i-- > 0;) {
-		raw->slots[i].raw = raw;
-		raw->slots[i].next = raw->free_slots;
-		raw->free_slots = &raw->slots[i];
-	}
+	raw->depth = depth;
 	if (!raw->direct)
 		return 0;
 	/* Page-aligned, and costs nothing until a request needs it. */
@@ -359,7 +334,10 @@ int disk_open_raw(int fd, const struct vmm_disk *info, struct ring *ring, unsign
 	raw->disk.serial[sizeof(raw->disk.serial) - 1] = '\0';
 	raw->fd = fd;
 	raw->direct = info->direct;
+	raw->is_block_device = info->is_block_device;
 	raw->ring = ring;
+	raw->disk.physical_block = info->physical_block;
+	raw->disk.discard_block = raw_discard_block(raw, info);
 	rc = raw_allocate(raw, depth);
 	if (rc) {
 		raw_destroy(&raw->disk);
