@@ -122,6 +122,20 @@ static void session_idle(struct session *s, int ms)
 		session_read(s, 10);
 }
 
+/* Reads until nothing has come for a quarter of a second; a running VM's clock ticks once a second. */
+static void session_settle(struct session *s)
+{
+	uint64_t end = loop_now_ms() + 5000, quiet = loop_now_ms();
+	size_t seen = s->raw_len;
+
+	while (loop_now_ms() < end && loop_now_ms() - quiet < 250) {
+		session_read(s, 10);
+		if (s->raw_len != seen)
+			quiet = loop_now_ms();
+		seen = s->raw_len;
+	}
+}
+
 static uint32_t session_char(const struct session *s, int row, int col)
 {
 	VTermScreenCell cell;
