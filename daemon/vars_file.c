@@ -270,6 +270,21 @@ static int write_new(int dir, const char *name, const struct vars_file *vars, co
 	return fd;
 }
 
+/* Two VMs may have started while there was no file; the one that saves first has it. */
+static bool belongs_to_another(const struct vars_file *vars)
+{
+	int fd, rc;
+
+	if (vars->lock >= 0)
+		return false;
+	fd = open(vars->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	rc = lock_file(fd, true);
+	close(fd);
+	return rc < 0;
+}
+
 /* Replaces the file: new one written and synced, renamed over the old, directory synced. */
 static int replace_file(struct vars_file *vars, const uint8_t *store)
 {
@@ -279,6 +294,10 @@ static int replace_file(struct vars_file *vars, const uint8_t *store)
 
 	if (dir < 0)
 		return -errno;
+	if (belongs_to_another(vars)) {
+		close(dir);
+		return -EBUSY;
+	}
 	snprintf(temp, sizeof(temp), ".%.*s.new", NAME_MAX - 8, name);
 	fd = write_new(dir, temp, vars, store);
 	if (fd < 0) {
@@ -319,7 +338,10 @@ int vars_file_save(struct vars_file *vars, int memory, enum vars_half half, stru
 				 "valid store in memory. %s still holds the last good one.", vars->path);
 	} else if (memcmp(copy, vars->store, VARSTORE_SIZE) != 0) {
 		rc = replace_file(vars, copy);
-		if (rc < 0)
+		if (rc == -EBUSY)
+			rc = vmb_err_set(err, EBUSY, "The UEFI variables were not saved: another running "
+					 "virtual machine uses %s. Give each its own file.", vars->path);
+		else if (rc < 0)
 			rc = vmb_err_set(err, -rc, "The UEFI variables were not saved: %s: %s. The old "
 					 "file is kept.", vars->path, strerror(-rc));
 		else

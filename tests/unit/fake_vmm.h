@@ -116,10 +116,10 @@ static inline void fake_report(const struct fake_vmm *v)
 	snprintf(seals, sizeof(seals), "%d", fcntl(v->fds[VMM_FD_FIRMWARE], F_GET_SEALS));
 	n = snprintf(line, sizeof(line),
 		     "fds=%u cpus=%u memory=%llu disks=%u firmware=%lld elf=%d seals=%s sid=%d "
-		     "fd4=%d stdin=%d\n",
+		     "inherited=%d stdin=%d\n",
 		     v->fd_count, v->start.cpus, (unsigned long long)v->start.memory,
 		     v->start.disk_count, (long long)st.st_size, memcmp(first, "\177ELF", 4) == 0,
-		     seals, getsid(0) == getpid(), getenv("FAKE_FD4") != NULL,
+		     seals, getsid(0) == getpid(), getenv("FAKE_INHERITED") != NULL,
 		     read(STDIN_FILENO, first, 1) == 0);
 	fake_print(v, line, (size_t)n);
 }
@@ -197,6 +197,9 @@ static inline void fake_behave(const struct fake_vmm *v, const char *how)
 		_exit(3);
 	} else if (strcmp(how, "echo") == 0) {
 		fake_echo(v);
+	} else if (strcmp(how, "vars-echo") == 0) {
+		fake_set_vars(v, 0, FAKE_SPARE, 0x55);
+		fake_echo(v);
 	}
 	fake_exit(VMM_EXIT_POWER_OFF, "The guest switched itself off.");
 }
@@ -207,14 +210,16 @@ static inline int fake_vmm_main(void)
 	const char *how = getenv("FAKE_VMM");
 	struct fake_vmm v = {.fd_count = 0};
 	uint32_t type;
-	int n = proto_recv(VMM_CONTROL_FD, &type, &v.start, sizeof(v.start), v.fds,
-			   VMM_FD_DISKS + VM_MAX_DISKS, &v.fd_count);
+	int n;
 
+	/* Nothing but the control socket may have been inherited. */
+	for (int fd = VMM_CONTROL_FD + 1; fd < 1024; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			setenv("FAKE_INHERITED", "1", 1);
+	n = proto_recv(VMM_CONTROL_FD, &type, &v.start, sizeof(v.start), v.fds,
+		       VMM_FD_DISKS + VM_MAX_DISKS, &v.fd_count);
 	if (n != (int)sizeof(v.start) || type != VMM_START || v.start.version != VMM_PROTO_VERSION)
 		return 99;
-	/* Received descriptors begin at 4; one that was inherited would push them up. */
-	if (v.fds[0] != VMM_CONTROL_FD + 1)
-		setenv("FAKE_FD4", "1", 1);
 	fake_tell(VMM_STARTED);
 	fake_behave(&v, how ? how : "");
 	return 0;

@@ -163,6 +163,14 @@ static void wait_end(struct run *r)
 	assert_true(r->ended);
 }
 
+static void run_for(struct run *r, uint64_t msec)
+{
+	struct loop_timer *timer;
+
+	assert_int_equal(loop_add_timer(r->loop, msec, too_slow, r, &timer), 0);
+	loop_run(r->loop);
+}
+
 /* Starts a VM that is to end by itself. */
 static void run(struct run *r, const char *how)
 {
@@ -253,7 +261,7 @@ static void a_vmm_gets_what_it_needs_and_nothing_else(void **state)
 	assert_non_null(strstr(r->console, "elf=1"));
 	/* shrink, grow, write and further seals are all refused */
 	assert_non_null(strstr(r->console, "seals=15"));
-	assert_non_null(strstr(r->console, "sid=1 fd4=0 stdin=1"));
+	assert_non_null(strstr(r->console, "sid=1 inherited=0 stdin=1"));
 	assert_string_equal(r->warning, "");
 	assert_int_equal(count_fds(), before);
 }
@@ -420,12 +428,8 @@ static void destroying_a_running_launch_saves_too(void **state)
 	start(r, "vars-changed");
 	r->stop_at = NULL;
 	/* Let it get going: until VMM_VARS_CHANGED was acted upon. */
-	while (access(r->config.vars_path, F_OK) < 0) {
-		struct loop_timer *timer;
-
-		loop_add_timer(r->loop, 20, too_slow, r, &timer);
-		loop_run(r->loop);
-	}
+	while (access(r->config.vars_path, F_OK) < 0)
+		run_for(r, 20);
 	launch_destroy(r->launch);
 	r->launch = NULL;
 	/* The live half, an empty store, is what is saved last. */
@@ -528,6 +532,29 @@ static void a_variable_file_serves_one_vm_at_a_time(void **state)
 	refused(r, EBUSY, "another running virtual machine");
 	launch_destroy(first);
 	run(r, "");
+}
+
+/*
+ * Two that were started while there was no file: the first to save has it, and keeps it although it
+ * is a new file with each save.
+ */
+static void saving_makes_the_variable_file_ours(void **state)
+{
+	struct run *r = *state;
+	struct launch *first;
+
+	set_vars(r, "vars.fd");
+	start(r, "vars-changed");
+	first = r->launch;
+	start(r, "vars-echo");
+	while (access(r->config.vars_path, F_OK) < 0)
+		run_for(r, 20);
+	launch_stop(r->launch);
+	wait_end(r);
+	assert_non_null(strstr(r->warning, "another running virtual machine"));
+	assert_int_equal(read_spare(r->config.vars_path), 0x44);
+	refused(r, EBUSY, "another running virtual machine");
+	launch_destroy(first);
 }
 
 static void a_place_that_cannot_keep_variables_is_told(void **state)
@@ -713,6 +740,7 @@ int main(int argc, char **argv)
 		TEST(damaged_variables_are_refused_and_kept),
 		TEST(fresh_variables_put_a_good_file_aside),
 		TEST(a_variable_file_serves_one_vm_at_a_time),
+		TEST(saving_makes_the_variable_file_ours),
 		TEST(a_place_that_cannot_keep_variables_is_told),
 		TEST(firmware_that_cannot_be_started_is_refused),
 		TEST(everything_else_is_refused_with_its_sentence),
