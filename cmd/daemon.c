@@ -69,7 +69,8 @@ static int open_log(const char *path)
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
 	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0) {
-		fprintf(stderr, "vmboot: the log %s cannot be written: %s.\n", path, strerror(errno));
+		fprintf(stderr, "vmboot: the log %s cannot be written: %s.\n", path,
+			strerror(errno));
 		return 1;
 	}
 	close(fd);

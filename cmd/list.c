@@ -35,10 +35,15 @@ static void print_device(const struct menu_device *d)
 {
 	char size[16], name[96];
 	const char *const parts[] = {
-		d->transport, d->model, d->serial,
-		d->fstype, d->label[0] ? d->label : d->part_label,
-		d->read_only ? "read-only" : "", d->removable ? "removable" : "",
-		d->use, d->note,
+		d->transport,
+		d->model,
+		d->serial,
+		d->fstype,
+		d->label[0] ? d->label : d->part_label,
+		d->read_only ? "read-only" : "",
+		d->removable ? "removable" : "",
+		d->use,
+		d->note,
 	};
 
 	snprintf(name, sizeof(name), "%s%s", d->parent[0] ? "  " : "", d->path);

@@ -16,7 +16,7 @@
 #include "storage.h"
 #include "text.h"
 
-#define CPU_SECONDS 20
+#define CPU_SECONDS  20
 #define MEMORY_BYTES (512u << 20)
 
 static void limit_self(void)
@@ -25,10 +25,8 @@ static void limit_self(void)
 		int what;
 		rlim_t most;
 	} limits[] = {
-		{RLIMIT_CPU, CPU_SECONDS},
-		{RLIMIT_CORE, 0},
-		{RLIMIT_NOFILE, 64},
-		{RLIMIT_FSIZE, STORAGE_FIRMWARE_MAX},
+		{RLIMIT_CPU, CPU_SECONDS}, {RLIMIT_CORE, 0},
+		{RLIMIT_NOFILE, 64},	   {RLIMIT_FSIZE, STORAGE_FIRMWARE_MAX},
 #ifndef __SANITIZE_ADDRESS__ /* whose shadow alone is bigger */
 		{RLIMIT_AS, MEMORY_BYTES},
 #endif

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHILD_MAX_FDS 8
+#define CHILD_MAX_FDS	 8
 #define EXIT_NOT_STARTED 127
 
 static void reset_signals(void)
@@ -86,8 +86,10 @@ int child_spawn(char *const argv[], const int *fds, unsigned int nfds, struct ch
 		rc = errno;
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
-		return vmb_err_set(err, rc, "A started process cannot be watched (pidfd_open: %s). "
-				   "Linux 5.3 or newer is needed.", strerror(rc));
+		return vmb_err_set(err, rc,
+				   "A started process cannot be watched (pidfd_open: %s). "
+				   "Linux 5.3 or newer is needed.",
+				   strerror(rc));
 	}
 	*ret_child = (struct child){.pid = pid, .pidfd = pidfd};
 	return 0;

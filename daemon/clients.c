@@ -11,10 +11,10 @@
 #include "log.h"
 #include "proto.h"
 
-#define MAX_CLIENTS    32
-#define MAX_REFUSALS   4
-#define MAX_INPUT      4096
-#define CONSOLE_CHUNK  16384
+#define MAX_CLIENTS   32
+#define MAX_REFUSALS  4
+#define MAX_INPUT     4096
+#define CONSOLE_CHUNK 16384
 /* Messages that one menu may have handled in a row before the others have their turn. */
 #define MESSAGES_A_TURN 16
 
@@ -34,12 +34,12 @@ struct client {
 	struct clients *clients;
 	int sock;
 	struct loop_io *io;
-	bool greeted;	/* MENU_HELLO came */
-	bool welcomed;	/* MENU_WELCOME was sent */
+	bool greeted;  /* MENU_HELLO came */
+	bool welcomed; /* MENU_WELCOME was sent */
 	bool vm_due;
-	bool leaving;	/* goes as soon as its refusals are sent */
-	bool gone;	/* to be freed by sweep(): callers up the stack may still hold it */
-	bool console;	/* MENU_CONSOLE_OPEN */
+	bool leaving; /* goes as soon as its refusals are sent */
+	bool gone;    /* to be freed by sweep(): callers up the stack may still hold it */
+	bool console; /* MENU_CONSOLE_OPEN */
 	uint64_t console_pos;
 	struct list_state devices, firmwares;
 	struct refusal refusals[MAX_REFUSALS];
@@ -65,8 +65,12 @@ int clients_create(struct loop *loop, struct discovery *discovery, struct machin
 
 	if (!clients)
 		return -ENOMEM;
-	*clients = (struct clients){.loop = loop, .discovery = discovery, .machine = machine,
-				    .events = events, .ctx = ctx, .generation = 1};
+	*clients = (struct clients){.loop = loop,
+				    .discovery = discovery,
+				    .machine = machine,
+				    .events = events,
+				    .ctx = ctx,
+				    .generation = 1};
 	*ret_clients = clients;
 	return 0;
 }
@@ -266,7 +270,7 @@ static int send_console(struct client *c)
 /* Sends what is due until the socket is full. 0, or -errno when the client has to be dropped. */
 static int send_due(struct client *c)
 {
-	static int (*const steps[])(struct client *c) = {
+	static int (*const steps[])(struct client * c) = {
 		send_welcome, send_refusals, send_vm, send_lists, send_console,
 	};
 	int rc = 0;
@@ -311,7 +315,8 @@ static int handle_hello(struct client *c, const void *body, size_t size)
 		return -EBADMSG;
 	memcpy(&hello, body, sizeof(hello));
 	if (hello.version != MENU_PROTO_VERSION) {
-		vmb_err_set(&err, EPROTO, "This menu speaks version %u, the running daemon version %d. "
+		vmb_err_set(&err, EPROTO,
+			    "This menu speaks version %u, the running daemon version %d. "
 			    "End the daemon and start it again from the same program.",
 			    hello.version, MENU_PROTO_VERSION);
 		refuse(c, MENU_HELLO, &err);

@@ -98,8 +98,8 @@ static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
 	if (kvm >= 0)
 		close(kvm);
 	ret_welcome->host_cpus = facts.cpus_online;
-	ret_welcome->host_memory = (uint64_t)sysconf(_SC_PHYS_PAGES) *
-				   (uint64_t)sysconf(_SC_PAGESIZE);
+	ret_welcome->host_memory =
+		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	ret_welcome->host_memory_free = facts.memory_available;
 	ret_welcome->kvm_ok = d->options->kvm_ok;
 	ret_welcome->firmware_ok = d->options->firmware_ok;
@@ -184,8 +184,10 @@ static int lock_socket(struct daemon *d, struct vmb_err *err)
 		return vmb_err_set(err, errno, "The daemon cannot make %s: %s.", path,
 				   strerror(errno));
 	if (flock(d->lock, LOCK_EX | LOCK_NB) < 0)
-		return vmb_err_set(err, EADDRINUSE, "A daemon is running already on %s. `vmboot menu` "
-				   "opens a menu on it.", d->socket_path);
+		return vmb_err_set(err, EADDRINUSE,
+				   "A daemon is running already on %s. `vmboot menu` "
+				   "opens a menu on it.",
+				   d->socket_path);
 	return 0;
 }
 
@@ -220,8 +222,8 @@ static int bind_socket(struct daemon *d, struct vmb_err *err)
 	rc = bind(d->listener, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
 	if (rc < 0 || listen(d->listener, 8) < 0)
-		return vmb_err_set(err, errno, "The daemon cannot listen on %s: %s.", d->socket_path,
-				   strerror(errno));
+		return vmb_err_set(err, errno, "The daemon cannot listen on %s: %s.",
+				   d->socket_path, strerror(errno));
 	return 0;
 }
 
@@ -237,8 +239,8 @@ static int open_socket(struct daemon *d, struct vmb_err *err)
 		rc = lock_socket(d, err);
 	if (rc == 0)
 		rc = bind_socket(d, err);
-	if (rc == 0 && loop_add_io(d->loop, d->listener, POLLIN, on_connect, d,
-				   &d->listener_io) < 0)
+	if (rc == 0 &&
+	    loop_add_io(d->loop, d->listener, POLLIN, on_connect, d, &d->listener_io) < 0)
 		rc = vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
 	return rc;
 }
@@ -287,7 +289,8 @@ static int open_door(struct daemon *d, struct vmb_err *err)
 	if (d->options->client_fd < 0)
 		return open_socket(d, err);
 	rc = clients_add(d->clients, d->options->client_fd);
-	return rc < 0 ? vmb_err_set(err, -rc, "The menu that started the daemon cannot be served: %s.",
+	return rc < 0 ? vmb_err_set(err, -rc,
+				    "The menu that started the daemon cannot be served: %s.",
 				    strerror(-rc))
 		      : 0;
 }

@@ -15,10 +15,10 @@
 #include "storage.h"
 #include "text.h"
 
-#define MAX_RUNNING	8
-#define DEADLINE_MS	10000
+#define MAX_RUNNING	 8
+#define DEADLINE_MS	 10000
 #define CHANGED_DELAY_MS 30
-#define SETTLE_MS	300
+#define SETTLE_MS	 300
 
 struct firmwares {
 	unsigned int count;
@@ -160,8 +160,8 @@ static void start_probe(struct entry *entry)
 {
 	struct discovery *d = entry->discovery;
 	struct vmb_err err = {0};
-	int rc = probe_start(d->pool, probe_path(entry), d->options.deadline_ms, &probe_events, entry,
-			     &entry->probe, &err);
+	int rc = probe_start(d->pool, probe_path(entry), d->options.deadline_ms, &probe_events,
+			     entry, &entry->probe, &err);
 
 	entry->queued = false;
 	if (rc < 0)
@@ -353,8 +353,7 @@ static struct entry *reuse_entry(struct discovery *d, struct entry **old, size_t
 	return new_entry(d);
 }
 
-static void replace_entries(struct discovery *d, const struct storage_device *devices,
-			    size_t count)
+static void replace_entries(struct discovery *d, const struct storage_device *devices, size_t count)
 {
 	struct entry **old = d->entries, **entries = calloc(count + 1, sizeof(struct entry *));
 	size_t old_count = d->count, n = 0;

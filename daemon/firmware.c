@@ -42,7 +42,8 @@ int firmware_seal(int fd, const char *name, struct vmb_err *err)
 		return vmb_err_set(err, EINVAL, "Firmware %s is empty. Copy it again.", name);
 	image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (image == MAP_FAILED)
-		return vmb_err_set(err, errno, "The firmware cannot be mapped: %s.", strerror(errno));
+		return vmb_err_set(err, errno, "The firmware cannot be mapped: %s.",
+				   strerror(errno));
 	rc = pvh_check(image, (size_t)st.st_size, (uint64_t)st.st_size, NULL, &why);
 	munmap(image, (size_t)st.st_size);
 	if (rc < 0)
@@ -83,11 +84,12 @@ int firmware_reader_result(const struct vm_config *config, int control, int stat
 	int n = proto_recv(control, &type, &done, sizeof(done), NULL, 0, NULL);
 
 	if (n != (int)sizeof(done) || type != PROBE_DONE)
-		return vmb_err_set(err, EIO,
-				   "Firmware %s on %s was not read: the process that reads it %s. The disk "
-				   "may be broken.",
-				   config->firmware_path, config->firmware_device,
-				   child_describe_end(status, how, sizeof(how)));
+		return vmb_err_set(
+			err, EIO,
+			"Firmware %s on %s was not read: the process that reads it %s. The disk "
+			"may be broken.",
+			config->firmware_path, config->firmware_device,
+			child_describe_end(status, how, sizeof(how)));
 	done.text[sizeof(done.text) - 1] = '\0';
 	if (done.code != 0)
 		return vmb_err_set(err, done.code > 0 ? done.code : EIO, "%s", done.text);

@@ -38,11 +38,13 @@ static int open_log(const struct vm_config *config, int *ret_fd, struct vmb_err 
 	fd = open(config->log_path,
 		  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 	if (fd < 0)
-		return vmb_err_set(err, errno, "The log %s cannot be written: %s. Name another file.",
+		return vmb_err_set(err, errno,
+				   "The log %s cannot be written: %s. Name another file.",
 				   config->log_path, strerror(errno));
 	if (fstat(fd, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISCHR(st.st_mode))) {
 		close(fd);
-		return vmb_err_set(err, EINVAL, "The log %s is not a regular file. Name another one.",
+		return vmb_err_set(err, EINVAL,
+				   "The log %s is not a regular file. Name another one.",
 				   config->log_path);
 	}
 	*ret_fd = fd;
@@ -102,8 +104,10 @@ static int send_start(const struct launch *launch, int control, int console,
 	rc = proto_send(control, VMM_START, &start, sizeof(start), fds,
 			VMM_FD_DISKS + disks->count);
 	if (rc < 0)
-		return vmb_err_set(err, -rc, "The virtual machine's process did not take its "
-				   "configuration: %s.", strerror(-rc));
+		return vmb_err_set(err, -rc,
+				   "The virtual machine's process did not take its "
+				   "configuration: %s.",
+				   strerror(-rc));
 	return 0;
 }
 

@@ -26,7 +26,8 @@ struct launch {
 	enum launch_phase phase;
 	struct child child; /* the vmm; while reading, the probe */
 	struct vars_file vars;
-	int kvm, firmware, variables; /* of the vmm to be, and the variables for as long as it lives */
+	int kvm, firmware,
+		variables; /* of the vmm to be, and the variables for as long as it lives */
 	int control, console, log;
 	struct loop_io *child_io, *control_io, *console_io;
 	struct loop_timer *kill_timer;

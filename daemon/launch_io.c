@@ -138,7 +138,8 @@ static void on_bad_message(struct launch *launch)
 {
 	struct vmm_exited bad = {.reason = VMM_EXIT_ERROR};
 
-	snprintf(bad.text, sizeof(bad.text), "The virtual machine's process sent a message that makes "
+	snprintf(bad.text, sizeof(bad.text),
+		 "The virtual machine's process sent a message that makes "
 		 "no sense and was ended; its guest may have attacked it.");
 	loop_remove_io(launch->control_io);
 	launch->control_io = NULL;

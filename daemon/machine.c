@@ -97,8 +97,8 @@ static void on_console(void *ctx, const uint8_t *buf, size_t n)
 
 	for (size_t done = 0; done < n;) {
 		size_t at = m->output_end % MACHINE_REPLAY_SIZE;
-		size_t part = MACHINE_REPLAY_SIZE - at < n - done ? MACHINE_REPLAY_SIZE - at
-								  : n - done;
+		size_t part =
+			MACHINE_REPLAY_SIZE - at < n - done ? MACHINE_REPLAY_SIZE - at : n - done;
 
 		memcpy(m->replay + at, buf + done, part);
 		m->output_end += part;
@@ -245,7 +245,8 @@ int machine_start(struct machine *m, const struct vm_config *config, struct vmb_
 	int rc;
 
 	if (m->launch)
-		return vmb_err_set(err, EBUSY, "A virtual machine is running already. End it first.");
+		return vmb_err_set(err, EBUSY,
+				   "A virtual machine is running already. End it first.");
 	rc = vm_config_check(&checked, err);
 	if (rc < 0)
 		return rc;

@@ -191,8 +191,7 @@ static int watch(struct probe *probe)
 		rc = loop_add_io(loop, probe->child.pidfd, POLLIN, on_child, probe,
 				 &probe->child_io);
 	if (rc == 0)
-		rc = loop_add_timer(loop, probe->deadline_ms, on_deadline, probe,
-				    &probe->deadline);
+		rc = loop_add_timer(loop, probe->deadline_ms, on_deadline, probe, &probe->deadline);
 	return rc;
 }
 
@@ -224,8 +223,12 @@ int probe_start(struct probe_pool *pool, const char *device, uint32_t deadline_m
 
 	if (!probe)
 		return vmb_err_set(err, ENOMEM, "Not enough memory for a probe.");
-	*probe = (struct probe){.pool = pool, .deadline_ms = deadline_ms, .events = events, .ctx = ctx,
-				.control = -1, .child = {.pidfd = -1}};
+	*probe = (struct probe){.pool = pool,
+				.deadline_ms = deadline_ms,
+				.events = events,
+				.ctx = ctx,
+				.control = -1,
+				.child = {.pidfd = -1}};
 	text_copy(probe->device, sizeof(probe->device), device ? device : "");
 	rc = spawn(probe, err);
 	if (rc < 0) {

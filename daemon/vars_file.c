@@ -84,14 +84,20 @@ static int resolve_path(struct vars_file *vars, const char *path, struct vmb_err
 				   strerror(errno));
 	name = split_path(path, dir);
 	if (!*name || lstat(path, &st) == 0)
-		return vmb_err_set(err, ENOENT, "The variables file %s is not a file. Name another "
-				   "one.", path);
+		return vmb_err_set(err, ENOENT,
+				   "The variables file %s is not a file. Name another "
+				   "one.",
+				   path);
 	if (!realpath(dir, real))
-		return vmb_err_set(err, errno, "The variables file %s cannot be kept: directory %s: "
-				   "%s. Make it, or name another file.", path, dir, strerror(errno));
+		return vmb_err_set(err, errno,
+				   "The variables file %s cannot be kept: directory %s: "
+				   "%s. Make it, or name another file.",
+				   path, dir, strerror(errno));
 	if (strlen(real) + strlen(name) + 2 > sizeof(vars->path))
-		return vmb_err_set(err, ENAMETOOLONG, "The path of the variables file %s is too "
-				   "long.", path);
+		return vmb_err_set(err, ENAMETOOLONG,
+				   "The path of the variables file %s is too "
+				   "long.",
+				   path);
 	strcpy(vars->path, real);
 	strcat(vars->path, "/");
 	strcat(vars->path, name);
@@ -125,19 +131,23 @@ static int open_locked(struct vars_file *vars, struct vmb_err *err)
 		return -ENOENT;
 	if (fd < 0) {
 		code = errno;
-		return vmb_err_set(err, code, "The variables file %s cannot be read: %s.", vars->path,
-				   strerror(code));
+		return vmb_err_set(err, code, "The variables file %s cannot be read: %s.",
+				   vars->path, strerror(code));
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
-		return vmb_err_set(err, EINVAL, "The variables file %s is not a regular file. Name "
-				   "another one.", vars->path);
+		return vmb_err_set(err, EINVAL,
+				   "The variables file %s is not a regular file. Name "
+				   "another one.",
+				   vars->path);
 	}
 	if (lock_file(fd, writable) < 0) {
 		close(fd);
-		return vmb_err_set(err, EBUSY, "The variables file %s is used by another running "
+		return vmb_err_set(err, EBUSY,
+				   "The variables file %s is used by another running "
 				   "virtual machine. Stop that one, or give this one a file of its "
-				   "own.", vars->path);
+				   "own.",
+				   vars->path);
 	}
 	vars->lock = fd;
 	return 0;
@@ -154,20 +164,22 @@ static int read_store(struct vars_file *vars, struct vmb_err *err)
 		return vmb_err_set(err, errno, "The variables file %s cannot be read: %s.",
 				   vars->path, strerror(errno));
 	if (st.st_size != VARSTORE_SIZE)
-		return vmb_err_set(err, EBADMSG,
-				   "The variables file %s has %lld bytes instead of %d: it is truncated "
-				   "or something else. It was not touched; start with fresh variables, or "
-				   "name another file.",
-				   vars->path, (long long)st.st_size, VARSTORE_SIZE);
+		return vmb_err_set(
+			err, EBADMSG,
+			"The variables file %s has %lld bytes instead of %d: it is truncated "
+			"or something else. It was not touched; start with fresh variables, or "
+			"name another file.",
+			vars->path, (long long)st.st_size, VARSTORE_SIZE);
 	rc = read_all(vars->lock, vars->store, VARSTORE_SIZE, 0);
 	if (rc < 0)
-		return vmb_err_set(err, -rc, "The variables file %s cannot be read: %s.", vars->path,
-				   strerror(-rc));
+		return vmb_err_set(err, -rc, "The variables file %s cannot be read: %s.",
+				   vars->path, strerror(-rc));
 	if (varstore_check(vars->store, VARSTORE_SIZE, &why) < 0)
-		return vmb_err_set(err, EBADMSG,
-				   "The variables file %s is damaged or not one: %s It was not touched; "
-				   "start with fresh variables, or name another file.",
-				   vars->path, why.text);
+		return vmb_err_set(
+			err, EBADMSG,
+			"The variables file %s is damaged or not one: %s It was not touched; "
+			"start with fresh variables, or name another file.",
+			vars->path, why.text);
 	return 0;
 }
 
@@ -211,13 +223,16 @@ int vars_file_set_aside(struct vars_file *vars, struct vmb_err *err)
 			snprintf(to, sizeof(to), "%s.%s", vars->path, vars->aside);
 		else
 			snprintf(to, sizeof(to), "%s.%s.%d", vars->path, vars->aside, i);
-		rc = renameat2(AT_FDCWD, vars->path, AT_FDCWD, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
+		rc = renameat2(AT_FDCWD, vars->path, AT_FDCWD, to, RENAME_NOREPLACE) < 0 ? -errno
+											 : 0;
 		if (rc != -EEXIST)
 			break;
 	}
 	if (rc < 0)
-		return vmb_err_set(err, -rc, "The old variables file %s cannot be put aside: %s. "
-				   "Remove it yourself.", vars->path, strerror(-rc));
+		return vmb_err_set(err, -rc,
+				   "The old variables file %s cannot be put aside: %s. "
+				   "Remove it yourself.",
+				   vars->path, strerror(-rc));
 	close(vars->lock);
 	vars->lock = -1;
 	vars->aside = NULL;
@@ -328,22 +343,29 @@ int vars_file_save(struct vars_file *vars, int memory, enum vars_half half, stru
 		return 0;
 	copy = malloc(VARSTORE_SIZE);
 	if (!copy)
-		return vmb_err_set(err, ENOMEM, "The UEFI variables were not saved: out of memory.");
+		return vmb_err_set(err, ENOMEM,
+				   "The UEFI variables were not saved: out of memory.");
 	/* Checked and written is the same private copy: the guest may go on writing to the memory. */
 	rc = read_all(memory, copy, VARSTORE_SIZE, half == VARS_GOOD ? VARSTORE_SIZE : 0);
 	if (rc == 0)
 		rc = varstore_check(copy, VARSTORE_SIZE, NULL);
 	if (rc < 0) {
-		rc = vmb_err_set(err, EBADMSG, "The UEFI variables were not saved: the guest left no "
-				 "valid store in memory. %s still holds the last good one.", vars->path);
+		rc = vmb_err_set(err, EBADMSG,
+				 "The UEFI variables were not saved: the guest left no "
+				 "valid store in memory. %s still holds the last good one.",
+				 vars->path);
 	} else if (memcmp(copy, vars->store, VARSTORE_SIZE) != 0) {
 		rc = replace_file(vars, copy);
 		if (rc == -EBUSY)
-			rc = vmb_err_set(err, EBUSY, "The UEFI variables were not saved: another running "
-					 "virtual machine uses %s. Give each its own file.", vars->path);
+			rc = vmb_err_set(err, EBUSY,
+					 "The UEFI variables were not saved: another running "
+					 "virtual machine uses %s. Give each its own file.",
+					 vars->path);
 		else if (rc < 0)
-			rc = vmb_err_set(err, -rc, "The UEFI variables were not saved: %s: %s. The old "
-					 "file is kept.", vars->path, strerror(-rc));
+			rc = vmb_err_set(err, -rc,
+					 "The UEFI variables were not saved: %s: %s. The old "
+					 "file is kept.",
+					 vars->path, strerror(-rc));
 		else
 			memcpy(vars->store, copy, VARSTORE_SIZE);
 	}

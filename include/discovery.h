@@ -17,8 +17,8 @@
 struct discovery;
 
 struct discovery_options {
-	const char *root;     /* "" for the running system */
-	uint32_t deadline_ms; /* for one probe; 0: 10 s */
+	const char *root;	    /* "" for the running system */
+	uint32_t deadline_ms;	    /* for one probe; 0: 10 s */
 	void (*changed)(void *ctx); /* the model changed; called at most every 30 ms */
 	void *ctx;
 };

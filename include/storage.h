@@ -33,8 +33,9 @@ struct storage_device {
 	bool removable;
 	char model[64];
 	char serial[64];
-	char transport[16]; /* nvme, sata, usb, virtio, scsi, mmc, loop, md, dm, ...; may be empty */
-	char skip[96];	    /* why nobody should look at it ("no medium"); empty: look */
+	char transport
+		[16];  /* nvme, sata, usb, virtio, scsi, mmc, loop, md, dm, ...; may be empty */
+	char skip[96]; /* why nobody should look at it ("no medium"); empty: look */
 };
 
 /*
@@ -99,7 +100,8 @@ int storage_open_disk(const struct vm_disk *disk, int *ret_fd, struct vmm_disk *
 
 /* What libblkid says of a device. Raw bytes from the disk, terminated. */
 struct storage_identity {
-	char fstype[24]; /* xfs, crypto_LUKS, ...; "gpt" or "dos" for a partitioned disk; or empty */
+	char fstype
+		[24]; /* xfs, crypto_LUKS, ...; "gpt" or "dos" for a partitioned disk; or empty */
 	char label[64];
 	char uuid[40];
 	char part_label[64];

@@ -90,8 +90,10 @@ int identify_device(int fd, const char *path, struct storage_identity *ret_ident
 	rc = identify_content(probe, &id);
 	blkid_free_probe(probe);
 	if (rc == -ENOTUNIQ)
-		vmb_err_set(err, ENOTUNIQ, "%s holds the marks of several file systems; `wipefs %s` "
-			    "lists them.", path, path);
+		vmb_err_set(err, ENOTUNIQ,
+			    "%s holds the marks of several file systems; `wipefs %s` "
+			    "lists them.",
+			    path, path);
 	*ret_identity = id;
 	return rc;
 }

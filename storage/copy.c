@@ -65,20 +65,26 @@ static int refuse(const char *path, const char *where, int code, struct vmb_err 
 	switch (code) {
 	case ENOENT:
 	case ENOTDIR:
-		return vmb_err_set(err, code, "File %s%s%s does not exist. Check the name; `vmboot list` "
-				   "shows the firmware there is.", path, on, where);
+		return vmb_err_set(err, code,
+				   "File %s%s%s does not exist. Check the name; `vmboot list` "
+				   "shows the firmware there is.",
+				   path, on, where);
 	case EISDIR:
-		return vmb_err_set(err, code, "%s%s%s is a directory, not a firmware file.", path, on,
-				   where);
+		return vmb_err_set(err, code, "%s%s%s is a directory, not a firmware file.", path,
+				   on, where);
 	case EINVAL:
 		return vmb_err_set(err, code, "%s%s%s is not a regular file.", path, on, where);
 	case EACCES:
 	case EPERM:
-		return vmb_err_set(err, code, "No permission to read %s%s%s. Run vmboot as root, or "
-				   "give your user rights on it.", path, on, where);
+		return vmb_err_set(err, code,
+				   "No permission to read %s%s%s. Run vmboot as root, or "
+				   "give your user rights on it.",
+				   path, on, where);
 	case EFBIG:
-		return vmb_err_set(err, code, "%s%s%s is bigger than %s, so it is not firmware. Name "
-				   "the right file.", path, on, where,
+		return vmb_err_set(err, code,
+				   "%s%s%s is bigger than %s, so it is not firmware. Name "
+				   "the right file.",
+				   path, on, where,
 				   text_format_size(STORAGE_FIRMWARE_MAX, most, sizeof(most)));
 	default:
 		return vmb_err_set(err, code, "%s%s%s cannot be read: %s.", path, on, where,

@@ -88,9 +88,13 @@ static enum image_kind find_kind(const struct head *head, uint64_t file_size,
 {
 	if (file_size == 0 || head->size == 0)
 		return IMAGE_EMPTY;
-	if (has(head, 0, "\x7F" "ELF", 4))
-		return pvh_check(head->bytes, head->size, file_size, NULL, pvh_err) == 0 ? IMAGE_PVH
-											 : IMAGE_ELF;
+	if (has(head, 0,
+		"\x7F"
+		"ELF",
+		4))
+		return pvh_check(head->bytes, head->size, file_size, NULL, pvh_err) == 0
+			       ? IMAGE_PVH
+			       : IMAGE_ELF;
 	if (is_vars(head, file_size))
 		return IMAGE_VARS;
 	if (is_volume(head))
@@ -121,18 +125,17 @@ const char *image_kind_name(enum image_kind kind)
 static void explain(struct image_info *info, const struct vmb_err *pvh_err)
 {
 	switch (info->kind) {
-	case IMAGE_PVH:
-		break;
+	case IMAGE_PVH: break;
 	case IMAGE_EMPTY:
 		text_copy(info->reason, sizeof(info->reason), "The file is empty. Copy it again.");
 		break;
-	case IMAGE_ELF:
-		text_copy(info->reason, sizeof(info->reason), pvh_err->text);
-		break;
+	case IMAGE_ELF: text_copy(info->reason, sizeof(info->reason), pvh_err->text); break;
 	case IMAGE_FLASH:
 		snprintf(info->reason, sizeof(info->reason),
-			 "A flash image (OVMF, or a CLOUDHV.fd older than May 2022) without a PVH entry "
-			 "point. %s", advice);
+			 "A flash image (OVMF, or a CLOUDHV.fd older than May 2022) without a PVH "
+			 "entry "
+			 "point. %s",
+			 advice);
 		break;
 	case IMAGE_VARS:
 		snprintf(info->reason, sizeof(info->reason),

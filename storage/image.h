@@ -8,11 +8,11 @@
 enum image_kind {
 	IMAGE_UNKNOWN,
 	IMAGE_EMPTY,
-	IMAGE_PVH,     /* ELF with a PVH entry point: what vmboot boots */
-	IMAGE_ELF,     /* any other ELF file */
-	IMAGE_FLASH,   /* EFI firmware volumes: OVMF for a flash chip, or CLOUDHV.fd before 2022-05 */
-	IMAGE_VARS,    /* nothing but a UEFI variable store */
-	IMAGE_LINUX,   /* bzImage */
+	IMAGE_PVH,   /* ELF with a PVH entry point: what vmboot boots */
+	IMAGE_ELF,   /* any other ELF file */
+	IMAGE_FLASH, /* EFI firmware volumes: OVMF for a flash chip, or CLOUDHV.fd before 2022-05 */
+	IMAGE_VARS,  /* nothing but a UEFI variable store */
+	IMAGE_LINUX, /* bzImage */
 	IMAGE_UEFI_APP /* PE32+ with an EFI subsystem */
 };
 

@@ -19,8 +19,7 @@
 #include "storage/sysfs.h"
 #include "text.h"
 
-static const char advice_share[] =
-	"attach it read-only (,ro) or with an overlay (,overlay)";
+static const char advice_share[] = "attach it read-only (,ro) or with an overlay (,overlay)";
 
 static bool wants_write(const struct vm_disk *disk)
 {
@@ -53,8 +52,7 @@ static int refuse_lock(const struct vm_disk *disk, struct vmb_err *err)
 	return vmb_err_set(err, EBUSY,
 			   "%s is already attached to a virtual machine (this one or another), or "
 			   "locked by another program. Stop that one%s.",
-			   disk->path,
-			   wants_write(disk) ? ", or attach it read-only in both" : "");
+			   disk->path, wants_write(disk) ? ", or attach it read-only in both" : "");
 }
 
 /* Has somebody the lock for writing? Tells another vmboot from the host's own uses. */
@@ -77,10 +75,11 @@ static int refuse_open(const struct vm_disk *disk, bool block, int code, struct 
 	case EBUSY:
 		if (is_locked(disk->path))
 			return refuse_lock(disk, err);
-		return vmb_err_set(err, EBUSY,
-				   "%s is in use by this system (mounted, part of a RAID or a volume "
-				   "group, or opened exclusively by a program). Free it, or %s.",
-				   disk->path, advice_share);
+		return vmb_err_set(
+			err, EBUSY,
+			"%s is in use by this system (mounted, part of a RAID or a volume "
+			"group, or opened exclusively by a program). Free it, or %s.",
+			disk->path, advice_share);
 	case EACCES:
 	case EPERM:
 		return vmb_err_set(err, code,
@@ -98,8 +97,10 @@ static int refuse_open(const struct vm_disk *disk, bool block, int code, struct 
 				   disk->path);
 	case ENXIO:
 	case ENODEV:
-		return vmb_err_set(err, code, "%s has no device behind it. `vmboot list` shows the "
-				   "disks there are.", disk->path);
+		return vmb_err_set(err, code,
+				   "%s has no device behind it. `vmboot list` shows the "
+				   "disks there are.",
+				   disk->path);
 	default:
 		return vmb_err_set(err, code, "%s cannot be opened: %s.", disk->path,
 				   strerror(code));
@@ -113,10 +114,11 @@ static int look_at_path(const struct vm_disk *disk, struct stat *ret_st, struct 
 		int code = errno;
 
 		if (code == ENOENT || code == ENOTDIR)
-			return vmb_err_set(err, code,
-					   "Disk %s does not exist. Check the name; `vmboot list` shows "
-					   "the disks there are.",
-					   disk->path);
+			return vmb_err_set(
+				err, code,
+				"Disk %s does not exist. Check the name; `vmboot list` shows "
+				"the disks there are.",
+				disk->path);
 		return refuse_open(disk, false, code, err);
 	}
 	if (S_ISDIR(ret_st->st_mode))
@@ -230,11 +232,12 @@ static int check_file(const struct vm_disk *disk, const struct stat *st, struct 
 				   "with `truncate -s 8G FILE`.",
 				   disk->path);
 	if (info->size % 512 != 0)
-		return vmb_err_set(err, EINVAL,
-				   "%s has %llu bytes, which is not a multiple of 512: it was probably "
-				   "cut short. Copy it again, or fill it up with "
-				   "`truncate -s %%512 FILE`.",
-				   disk->path, (unsigned long long)info->size);
+		return vmb_err_set(
+			err, EINVAL,
+			"%s has %llu bytes, which is not a multiple of 512: it was probably "
+			"cut short. Copy it again, or fill it up with "
+			"`truncate -s %%512 FILE`.",
+			disk->path, (unsigned long long)info->size);
 	return 0;
 }
 

@@ -94,14 +94,15 @@ static int refuse(const char *device, const char *fstype, int code, const char *
 		return vmb_err_set(err, EPERM, "Only root can look into the file system on %s.",
 				   device);
 	case ENODEV:
-		return vmb_err_set(err, ENODEV,
-				   "This kernel cannot read %s, so files on %s are not found; the disk "
-				   "itself can be attached.",
-				   fstype, device);
+		return vmb_err_set(
+			err, ENODEV,
+			"This kernel cannot read %s, so files on %s are not found; the disk "
+			"itself can be attached.",
+			fstype, device);
 	case EBUSY:
-		return vmb_err_set(err, EBUSY, "%s is held by something else at the moment.", device);
-	case EIO:
-		return vmb_err_set(err, EIO, "%s cannot be read (I/O error)%s.", device, message);
+		return vmb_err_set(err, EBUSY, "%s is held by something else at the moment.",
+				   device);
+	case EIO: return vmb_err_set(err, EIO, "%s cannot be read (I/O error)%s.", device, message);
 	default:
 		return vmb_err_set(err, code, "The %s on %s cannot be read: %s%s.", fstype, device,
 				   strerror(code), message);

@@ -31,13 +31,12 @@ static int open_device(const char *path, int *ret_fd, struct stat *ret_st, struc
 	switch (code) {
 	case EACCES:
 	case EPERM:
-		return vmb_err_set(err, code, geteuid() == 0
-				   ? "The system does not let even root read %s."
-				   : "No permission to read %s. Run vmboot as root.", path);
-	case ENOMEDIUM:
-		return vmb_err_set(err, code, "%s has no medium inside.", path);
-	default:
-		return vmb_err_set(err, code, "%s cannot be opened: %s.", path, strerror(code));
+		return vmb_err_set(err, code,
+				   geteuid() == 0 ? "The system does not let even root read %s."
+						  : "No permission to read %s. Run vmboot as root.",
+				   path);
+	case ENOMEDIUM: return vmb_err_set(err, code, "%s has no medium inside.", path);
+	default: return vmb_err_set(err, code, "%s cannot be opened: %s.", path, strerror(code));
 	}
 }
 
@@ -132,7 +131,8 @@ static int open_file_system(const char *device, int *ret_root, struct vmb_err *e
 		close(fd);
 		rc = open_mount_point(point, ret_root);
 		return rc == 0 ? 0
-			       : vmb_err_set(err, -rc, "%s, where %s is mounted, cannot be opened: %s.",
+			       : vmb_err_set(err, -rc,
+					     "%s, where %s is mounted, cannot be opened: %s.",
 					     point, device, strerror(-rc));
 	}
 	rc = identify_device(fd, device, &identity, err);
@@ -140,8 +140,10 @@ static int open_file_system(const char *device, int *ret_root, struct vmb_err *e
 	if (rc < 0)
 		return rc;
 	if (!identity.fstype[0])
-		return vmb_err_set(err, ENODEV, "%s holds no file system, so no firmware can be read from "
-				   "it.", device);
+		return vmb_err_set(err, ENODEV,
+				   "%s holds no file system, so no firmware can be read from "
+				   "it.",
+				   device);
 	return mount_open(device, identity.fstype, ret_root, err);
 }
 

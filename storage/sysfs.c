@@ -50,8 +50,7 @@ static int read_path(const char *path, char *buf, size_t size)
 	return 0;
 }
 
-static int device_path(const char *root, const char *name, const char *attr, char *buf,
-		       size_t size)
+static int device_path(const char *root, const char *name, const char *attr, char *buf, size_t size)
 {
 	int n = snprintf(buf, size, "%s/sys/class/block/%s%s%s", root, name, *attr ? "/" : "",
 			 attr);
@@ -165,14 +164,14 @@ static void guess_transport(const char *real, struct storage_device *d)
 	static const struct {
 		const char *in_path, *transport;
 	} paths[] = {
-		{"/nvme", "nvme"}, {"/usb", "usb"},   {"/ata", "sata"},
+		{"/nvme", "nvme"}, {"/usb", "usb"},	  {"/ata", "sata"},
 		{"/mmc", "mmc"},   {"/virtio", "virtio"}, {"/host", "scsi"},
 	};
 	static const struct {
 		const char *prefix, *transport;
 	} names[] = {
-		{"loop", "loop"}, {"dm-", "dm"}, {"md", "md"},	   {"nbd", "nbd"},
-		{"zram", "ram"},  {"rbd", "rbd"}, {"pmem", "pmem"}, {"nvme", "nvme"},
+		{"loop", "loop"}, {"dm-", "dm"},    {"md", "md"},      {"nbd", "nbd"},
+		{"zram", "ram"},  {"rbd", "rbd"},   {"pmem", "pmem"},  {"nvme", "nvme"},
 		{"xvd", "xen"},	  {"vd", "virtio"}, {"mmcblk", "mmc"},
 	};
 
@@ -321,8 +320,7 @@ int sysfs_describe(const char *root, const char *name, struct storage_device *re
 	d.dev = read_dev(root, name);
 	if (__builtin_mul_overflow(sysfs_read_uint(root, name, "size", 0), 512, &d.size))
 		d.size = 0;
-	d.logical_block =
-		(uint32_t)sysfs_read_uint(root, disk, "queue/logical_block_size", 512);
+	d.logical_block = (uint32_t)sysfs_read_uint(root, disk, "queue/logical_block_size", 512);
 	d.read_only = sysfs_read_uint(root, name, "ro", 0) != 0;
 	d.removable = sysfs_read_uint(root, disk, "removable", 0) != 0;
 	guess_transport(real, &d);
@@ -375,9 +373,10 @@ static bool is_hidden(const struct storage_device *d)
 {
 	if (strncmp(d->name, "ram", 3) == 0)
 		return true;
-	return d->size == 0 && (strncmp(d->name, "loop", 4) == 0 ||
-				strncmp(d->name, "nbd", 3) == 0 || strncmp(d->name, "zram", 4) == 0 ||
-				strncmp(d->name, "md", 2) == 0 || strncmp(d->name, "dm-", 3) == 0);
+	return d->size == 0 &&
+	       (strncmp(d->name, "loop", 4) == 0 || strncmp(d->name, "nbd", 3) == 0 ||
+		strncmp(d->name, "zram", 4) == 0 || strncmp(d->name, "md", 2) == 0 ||
+		strncmp(d->name, "dm-", 3) == 0);
 }
 
 struct list {

@@ -32,7 +32,9 @@ static inline void fake_firmware(const char *path)
 		Elf64_Nhdr nh;
 		char name[4];
 		uint32_t entry;
-	} im = {.nh = {.n_namesz = 4, .n_descsz = 4, .n_type = 18}, .name = "Xen", .entry = 0x100010};
+	} im = {.nh = {.n_namesz = 4, .n_descsz = 4, .n_type = 18},
+		.name = "Xen",
+		.entry = 0x100010};
 	FILE *f = fopen(path, "we");
 
 	memcpy(im.eh.e_ident, ELFMAG, SELFMAG);
@@ -42,7 +44,9 @@ static inline void fake_firmware(const char *path)
 	im.eh.e_phoff = sizeof(im.eh);
 	im.eh.e_phentsize = sizeof(Elf64_Phdr);
 	im.eh.e_phnum = 2;
-	im.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD, .p_paddr = 0x100000, .p_filesz = sizeof(im),
+	im.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD,
+				.p_paddr = 0x100000,
+				.p_filesz = sizeof(im),
 				.p_memsz = sizeof(im)};
 	im.ph[1] = (Elf64_Phdr){.p_type = PT_NOTE,
 				.p_offset = (Elf64_Off)((char *)&im.nh - (char *)&im),
@@ -140,7 +144,8 @@ static inline void fake_echo(const struct fake_vmm *v)
 			continue;
 		switch (fake_wait()) {
 		case VMM_RESET: fake_tell(VMM_WAS_RESET); break;
-		case VMM_POWER_BUTTON: fake_exit(VMM_EXIT_POWER_OFF, "The power button was pressed.");
+		case VMM_POWER_BUTTON:
+			fake_exit(VMM_EXIT_POWER_OFF, "The power button was pressed.");
 		default: fake_exit(VMM_EXIT_STOPPED, "Stopped.");
 		}
 	}

@@ -38,12 +38,12 @@ static inline bool have_tool(const char *name)
 	return sh("PATH=$PATH:/usr/sbin:/sbin; command -v %s >/dev/null", name);
 }
 
-#define NEED_TOOL(name)                                                                            \
-	do {                                                                                       \
-		if (!have_tool(name)) {                                                            \
-			print_message("skipped: %s is not installed\n", name);                     \
-			skip();                                                                    \
-		}                                                                                  \
+#define NEED_TOOL(name)                                                        \
+	do {                                                                   \
+		if (!have_tool(name)) {                                        \
+			print_message("skipped: %s is not installed\n", name); \
+			skip();                                                \
+		}                                                              \
 	} while (0)
 
 static inline int scratch_setup(void **state)
@@ -128,13 +128,13 @@ static inline const char *attach_loop(struct scratch *s, const char *image, cons
 	return device;
 }
 
-#define NEED_LOOP(device)                                                                          \
-	do {                                                                                       \
-		if (!(device)) {                                                                   \
-			print_message("skipped: no loop device (needs root and losetup)\n");       \
-			skip();                                                                    \
-			return; /* not reached, but the compiler does not know */                  \
-		}                                                                                  \
+#define NEED_LOOP(device)                                                                    \
+	do {                                                                                 \
+		if (!(device)) {                                                             \
+			print_message("skipped: no loop device (needs root and losetup)\n"); \
+			skip();                                                              \
+			return; /* not reached, but the compiler does not know */            \
+		}                                                                            \
 	} while (0)
 
 #endif

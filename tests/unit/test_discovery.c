@@ -51,8 +51,8 @@ static void count_self(void)
 {
 	const char *dir = getenv("PROBE_DIR");
 
-	sh("touch %s/run.$$; ls %s | grep -c '^run' >> %s/counts; sleep 0.1; rm -f %s/run.$$", dir, dir,
-	   dir, dir);
+	sh("touch %s/run.$$; ls %s | grep -c '^run' >> %s/counts; sleep 0.1; rm -f %s/run.$$", dir,
+	   dir, dir, dir);
 }
 
 static int fake_probe(int argc, char **argv)
@@ -70,7 +70,8 @@ static int fake_probe(int argc, char **argv)
 	} else if (strcmp(how, "fail") == 0) {
 		send_done(EIO, "/dev/fail cannot be read: I/O error at its first block.");
 	} else if (strcmp(how, "hostile") == 0) {
-		send_identity("x\033[2Jfs", "\033]0;owned\007\xff\xc2\x9b" "31m");
+		send_identity("x\033[2Jfs", "\033]0;owned\007\xff\xc2\x9b"
+					    "31m");
 		send_firmware("/boot/\033[2J.fd");
 		send_firmware("/boot/fine.fd");
 		send_done(0, "note \033[31m");
@@ -371,7 +372,9 @@ static void what_a_disk_says_is_safe_on_a_terminal(void **state)
 	snprintf(path, sizeof(path), "sys/class/block/hostile/device/model");
 	put(f, path, "evil\033[31m\007");
 	snprintf(path, sizeof(path), "sys/class/block/hostile/device/serial");
-	put(f, path, "\x9b" "2J");
+	put(f, path,
+	    "\x9b"
+	    "2J");
 	discover(f);
 	wait_until(f, is_finished);
 	d = device(f, "hostile");

@@ -138,8 +138,10 @@ static void no_content_does_harm(void **state)
 				struct image_info info;
 
 				memset(head, fills[f], sizeof(head));
-				memcpy(head + (m == 2 ? 0x28 : m == 3 ? 0x202 : 0), magics[m],
-				       strlen(magics[m]));
+				memcpy(head + (m == 2	? 0x28
+					       : m == 3 ? 0x202
+							: 0),
+				       magics[m], strlen(magics[m]));
 				memcpy(head + 0x1FE, "\x55\xAA", 2);
 				/* an allocation of the exact size, so that reading beyond it shows */
 				if (n > 0)

@@ -39,7 +39,7 @@ struct run {
 	int started, resets, input_ready;
 	char *console;
 	size_t console_len;
-	const char *stop_at;	     /* launch_stop() when the console shows this */
+	const char *stop_at; /* launch_stop() when the console shows this */
 	void (*on_started)(struct run *r);
 };
 
@@ -387,9 +387,9 @@ static void variables_are_written_at_every_end(void **state)
 		uint8_t expected;
 		const char *warning; /* a part of it, or NULL */
 	} ends[] = {
-		{"vars-live", 0x11, NULL},	/* orderly: the live half */
-		{"die", 0x22, NULL},		/* SIGKILL: the live half all the same */
-		{"die-bad-live", 0x33, NULL},	/* the last good one */
+		{"vars-live", 0x11, NULL},	     /* orderly: the live half */
+		{"die", 0x22, NULL},		     /* SIGKILL: the live half all the same */
+		{"die-bad-live", 0x33, NULL},	     /* the last good one */
 		{"die-bad-both", 0x99, "not saved"}, /* the file as it was */
 	};
 	struct run *r = *state;
@@ -570,8 +570,8 @@ static void a_place_that_cannot_keep_variables_is_told(void **state)
 	if (geteuid() != 0)
 		return;
 	set_vars(r, "ro/vars.fd");
-	assert_true(sh("mkdir %s/ro && mount -t tmpfs none %s/ro", r->scratch->dir,
-		       r->scratch->dir));
+	assert_true(
+		sh("mkdir %s/ro && mount -t tmpfs none %s/ro", r->scratch->dir, r->scratch->dir));
 	write_store(r->config.vars_path, 0x99);
 	assert_true(sh("mount -o remount,ro %s/ro", r->scratch->dir));
 	run(r, "vars-live");
@@ -651,7 +651,8 @@ static const char *disk_with_firmware(struct run *r)
 	    mount(loop, point, "ext4", 0, NULL) < 0)
 		return NULL;
 	/* An absolute link: inside its own file system it leads to the right place. */
-	sh("mkdir %s/boot && cp %s %s/boot/FW && ln -s /boot/FW %s/link && ln -s /etc/passwd %s/out",
+	sh("mkdir %s/boot && cp %s %s/boot/FW && ln -s /boot/FW %s/link && ln -s /etc/passwd "
+	   "%s/out",
 	   point, r->config.firmware_path, point, point, point);
 	umount(point);
 	text_copy(r->config.firmware_device, sizeof(r->config.firmware_device), loop);

@@ -125,7 +125,7 @@ static void two_vms_share_a_disk_only_for_reading(const char *path)
 		enum mode first, second;
 		bool ok;
 	} matrix[] = {
-		{RW, RW, false},      {RW, RO, false},     {RW, OVERLAY, false},
+		{RW, RW, false},      {RW, RO, false},	   {RW, OVERLAY, false},
 		{RO, RW, false},      {RO, RO, true},	   {RO, OVERLAY, true},
 		{OVERLAY, RW, false}, {OVERLAY, RO, true}, {OVERLAY, OVERLAY, true},
 	};
@@ -175,7 +175,8 @@ static void a_lock_of_another_program_counts(void **state)
 static void the_lock_covers_growth(void **state)
 {
 	struct scratch *s = *state;
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 8 << 20, .l_len = 1};
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 8 << 20, .l_len = 1};
 	struct vmb_err err;
 	char path[PATH_MAX];
 	int fd, other;

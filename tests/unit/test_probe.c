@@ -66,8 +66,8 @@ static void file_systems_are_identified(void **state)
 		const char *tool, *command, *fstype, *label;
 		int mib;
 	} all[] = {
-		{"mkfs.ext4", "mkfs.ext4 -q -L root -U 01234567-89ab-cdef-0123-456789abcdef", "ext4",
-		 "root", 16},
+		{"mkfs.ext4", "mkfs.ext4 -q -L root -U 01234567-89ab-cdef-0123-456789abcdef",
+		 "ext4", "root", 16},
 		{"mkfs.ext2", "mkfs.ext2 -q -L old", "ext2", "old", 16},
 		{"mkfs.xfs", "mkfs.xfs -q -L data", "xfs", "data", 320},
 		{"mkfs.vfat", "mkfs.vfat -n EFI >/dev/null", "vfat", "EFI", 40},
@@ -253,8 +253,8 @@ static const char *filled_loop(struct scratch *s, const char *name, int mib, con
 		return NULL;
 	mkdir(scratch_path(s, "mnt", point), 0700);
 	fake_firmware(scratch_path(s, "firmware", firmware));
-	if (!sh("mount %s %s", loop, point) ||
-	    !sh("cd %s && FW=%s && %s", point, firmware, fill) || !sh("umount %s", point))
+	if (!sh("mount %s %s", loop, point) || !sh("cd %s && FW=%s && %s", point, firmware, fill) ||
+	    !sh("umount %s", point))
 		return NULL;
 	return loop;
 }
@@ -273,10 +273,12 @@ static void firmware_is_found_in_the_usual_places(struct scratch *s, const char 
 {
 	const char *loop = filled_loop(
 		s, fstype, fs_mib(fstype), fs_maker(fstype),
-		"mkdir -p boot/efi EFI usr/share/OVMF usr/share/qemu deep/down && cp $FW CLOUDHV.fd && "
+		"mkdir -p boot/efi EFI usr/share/OVMF usr/share/qemu deep/down && cp $FW "
+		"CLOUDHV.fd && "
 		"cp $FW boot/cloudhv-2026 && cp $FW EFI/a.FD && cp $FW deep/down/CLOUDHV.fd && "
 		"echo text > boot/efi/text.fd && : > boot/empty.fd && cp $FW boot/other.bin && "
-		"ln -s /CLOUDHV.fd usr/share/OVMF/link.fd && ln -s /etc/passwd usr/share/qemu/out.fd && "
+		"ln -s /CLOUDHV.fd usr/share/OVMF/link.fd && ln -s /etc/passwd "
+		"usr/share/qemu/out.fd && "
 		"mkfifo usr/share/qemu/fifo.fd && mkdir usr/share/qemu/dir.fd && "
 		"ln -s loop.fd usr/share/qemu/loop.fd && truncate -s 100M usr/share/OVMF/huge.fd");
 	const struct storage_firmware *fw;
@@ -328,7 +330,8 @@ static void firmware_is_found_on_xfs(void **state)
  */
 static void a_dirty_journal_is_left_alone(struct scratch *s, const char *fstype)
 {
-	const char *loop = filled_loop(s, fstype, fs_mib(fstype), fs_maker(fstype), "cp $FW CLOUDHV.fd");
+	const char *loop =
+		filled_loop(s, fstype, fs_mib(fstype), fs_maker(fstype), "cp $FW CLOUDHV.fd");
 	char point[PATH_MAX], image[PATH_MAX], dirty[PATH_MAX], control[PATH_MAX];
 	struct seen *seen;
 	uint64_t hash;
@@ -338,16 +341,17 @@ static void a_dirty_journal_is_left_alone(struct scratch *s, const char *fstype)
 	scratch_path(s, fstype, image);
 	scratch_path(s, "dirty", dirty);
 	scratch_path(s, "control", control);
-	assert_true(sh("mount %s %s && cd %s && for i in 1 2 3 4 5 6 7 8; do echo $i > f$i; mv f$i g$i; "
-		       "done && sync -d %s/CLOUDHV.fd && sync -f . && echo more > after && sync -d after "
-		       "&& cp --sparse=always %s %s",
-		       loop, point, point, point, image, dirty));
+	assert_true(sh(
+		"mount %s %s && cd %s && for i in 1 2 3 4 5 6 7 8; do echo $i > f$i; mv f$i g$i; "
+		"done && sync -d %s/CLOUDHV.fd && sync -f . && echo more > after && sync -d after "
+		"&& cp --sparse=always %s %s",
+		loop, point, point, point, image, dirty));
 	assert_true(sh("cp --sparse=always %s %s; umount %s", dirty, control, point));
 	hash = hash_file(control);
 	loop = attach_loop(s, control, "");
 	assert_non_null(loop);
-	if (!sh("mount -o ro%s %s %s && umount %s", strcmp(fstype, "xfs") == 0 ? ",nouuid" : "", loop,
-		point, point))
+	if (!sh("mount -o ro%s %s %s && umount %s", strcmp(fstype, "xfs") == 0 ? ",nouuid" : "",
+		loop, point, point))
 		fail_msg("the control cannot be mounted");
 	if (hash_file(control) == hash)
 		fail_msg("the journal was not dirty, so this test shows nothing");
@@ -427,9 +431,10 @@ static void a_damaged_file_system_says_so(void **state)
 	loop = filled_loop(s, "image", 16, "mkfs.ext4 -q -O ^metadata_csum", "cp $FW CLOUDHV.fd");
 	NEED_LOOP(loop);
 	/* The block group descriptors: the superblock stays good, so it is known as ext4. */
-	assert_true(sh("dd if=/dev/urandom of=%s bs=1024 seek=2 count=8 conv=notrunc,fsync 2>/dev/null; "
-		       "dd if=/dev/urandom of=%s bs=4096 seek=1 count=4 conv=notrunc,fsync 2>/dev/null",
-		       loop, loop));
+	assert_true(sh(
+		"dd if=/dev/urandom of=%s bs=1024 seek=2 count=8 conv=notrunc,fsync 2>/dev/null; "
+		"dd if=/dev/urandom of=%s bs=4096 seek=1 count=4 conv=notrunc,fsync 2>/dev/null",
+		loop, loop));
 	seen = probe(loop);
 	assert_int_equal(seen->identities, 1);
 	assert_string_equal(seen->identity.fstype, "ext4");
@@ -448,7 +453,8 @@ static void a_file_is_read_from_a_device(void **state)
 	int fd;
 
 	NEED_TOOL("mkfs.ext4");
-	loop = filled_loop(s, "image", 16, "mkfs.ext4 -q", "mkdir boot && cp $FW boot/f && mkdir d");
+	loop = filled_loop(s, "image", 16, "mkfs.ext4 -q",
+			   "mkdir boot && cp $FW boot/f && mkdir d");
 	NEED_LOOP(loop);
 	fd = open(scratch_path(s, "out", out), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(storage_read_file(loop, "/boot/f", fd, &err), 0);

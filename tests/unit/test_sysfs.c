@@ -54,8 +54,7 @@ static void put_device(struct scratch *s, const char *device, const char *number
 	assert_int_equal(symlink(to, from), 0);
 }
 
-static void put_disk(struct scratch *s, const char *device, const char *number,
-		     const char *sectors)
+static void put_disk(struct scratch *s, const char *device, const char *number, const char *sectors)
 {
 	put_device(s, device, number, sectors);
 	put_attr(s, device, "queue/logical_block_size", "512\n");
@@ -96,7 +95,8 @@ static void every_kind_of_disk_is_described(void **state)
 	put_disk(s, "pci0/usb1/1-2/1-2:1.0/host5/target5/5:0/block/sdb", "8:16", "60000000\n");
 	put(s, "sys/devices/pci0/usb1/1-2/idVendor", "0781\n");
 	put(s, "sys/devices/pci0/usb1/1-2/serial", "4C530001\n");
-	put_attr(s, "pci0/usb1/1-2/1-2:1.0/host5/target5/5:0/block/sdb", "device/vendor", "SanDisk\n");
+	put_attr(s, "pci0/usb1/1-2/1-2:1.0/host5/target5/5:0/block/sdb", "device/vendor",
+		 "SanDisk\n");
 	put_attr(s, "pci0/usb1/1-2/1-2:1.0/host5/target5/5:0/block/sdb", "device/model", "Ultra\n");
 	put_attr(s, "pci0/usb1/1-2/1-2:1.0/host5/target5/5:0/block/sdb", "removable", "1\n");
 	put_disk(s, "pci0/virtio3/block/vda", "254:0", "2048\n");
@@ -203,7 +203,8 @@ static void broken_and_hostile_attributes_do_no_harm(void **state)
 	put_disk(s, "a/block/sdb", "nonsense", "-5\n");
 	put_attr(s, "a/block/sdb", "device/vpd_pg80", "\0\x80");
 	put_disk(s, "a/block/cciss!c0d0", "104:0", "2048\n");
-	put_attr(s, "a/block/cciss!c0d0", "uevent", "MAJOR=104\nDEVNAME=cciss/c0d0\nDEVTYPE=disk\n");
+	put_attr(s, "a/block/cciss!c0d0", "uevent",
+		 "MAJOR=104\nDEVNAME=cciss/c0d0\nDEVTYPE=disk\n");
 	assert_true(sh("ln -s ../../devices/gone %s/sys/class/block/sdz", s->dir));
 	assert_int_equal(storage_list_devices(s->dir, &devices, &count), 0);
 	assert_int_equal(count, 3);
@@ -347,8 +348,13 @@ static void holders_are_found(void **state)
 static void torn_mountinfo_does_no_harm(void **state)
 {
 	static const char *const lines[] = {
-		"\n", "30\n", "30 1 8:2\n", "30 1 8:2 / /x rw\n", "30 1 8:2 / /x rw - \n",
-		"30 1 x:y / /x rw - ext4 /dev/other rw\n", "30 1 8:99999999999 / /x rw - a b c\n",
+		"\n",
+		"30\n",
+		"30 1 8:2\n",
+		"30 1 8:2 / /x rw\n",
+		"30 1 8:2 / /x rw - \n",
+		"30 1 x:y / /x rw - ext4 /dev/other rw\n",
+		"30 1 8:99999999999 / /x rw - a b c\n",
 		"30 1 0:5 / /x\\777\\0 rw - a\n",
 	};
 	struct scratch *s = *state;
