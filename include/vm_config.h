@@ -16,10 +16,13 @@
 #define VM_SERIAL_SIZE	   21 /* virtio-blk: 20 bytes + NUL */
 #define VM_PATH_SIZE	   256
 #define VM_DEFAULT_MEMORY  (1ULL << 30)
+#define VM_DEFAULT_OVERLAY (1ULL << 30)
 
 struct vm_disk {
 	char path[VM_PATH_SIZE]; /* block device or raw image file */
 	char serial[VM_SERIAL_SIZE]; /* empty: made from the device's own serial, else from its name */
+	uint64_t overlay_limit; /* bytes of RAM that guest writes may take; 0: VM_DEFAULT_OVERLAY */
+	uint32_t sector;	/* 512 or 4096, what the guest sees; 0: the disk's own, 512 for a file */
 	uint8_t read_only;
 	uint8_t overlay; /* guest writes stay in RAM; the disk is opened read-only */
 };
@@ -50,8 +53,8 @@ void vm_config_init(struct vm_config *config);
 int vm_config_check(const struct vm_config *config, struct vmb_err *err);
 
 /*
- * Parses "PATH[,ro][,overlay][,serial=S]" (the --disk argument) into DISK. A comma inside PATH is
- * written ",,". 0 or -EINVAL with the sentence.
+ * Parses "PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S]" (the --disk argument) into DISK. A
+ * comma inside PATH is written ",,". 0 or -EINVAL with the sentence.
  */
 int vm_config_parse_disk(const char *arg, struct vm_disk *disk, struct vmb_err *err);
 

@@ -38,7 +38,8 @@ enum vmm_msg {
 
 struct vmm_disk {
 	uint64_t size;		/* bytes; multiple of 512 */
-	uint32_t logical_block; /* 512 or 4096: of the host device; 512 for files */
+	uint32_t logical_block; /* 512 or 4096: what the guest sees */
+	uint64_t overlay_limit;	 /* bytes of RAM for what the guest writes, with OVERLAY */
 	uint32_t physical_block; /* bytes; 0 not known */
 	uint32_t discard_block;	 /* of a block device: bytes in which it discards, 0 not at all */
 	uint8_t is_block_device;

@@ -100,6 +100,15 @@ static int check_serial(const struct vm_disk *disk, struct vmb_err *err)
 	return 0;
 }
 
+static int check_sector(const struct vm_disk *disk, struct vmb_err *err)
+{
+	if (disk->sector && disk->sector != 512 && disk->sector != 4096)
+		return vmb_err_set(err, EINVAL,
+				   "Disk %s cannot have sectors of %u bytes; give 512 or 4096.",
+				   disk->path, disk->sector);
+	return 0;
+}
+
 int vm_config_check(const struct vm_config *config, struct vmb_err *err)
 {
 	int rc;
@@ -116,8 +125,11 @@ int vm_config_check(const struct vm_config *config, struct vmb_err *err)
 	if (rc < 0)
 		return rc;
 	rc = check_cpus(config, err);
-	for (uint32_t i = 0; rc == 0 && i < config->disk_count; i++)
+	for (uint32_t i = 0; rc == 0 && i < config->disk_count; i++) {
 		rc = check_serial(&config->disks[i], err);
+		if (rc == 0)
+			rc = check_sector(&config->disks[i], err);
+	}
 	return rc;
 }
 
@@ -143,38 +155,73 @@ static const char *take_path(const char *arg, char *path, size_t size)
 	return arg;
 }
 
+/* "overlay=SIZE" */
+static int parse_overlay(const char *option, size_t n, struct vm_disk *disk, struct vmb_err *err)
+{
+	char text[32] = "";
+
+	if (n < sizeof(text))
+		memcpy(text, option, n);
+	if (text_parse_size(text, &disk->overlay_limit) < 0 || disk->overlay_limit == 0)
+		return vmb_err_set(err, EINVAL,
+				   "Disk %s: \"overlay=%.*s\" is no size. Give how much memory the "
+				   "guest's writes may take, for example overlay=2G.",
+				   disk->path, (int)n, option);
+	disk->overlay = 1;
+	return 0;
+}
+
+/* One option of N characters. */
+static int parse_disk_option(const char *option, size_t n, struct vm_disk *disk,
+			     struct vmb_err *err)
+{
+	if (n == 2 && strncmp(option, "ro", n) == 0) {
+		disk->read_only = 1;
+	} else if (n == 7 && strncmp(option, "overlay", n) == 0) {
+		disk->overlay = 1;
+	} else if (n >= 8 && strncmp(option, "overlay=", 8) == 0) {
+		return parse_overlay(option + 8, n - 8, disk, err);
+	} else if (n == 10 && strncmp(option, "sector=512", n) == 0) {
+		disk->sector = 512;
+	} else if (n == 11 && strncmp(option, "sector=4096", n) == 0) {
+		disk->sector = 4096;
+	} else if (n > 7 && strncmp(option, "serial=", 7) == 0) {
+		if (n - 7 >= sizeof(disk->serial))
+			return vmb_err_set(err, EINVAL,
+					   "Disk %s: the serial is longer than %d characters.",
+					   disk->path, VM_SERIAL_SIZE - 1);
+		memset(disk->serial, 0, sizeof(disk->serial));
+		memcpy(disk->serial, option + 7, n - 7);
+	} else {
+		return vmb_err_set(err, EINVAL,
+				   "Disk %s: unknown option \"%.*s\"; known are ro, overlay, "
+				   "overlay=SIZE, sector=512, sector=4096 and serial=S. A comma in a "
+				   "path is written \",,\".",
+				   disk->path, (int)n, option);
+	}
+	return 0;
+}
+
 int vm_config_parse_disk(const char *arg, struct vm_disk *disk, struct vmb_err *err)
 {
 	struct vm_disk result = {0};
 	const char *at = take_path(arg, result.path, sizeof(result.path));
+	int rc;
 
 	if (!at)
 		return vmb_err_set(err, EINVAL, "The disk's path is longer than %d bytes: %.60s...",
 				   VM_PATH_SIZE - 1, arg);
 	if (result.path[0] == '\0')
 		return vmb_err_set(err, EINVAL,
-				   "--disk needs a path: --disk PATH[,ro][,overlay][,serial=S].");
+				   "--disk needs a path: --disk PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S].");
 	while (*at == ',') {
 		const char *option = ++at;
 		size_t n = strcspn(option, ",");
 
 		at += n;
-		if (n == 2 && strncmp(option, "ro", n) == 0) {
-			result.read_only = 1;
-		} else if (n == 7 && strncmp(option, "overlay", n) == 0) {
-			result.overlay = 1;
-		} else if (n > 7 && strncmp(option, "serial=", 7) == 0) {
-			if (n - 7 >= sizeof(result.serial))
-				return vmb_err_set(err, EINVAL,
-						   "Disk %s: the serial is longer than %d characters.",
-						   result.path, VM_SERIAL_SIZE - 1);
-			memcpy(result.serial, option + 7, n - 7);
-		} else {
-			return vmb_err_set(err, EINVAL,
-					   "Disk %s: unknown option \"%.*s\"; known are ro, overlay and "
-					   "serial=S. A comma in a path is written \",,\".",
-					   result.path, (int)n, option);
-		}
+		rc = parse_disk_option(option, n, &result, err);
+		if (rc < 0)
+			return rc;
 	}
 	if (result.read_only && result.overlay)
 		return vmb_err_set(err, EINVAL,

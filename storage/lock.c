@@ -208,8 +208,13 @@ static int check_block(const struct vm_disk *disk, int fd, struct vmm_disk *info
 		return refuse_open(disk, true, errno, err);
 	if (ioctl(fd, BLKSSZGET, &sector) < 0 || sector < 512)
 		sector = 512;
-	info->logical_block = (uint32_t)sector;
+	info->logical_block = disk->sector ? disk->sector : (uint32_t)sector;
 	info->is_block_device = 1;
+	if (info->logical_block < (uint32_t)sector)
+		return vmb_err_set(err, EINVAL,
+				   "%s has sectors of %d bytes and cannot be given to a guest with "
+				   "%u. Leave out sector=%u.",
+				   disk->path, sector, disk->sector, disk->sector);
 	describe_block(fd, info);
 	if (info->size == 0)
 		return vmb_err_set(err, ENOMEDIUM,
@@ -225,12 +230,18 @@ static int check_file(const struct vm_disk *disk, const struct stat *st, struct 
 		      struct vmb_err *err)
 {
 	info->size = (uint64_t)st->st_size;
-	info->logical_block = 512;
+	info->logical_block = disk->sector ? disk->sector : 512;
 	if (info->size == 0)
 		return vmb_err_set(err, EINVAL,
 				   "%s is empty. Make it as big as the disk should be, for example "
 				   "with `truncate -s 8G FILE`.",
 				   disk->path);
+	if (info->size % 512 == 0 && info->size % info->logical_block != 0)
+		return vmb_err_set(err, EINVAL,
+				   "%s has %llu bytes, which is not a multiple of %u. Leave out "
+				   "sector=%u, or fill it up with `truncate -s %%%u FILE`.",
+				   disk->path, (unsigned long long)info->size,
+				   info->logical_block, info->logical_block, info->logical_block);
 	if (info->size % 512 != 0)
 		return vmb_err_set(
 			err, EINVAL,
@@ -242,21 +253,21 @@ static int check_file(const struct vm_disk *disk, const struct stat *st, struct 
 }
 
 /*
- * May the vmm bypass the page cache with requests aligned to 512 bytes? Always on block devices
- * (whose logical block it is told). For a file only where the file system says so (statx(2),
+ * May the vmm bypass the page cache with requests aligned to BLOCK bytes, what the guest sees?
+ * Always on block devices, whose own is no larger. For a file only where the file system says so (statx(2),
  * STATX_DIOALIGN, Linux 6.1).
  */
-static bool can_be_direct(int fd, bool block)
+static bool can_be_direct(int fd, bool is_device, uint32_t block)
 {
 	struct statx stx;
 
-	if (block)
+	if (is_device)
 		return true;
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) < 0 ||
 	    !(stx.stx_mask & STATX_DIOALIGN))
 		return false;
-	return stx.stx_dio_offset_align > 0 && stx.stx_dio_offset_align <= 512 &&
-	       stx.stx_dio_mem_align <= 512;
+	return stx.stx_dio_offset_align > 0 && stx.stx_dio_offset_align <= block &&
+	       stx.stx_dio_mem_align <= block;
 }
 
 /* Clears O_NONBLOCK (it would make io_uring answer EAGAIN) and sets O_DIRECT where it can be. */
@@ -264,7 +275,7 @@ static void set_modes(int fd, struct vmm_disk *info)
 {
 	int flags = fcntl(fd, F_GETFL) & ~O_NONBLOCK;
 
-	info->direct = can_be_direct(fd, info->is_block_device) &&
+	info->direct = can_be_direct(fd, info->is_block_device, info->logical_block) &&
 		       fcntl(fd, F_SETFL, flags | O_DIRECT) == 0;
 	if (!info->direct)
 		fcntl(fd, F_SETFL, flags);
@@ -328,7 +339,11 @@ static void choose_serial(const struct vm_disk *disk, const struct stat *st, cha
 int storage_open_disk(const struct vm_disk *disk, int *ret_fd, struct vmm_disk *ret_info,
 		      struct vmb_err *err)
 {
-	struct vmm_disk info = {.read_only = disk->read_only, .overlay = disk->overlay};
+	struct vmm_disk info = {
+		.read_only = disk->read_only,
+		.overlay = disk->overlay,
+		.overlay_limit = disk->overlay_limit ? disk->overlay_limit : VM_DEFAULT_OVERLAY,
+	};
 	struct stat st, opened;
 	int fd, rc, flags;
 

@@ -13,8 +13,7 @@
 #include "vmm/layout.h"
 #include "vmm/virtio/virtio_devices.h"
 
-#define DISK_DEPTH    256
-#define OVERLAY_LIMIT (1ULL << 30)
+#define DISK_DEPTH 256
 
 struct vm_device {
 	const char *name;
@@ -263,7 +262,7 @@ static int create_disk(struct vm *vm, unsigned int index, struct vmb_err *err)
 	vm->params.disk_fds[index] = -1;
 	r = disk_open_raw(fd, info, env.ring, DISK_DEPTH, &disk, err);
 	if (r == 0 && info->overlay)
-		r = disk_open_overlay(disk, OVERLAY_LIMIT, &disk);
+		r = disk_open_overlay(disk, info->overlay_limit, &disk);
 	if (r == 0)
 		r = virtio_blk_create(&env, disk, index, &dev);
 	if (r == 0)

@@ -166,6 +166,58 @@ static void run(enum ring_engine engine)
 	free(l);
 }
 
+/* What the guest sees of a full overlay: I/O errors for new blocks, and a disk that goes on. */
+static void full_overlay(void **state)
+{
+	enum { ROOM = 4 };
+	struct vmm_disk info = {.size = BLOCKS * BLOCK, .logical_block = 512, .read_only = 1};
+	char path[] = "/tmp/vmboot-test-XXXXXX";
+	struct load *l = calloc(1, sizeof(*l));
+	struct virtio_blk_outhdr hdr = {.type = VIRTIO_BLK_T_OUT};
+	struct test_machine *m = &l->m;
+	struct pci_device *dev;
+	struct disk *disk;
+
+	(void)state;
+	l->fd = mkstemp(path);
+	assert_true(l->fd >= 0);
+	unlink(path);
+	assert_int_equal(ftruncate(l->fd, BLOCKS * BLOCK), 0);
+	machine_init(m);
+	assert_int_equal(disk_open_raw(dup(l->fd), &info, m->ring, 64, &disk, NULL), 0);
+	assert_int_equal(disk_open_overlay(disk, ROOM * BLOCK, &disk), 0);
+	assert_int_equal(virtio_blk_create(&m->env, disk, 0, &dev), 0);
+	machine_start(m, dev);
+	driver_up(m, 1ULL << VIRTIO_BLK_F_FLUSH, QUEUE_SIZE);
+	set_desc(m, 0, GPA_HEADER, 16, VRING_DESC_F_NEXT, 1);
+	set_desc(m, 2, GPA_STATUS, 1, VRING_DESC_F_WRITE, 0);
+	/* Round 0 writes six blocks, of which four find room; round 1 writes these again; 2 reads. */
+	for (unsigned int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < (round == 1 ? ROOM : ROOM + 2); i++) {
+			uint8_t fill = (uint8_t)(round * 16 + i + 1);
+			bool fits = round || i < ROOM;
+
+			hdr.type = round < 2 ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
+			hdr.sector = i * (BLOCK / 512);
+			gm_write(m->mem, GPA_HEADER, &hdr, sizeof(hdr));
+			memset(ram(m, GPA_DATA), fill, BLOCK);
+			set_desc(m, 1, GPA_DATA, BLOCK,
+				 VRING_DESC_F_NEXT | (round < 2 ? 0 : VRING_DESC_F_WRITE), 2);
+			make_available(m, 0);
+			kick(m);
+			wait_used(m);
+			assert_int_equal(*ram(m, GPA_STATUS),
+					 fits ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
+			if (round == 2)
+				assert_int_equal(*ram(m, GPA_DATA + BLOCK - 1),
+						 i < ROOM ? 16 + i + 1 : 0);
+		}
+	}
+	machine_fini(m);
+	close(l->fd);
+	free(l);
+}
+
 static void by_threads(void **state)
 {
 	(void)state;
@@ -186,6 +238,7 @@ static void by_io_uring(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(full_overlay),
 		cmocka_unit_test(by_threads),
 		cmocka_unit_test(by_io_uring),
 	};

@@ -115,8 +115,49 @@ static void a_file_is_described_for_the_vmm(void **state)
 	disk.overlay = 1;
 	assert_int_equal(storage_open_disk(&disk, &fd, &info, &err), 0);
 	assert_int_equal(info.overlay, 1);
+	assert_int_equal(info.overlay_limit, VM_DEFAULT_OVERLAY);
 	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 	close(fd);
+}
+
+static void the_guest_sees_the_sectors_that_were_asked_for(void **state)
+{
+	struct scratch *s = *state;
+	const char *loop;
+	struct vm_disk disk;
+	struct vmm_disk info;
+	struct vmb_err err;
+	char path[PATH_MAX];
+	int fd;
+
+	write_file(scratch_path(s, "big", path), "", 0, 4096 * 5);
+	disk = make_disk(path, OVERLAY);
+	disk.sector = 4096;
+	disk.overlay_limit = 12345678;
+	assert_int_equal(storage_open_disk(&disk, &fd, &info, &err), 0);
+	assert_int_equal(info.logical_block, 4096);
+	assert_int_equal(info.overlay_limit, 12345678);
+	close(fd);
+	write_file(scratch_path(s, "odd", path), "", 0, 4096 * 5 + 512);
+	disk = make_disk(path, RW);
+	assert_int_equal(storage_open_disk(&disk, &fd, &info, &err), 0);
+	assert_int_equal(info.logical_block, 512);
+	close(fd);
+	disk.sector = 4096;
+	assert_int_equal(storage_open_disk(&disk, &fd, &info, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "not a multiple of 4096"));
+
+	write_file(scratch_path(s, "loop", path), "", 0, 4 << 20);
+	loop = attach_loop(s, path, "-b 4096");
+	NEED_LOOP(loop);
+	disk = make_disk(loop, RW);
+	assert_int_equal(storage_open_disk(&disk, &fd, &info, &err), 0);
+	assert_int_equal(info.logical_block, 4096);
+	assert_int_equal(info.physical_block, 4096);
+	close(fd);
+	disk.sector = 512;
+	assert_int_equal(storage_open_disk(&disk, &fd, &info, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "sectors of 4096 bytes"));
 }
 
 static void two_vms_share_a_disk_only_for_reading(const char *path)
@@ -423,6 +464,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_no_disk_is_refused_with_a_sentence),
+		TEST(the_guest_sees_the_sectors_that_were_asked_for),
 		TEST(a_file_is_described_for_the_vmm),
 		TEST(image_files_are_locked),
 		TEST(a_lock_of_another_program_counts),

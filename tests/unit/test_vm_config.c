@@ -86,6 +86,10 @@ static void strings_without_an_end_are_refused(void **state)
 	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
 	config = good();
 	config.disk_count = 1;
+	config.disks[0].sector = 1024;
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	assert_says(&err, "512 or 4096");
+	config.disks[0].sector = 0;
 	strcpy(config.disks[0].serial, "a b");
 	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
 	assert_says(&err, "printable");
@@ -105,6 +109,14 @@ static void disk_arguments_are_parsed(void **state)
 	assert_string_equal(disk.serial, "12345678901234567890");
 	assert_int_equal(vm_config_parse_disk("x,overlay", &disk, NULL), 0);
 	assert_true(disk.overlay && !disk.read_only);
+	assert_int_equal(disk.overlay_limit, 0);
+	assert_int_equal(disk.sector, 0);
+	assert_int_equal(vm_config_parse_disk("x,overlay=1.5G,sector=4096", &disk, NULL), 0);
+	assert_true(disk.overlay);
+	assert_int_equal(disk.overlay_limit, 3ULL << 29);
+	assert_int_equal(disk.sector, 4096);
+	assert_int_equal(vm_config_parse_disk("x,sector=512", &disk, NULL), 0);
+	assert_int_equal(disk.sector, 512);
 }
 
 static void wrong_disk_arguments_are_told(void **state)
@@ -118,6 +130,13 @@ static void wrong_disk_arguments_are_told(void **state)
 		{"x,", "unknown option \"\""},
 		{"x,ro,overlay", "exclude"},
 		{"x,serial=", "unknown option"},
+		{"x,overlay=", "is no size"},
+		{"x,overlay=0", "is no size"},
+		{"x,overlay=lots", "is no size"},
+		{"x,overlay=00000000000000000000000000000000000000001G", "is no size"},
+		{"x,overlay=1G,ro", "exclude"},
+		{"x,sector=1024", "unknown option"},
+		{"x,sector=", "unknown option"},
 		{"x,serial=123456789012345678901", "longer than 20"},
 		{"x,\033[2J", "unknown option \"\\x1b[2J\""},
 	};

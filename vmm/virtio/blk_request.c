@@ -78,9 +78,10 @@ static void disk_done(struct disk_req *req, int error)
 	if (error == -EOPNOTSUPP && req->op == DISK_DISCARD) {
 		status = VIRTIO_BLK_S_UNSUPP;
 	} else if (error) {
-		log_guest(&vdev->log_limit, "%s: %s at byte %llu failed: error %d",
-			  vdev->params.name, op_names[req->op], (unsigned long long)req->offset,
-			  -error);
+		log_guest(&vdev->log_limit, "%s: %s at byte %llu failed: %s", vdev->params.name,
+			  op_names[req->op], (unsigned long long)req->offset,
+			  error == -ENOSPC ? "no room left in the overlay or on the host's disk"
+					   : strerror(-error));
 		status = VIRTIO_BLK_S_IOERR;
 	}
 	complete(queue, slot, status, error ? 0 : slot->written);
