@@ -379,6 +379,16 @@ void launch_power_button(struct launch *launch)
 	send_control(launch, VMM_POWER_BUTTON);
 }
 
+void launch_pause(struct launch *launch)
+{
+	send_control(launch, VMM_PAUSE);
+}
+
+void launch_resume(struct launch *launch)
+{
+	send_control(launch, VMM_RESUME);
+}
+
 void launch_stop(struct launch *launch)
 {
 	if (launch->phase == LAUNCH_ENDED)

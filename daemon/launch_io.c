@@ -170,6 +170,9 @@ static int read_control(struct launch *launch)
 	} else if (n == 0 && type == VMM_WAS_RESET) {
 		if (launch->events->was_reset)
 			launch->events->was_reset(launch->ctx);
+	} else if (n == 0 && (type == VMM_PAUSED || type == VMM_RESUMED)) {
+		if (launch->events->paused)
+			launch->events->paused(launch->ctx, type == VMM_PAUSED);
 	} else if (n == 0 && type == VMM_VARS_CHANGED) {
 		on_vars_changed(launch);
 	} else if (n == (int)sizeof(exited) && type == VMM_EXITED) {

@@ -6,6 +6,7 @@
 #ifndef VMB_INCLUDE_LAUNCH_H
 #define VMB_INCLUDE_LAUNCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "err.h"
@@ -18,6 +19,8 @@ struct launch;
 struct launch_events {
 	void (*started)(void *ctx);
 	void (*was_reset)(void *ctx);
+	/* The guest stands still, or goes on (PAUSED false). */
+	void (*paused)(void *ctx, bool paused);
 	/* Bytes from the guest's serial console, as they came. */
 	void (*console)(void *ctx, const uint8_t *buf, size_t n);
 	/* There is room again after launch_input() took less than it was given. */
@@ -44,6 +47,9 @@ size_t launch_input(struct launch *launch, const uint8_t *buf, size_t n);
 
 void launch_reset(struct launch *launch);
 void launch_power_button(struct launch *launch);
+/* paused() follows, also when nothing changes. A reset while paused leaves it paused. */
+void launch_pause(struct launch *launch);
+void launch_resume(struct launch *launch);
 /* Asks the vmm to end; kills it when it has not within two seconds. ended() follows. */
 void launch_stop(struct launch *launch);
 

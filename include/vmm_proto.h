@@ -18,10 +18,14 @@ enum vmm_msg {
 	VMM_RESET,	   /* no body: like the reset button */
 	VMM_POWER_BUTTON,  /* no body */
 	VMM_STOP,	   /* no body: save variables, answer VMM_EXITED(VMM_EXIT_STOPPED), end */
+	VMM_PAUSE,	   /* no body: the guest stands still from VMM_PAUSED on, also over a reset */
+	VMM_RESUME,	   /* no body: it goes on, answered by VMM_RESUMED */
 	/* vmm -> launcher */
 	VMM_STARTED = 100, /* no body: first KVM_RUN is about to happen */
 	VMM_WAS_RESET,	   /* no body: the machine was rebuilt and runs again */
 	VMM_VARS_CHANGED,  /* no body: the "good" half of the variable memory was updated */
+	VMM_PAUSED,	   /* no body: no vCPU runs, the last access of each was completed */
+	VMM_RESUMED,	   /* no body */
 	VMM_EXITED,	   /* struct vmm_exited: always the last message of an orderly end */
 };
 

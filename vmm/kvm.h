@@ -99,6 +99,12 @@ int kvm_cpu_reset(struct kvm_cpu *cpu, struct vmb_err *err);
 /* 32-bit protected mode, paging off, flat segments, interrupts off, at EIP with EBX: the PVH entry. */
 int kvm_cpu_set_entry32(struct kvm_cpu *cpu, uint32_t eip, uint32_t ebx);
 
+/*
+ * The guest was paused: it is told by its kvmclock, if it has one, so that its watchdogs keep quiet
+ * (api.rst, KVM_KVMCLOCK_CTRL). The vCPU stands still.
+ */
+void kvm_cpu_tell_paused(struct kvm_cpu *cpu);
+
 int kvm_cpu_get_regs(struct kvm_cpu *cpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs);
 
 /* Guest physical address of linear address LINEAR as this vCPU sees it. 0 or -EFAULT. */

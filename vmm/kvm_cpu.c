@@ -293,6 +293,13 @@ int kvm_cpu_set_entry32(struct kvm_cpu *cpu, uint32_t eip, uint32_t ebx)
 	return 0;
 }
 
+void kvm_cpu_tell_paused(struct kvm_cpu *cpu)
+{
+	/* EINVAL: this guest does not use kvmclock. */
+	if (ioctl(cpu->fd, KVM_KVMCLOCK_CTRL) < 0 && errno != EINVAL)
+		log_warn("KVM does not tell the guest that it was paused (%s)", strerror(errno));
+}
+
 int kvm_cpu_get_regs(struct kvm_cpu *cpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs)
 {
 	if (ioctl(cpu->fd, KVM_GET_REGS, ret_regs) < 0 ||

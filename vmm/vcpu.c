@@ -22,7 +22,8 @@
 /* An instruction may take several exits to finish (a page of INS, a split MMIO access). */
 #define MAX_COMPLETIONS 64
 
-enum state { STOPPED, RUNNING, ENDING };
+/* PAUSED: as STOPPED, but everything is going to go on from where it stands. */
+enum state { STOPPED, PAUSED, RUNNING, ENDING };
 
 struct vcpu {
 	struct vcpus *all;
@@ -47,6 +48,17 @@ static bool is_running(const struct vcpus *all)
 	return atomic_load_explicit(&all->state, memory_order_acquire) == RUNNING;
 }
 
+/*
+ * Does what the guest writes still count? Not after a reset or power-off: the vCPU that asked for it
+ * may have more elements of its string to write.
+ */
+static bool takes_writes(const struct vcpus *all)
+{
+	int state = atomic_load_explicit(&all->state, memory_order_acquire);
+
+	return state == RUNNING || state == PAUSED;
+}
+
 /* ---- exits ---- */
 
 /* One element after the other: INS and OUTS come as one exit with a count. */
@@ -61,7 +73,7 @@ static void handle_port(struct vcpus *all, struct kvm_run *page)
 		if (page->io.direction == KVM_EXIT_IO_IN) {
 			value = bus_read(all->params.ports, page->io.port, size);
 			memcpy(data, &value, size);
-		} else if (is_running(all)) {
+		} else if (takes_writes(all)) {
 			memcpy(&value, data, size);
 			bus_write(all->params.ports, page->io.port, size, value);
 		}
@@ -165,7 +177,7 @@ static bool park(struct vcpu *cpu)
 	pthread_mutex_lock(&all->lock);
 	all->parked++;
 	pthread_cond_broadcast(&all->changed);
-	while (all->state == STOPPED)
+	while (all->state == STOPPED || all->state == PAUSED)
 		pthread_cond_wait(&all->changed, &all->lock);
 	all->parked--;
 	go = all->state == RUNNING;
@@ -324,7 +336,7 @@ int vcpus_reset(struct vcpus *all, uint32_t eip, uint32_t ebx, struct vmb_err *e
 void vcpus_resume(struct vcpus *all)
 {
 	pthread_mutex_lock(&all->lock);
-	if (all->state == STOPPED) {
+	if (all->state == STOPPED || all->state == PAUSED) {
 		all->entered = 0;
 		atomic_store_explicit(&all->state, RUNNING, memory_order_release);
 		pthread_cond_broadcast(&all->changed);
@@ -337,7 +349,23 @@ void vcpus_stop(struct vcpus *all)
 	pthread_mutex_lock(&all->lock);
 	if (all->state == RUNNING)
 		halt(all, STOPPED);
+	else if (all->state == PAUSED) /* they stand, or are about to */
+		atomic_store_explicit(&all->state, STOPPED, memory_order_release);
 	pthread_mutex_unlock(&all->lock);
+}
+
+void vcpus_pause(struct vcpus *all)
+{
+	pthread_mutex_lock(&all->lock);
+	if (all->state == RUNNING)
+		halt(all, PAUSED);
+	pthread_mutex_unlock(&all->lock);
+}
+
+void vcpus_tell_paused(struct vcpus *all)
+{
+	for (unsigned int i = 0; i < all->params.count; i++)
+		kvm_cpu_tell_paused(all->cpus[i].kvm);
 }
 
 void vcpus_wait_stopped(struct vcpus *all)

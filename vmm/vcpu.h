@@ -55,6 +55,16 @@ void vcpus_resume(struct vcpus *vcpus);
  */
 void vcpus_stop(struct vcpus *vcpus);
 
+/*
+ * The same to go on later: what a vCPU is writing when it stops reaches its device, whereas after
+ * vcpus_stop() the machine is to be reset or ended and such writes are dropped. Returns at once;
+ * not from a vCPU's thread. vcpus_wait_stopped() follows; vcpus_stop() may still come.
+ */
+void vcpus_pause(struct vcpus *vcpus);
+
+/* Before vcpus_resume() after a pause: the guest's clock learns of it. They are stopped. */
+void vcpus_tell_paused(struct vcpus *vcpus);
+
 /* Waits until all stand still, the last exit of each completed. Not from a vCPU's thread. */
 void vcpus_wait_stopped(struct vcpus *vcpus);
 

@@ -222,6 +222,18 @@ void vm_run(struct vm *vm)
 	vcpus_resume(vm->vcpus);
 }
 
+void vm_pause(struct vm *vm)
+{
+	vcpus_pause(vm->vcpus);
+	vcpus_wait_stopped(vm->vcpus);
+}
+
+void vm_resume(struct vm *vm)
+{
+	vcpus_tell_paused(vm->vcpus);
+	vcpus_resume(vm->vcpus);
+}
+
 static int settle_vars(struct vm *vm, bool *ret_changed)
 {
 	int r = varstore_settle(vm->mem, vm->params.vars_fd, ret_changed);

@@ -56,6 +56,15 @@ int vm_reset(struct vm *vm, bool *ret_vars_changed, struct vmb_err *err);
 /* Stops the vCPUs for good, writes out the console, settles the variables as vm_reset() does. */
 void vm_stop(struct vm *vm, bool *ret_vars_changed);
 
+/*
+ * Stops the vCPUs so that vm_resume() lets them go on as if nothing had been. Devices finish what they
+ * are doing meanwhile. A request of the guest may have come: see vm_take_request().
+ */
+void vm_pause(struct vm *vm);
+
+/* Lets them go on; the guest's clock is told of the pause. */
+void vm_resume(struct vm *vm);
+
 void vm_press_power_button(struct vm *vm);
 
 #endif

@@ -36,6 +36,7 @@ struct vmm {
 	int fds[MAX_FDS]; /* beside VMM_START; -1 when given away */
 	struct vm *vm;
 	struct timespec started;
+	bool paused;
 	bool done;
 	bool launcher_gone;
 	struct vmm_exited exited;
@@ -153,7 +154,25 @@ static void reset(struct vmm *vmm)
 	}
 	vmm->exited.resets++;
 	tell(vmm, VMM_WAS_RESET, NULL, 0);
-	vm_run(vmm->vm);
+	/* A paused machine stands at its first instruction now. */
+	if (!vmm->paused)
+		vm_run(vmm->vm);
+}
+
+/* The guest may have asked for a reset or its end just now: that request is served next. */
+static void pause_vm(struct vmm *vmm)
+{
+	vm_pause(vmm->vm);
+	vmm->paused = true;
+	tell(vmm, VMM_PAUSED, NULL, 0);
+}
+
+static void resume_vm(struct vmm *vmm)
+{
+	if (vmm->paused)
+		vm_resume(vmm->vm);
+	vmm->paused = false;
+	tell(vmm, VMM_RESUMED, NULL, 0);
 }
 
 static void handle_request(struct vmm *vmm)
@@ -189,6 +208,8 @@ static void handle_message(struct vmm *vmm)
 	switch (type) {
 	case VMM_RESET: reset(vmm); break;
 	case VMM_POWER_BUTTON: vm_press_power_button(vmm->vm); break;
+	case VMM_PAUSE: pause_vm(vmm); break;
+	case VMM_RESUME: resume_vm(vmm); break;
 	case VMM_STOP: finish(vmm, VMM_EXIT_STOPPED, "The virtual machine was stopped."); break;
 	default: log_warn("control: message %u is none of a launcher's", type);
 	}

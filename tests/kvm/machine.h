@@ -64,6 +64,9 @@ void machine_free(struct machine *m);
 /* Reads console output until TEXT appears behind what was expected before. */
 void machine_expect_output(struct machine *m, const char *text);
 
+/* Takes the console output that is there now, without waiting. */
+void machine_take_output(struct machine *m);
+
 /* Reads console output until it ends. */
 void machine_read_all_output(struct machine *m);
 
