@@ -28,9 +28,9 @@ static const char *const directories[] = {
 	"/boot",
 	"/boot/firmware",
 	"/boot/efi",
-	"/efi",
-	"/EFI",
+	"/EFI", /* before /efi: FAT answers to both, and shows this one */
 	"/EFI/vmboot",
+	"/efi",
 	"/vmboot",
 	"/usr/share/cloudhv-efi-x86-64",
 	"/usr/share/cloud-hypervisor",
