@@ -389,6 +389,11 @@ void launch_resume(struct launch *launch)
 	send_control(launch, VMM_RESUME);
 }
 
+void launch_get_status(struct launch *launch)
+{
+	send_control(launch, VMM_GET_STATUS);
+}
+
 void launch_stop(struct launch *launch)
 {
 	if (launch->phase == LAUNCH_ENDED)

@@ -148,12 +148,23 @@ static void on_bad_message(struct launch *launch)
 	child_kill(&launch->child);
 }
 
+static bool is_plausible(const struct launch *launch, const struct vmm_status *status)
+{
+	return status->cpu_count == launch->config.cpus &&
+	       status->disk_count == launch->config.disk_count && status->paused <= 1 &&
+	       memchr(status->engine, '\0', sizeof(status->engine)) &&
+	       strspn(status->engine, "abcdefghijklmnopqrstuvwxyz_") == strlen(status->engine);
+}
+
 /* Handles one message. 1 if there may be more, 0 if not. */
 static int read_control(struct launch *launch)
 {
-	struct vmm_exited exited;
+	union {
+		struct vmm_exited exited;
+		struct vmm_status status;
+	} body;
 	uint32_t type;
-	int n = proto_recv(launch->control, &type, &exited, sizeof(exited), NULL, 0, NULL);
+	int n = proto_recv(launch->control, &type, &body, sizeof(body), NULL, 0, NULL);
 
 	if (n == -EAGAIN)
 		return 0;
@@ -175,8 +186,12 @@ static int read_control(struct launch *launch)
 			launch->events->paused(launch->ctx, type == VMM_PAUSED);
 	} else if (n == 0 && type == VMM_VARS_CHANGED) {
 		on_vars_changed(launch);
-	} else if (n == (int)sizeof(exited) && type == VMM_EXITED) {
-		on_exited(launch, &exited);
+	} else if (n == (int)sizeof(body.status) && type == VMM_STATUS &&
+		   is_plausible(launch, &body.status)) {
+		if (launch->events->status)
+			launch->events->status(launch->ctx, &body.status);
+	} else if (n == (int)sizeof(body.exited) && type == VMM_EXITED) {
+		on_exited(launch, &body.exited);
 	} else {
 		on_bad_message(launch);
 		return 0;

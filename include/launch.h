@@ -21,6 +21,8 @@ struct launch_events {
 	void (*was_reset)(void *ctx);
 	/* The guest stands still, or goes on (PAUSED false). */
 	void (*paused)(void *ctx, bool paused);
+	/* Answers launch_get_status(); every number in it is checked against the configuration. */
+	void (*status)(void *ctx, const struct vmm_status *status);
 	/* Bytes from the guest's serial console, as they came. */
 	void (*console)(void *ctx, const uint8_t *buf, size_t n);
 	/* There is room again after launch_input() took less than it was given. */
@@ -50,6 +52,8 @@ void launch_power_button(struct launch *launch);
 /* paused() follows, also when nothing changes. A reset while paused leaves it paused. */
 void launch_pause(struct launch *launch);
 void launch_resume(struct launch *launch);
+/* status() follows, if the vmm runs and answers. */
+void launch_get_status(struct launch *launch);
 /* Asks the vmm to end; kills it when it has not within two seconds. ended() follows. */
 void launch_stop(struct launch *launch);
 

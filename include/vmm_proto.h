@@ -19,6 +19,7 @@ enum vmm_msg {
 	VMM_POWER_BUTTON,  /* no body */
 	VMM_STOP,	   /* no body: save variables, answer VMM_EXITED(VMM_EXIT_STOPPED), end */
 	VMM_PAUSE,	   /* no body: the guest stands still from VMM_PAUSED on, also over a reset */
+	VMM_GET_STATUS,	   /* no body: answered by VMM_STATUS */
 	VMM_RESUME,	   /* no body: it goes on, answered by VMM_RESUMED */
 	/* vmm -> launcher */
 	VMM_STARTED = 100, /* no body: first KVM_RUN is about to happen */
@@ -26,6 +27,7 @@ enum vmm_msg {
 	VMM_VARS_CHANGED,  /* no body: the "good" half of the variable memory was updated */
 	VMM_PAUSED,	   /* no body: no vCPU runs, the last access of each was completed */
 	VMM_RESUMED,	   /* no body */
+	VMM_STATUS,	   /* struct vmm_status */
 	VMM_EXITED,	   /* struct vmm_exited: always the last message of an orderly end */
 };
 
@@ -60,6 +62,37 @@ struct vmm_start {
 	uint32_t disk_count;
 	uint32_t log_level; /* enum log_level; the vmm's log goes to its standard error */
 	struct vmm_disk disks[VM_MAX_DISKS];
+};
+
+/* How often a vCPU came out of the guest, and what for. */
+struct vmm_cpu_status {
+	uint64_t io;	/* port accesses */
+	uint64_t mmio;	/* device memory */
+	uint64_t other; /* interrupted by the vmm, and the rest */
+};
+
+/* What the guest asked of a disk. */
+struct vmm_disk_status {
+	uint64_t reads;
+	uint64_t writes;
+	uint64_t others; /* flushes, discards, zeroes, anything else */
+	uint64_t read_bytes;
+	uint64_t written_bytes;
+	uint64_t errors; /* of all these: answered with an error */
+};
+
+/* Counters run from the start of the machine, over its resets. */
+struct vmm_status {
+	uint64_t run_ms; /* since the start; pauses count */
+	uint32_t resets;
+	uint8_t paused;
+	char engine[16]; /* of input and output: "io_uring" or "threads" */
+	uint32_t cpu_count;
+	uint32_t disk_count;
+	uint64_t unclaimed_ports; /* accesses that no device answered */
+	uint64_t unclaimed_mmio;
+	struct vmm_cpu_status cpus[VM_MAX_CPUS];
+	struct vmm_disk_status disks[VM_MAX_DISKS];
 };
 
 enum vmm_exit_reason {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/counter.h"
 #include "vmm/cpuid.h"
 #include "vmm/fault.h"
 
@@ -31,6 +32,10 @@ struct vcpu {
 	struct kvm_cpu *kvm;
 	pthread_t thread;
 	bool has_thread;
+	/* Exits by reason; this thread writes, anybody reads. */
+	_Atomic uint64_t io;
+	_Atomic uint64_t mmio;
+	_Atomic uint64_t other;
 };
 
 struct vcpus {
@@ -120,8 +125,17 @@ static bool handle_exit(struct vcpu *cpu)
 	struct kvm_run *page = kvm_cpu_page(cpu->kvm);
 
 	switch (page->exit_reason) {
-	case KVM_EXIT_IO: handle_port(cpu->all, page); return true;
-	case KVM_EXIT_MMIO: handle_mmio(cpu->all, page); return true;
+	case KVM_EXIT_IO:
+		counter_add(&cpu->io, 1);
+		handle_port(cpu->all, page);
+		return true;
+	case KVM_EXIT_MMIO:
+		counter_add(&cpu->mmio, 1);
+		handle_mmio(cpu->all, page);
+		return true;
+	default: counter_add(&cpu->other, 1); break;
+	}
+	switch (page->exit_reason) {
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN: return false;
 	case KVM_EXIT_SYSTEM_EVENT: handle_system_event(cpu, page); return false;
@@ -158,6 +172,7 @@ static void run_guest(struct vcpu *cpu)
 			incomplete = handle_exit(cpu);
 		} else if (r == -EINTR || r == -EAGAIN) {
 			/* Nothing happened; the exit reason is an old one. */
+			counter_add(&cpu->other, 1);
 			incomplete = false;
 		} else {
 			handle_fault(cpu, r);
@@ -366,6 +381,18 @@ void vcpus_tell_paused(struct vcpus *all)
 {
 	for (unsigned int i = 0; i < all->params.count; i++)
 		kvm_cpu_tell_paused(all->cpus[i].kvm);
+}
+
+void vcpus_get_status(const struct vcpus *all, unsigned int index,
+		      struct vmm_cpu_status *ret_status)
+{
+	const struct vcpu *cpu = &all->cpus[index];
+
+	*ret_status = (struct vmm_cpu_status){
+		.io = counter_get(&cpu->io),
+		.mmio = counter_get(&cpu->mmio),
+		.other = counter_get(&cpu->other),
+	};
 }
 
 void vcpus_wait_stopped(struct vcpus *all)

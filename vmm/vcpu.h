@@ -11,6 +11,7 @@
 #include "vmm/bus.h"
 #include "vmm/kvm.h"
 #include "vmm/mem.h"
+#include "vmm_proto.h"
 
 struct vcpus;
 
@@ -64,6 +65,10 @@ void vcpus_pause(struct vcpus *vcpus);
 
 /* Before vcpus_resume() after a pause: the guest's clock learns of it. They are stopped. */
 void vcpus_tell_paused(struct vcpus *vcpus);
+
+/* How often vCPU INDEX came out of the guest so far. Any thread. */
+void vcpus_get_status(const struct vcpus *vcpus, unsigned int index,
+		      struct vmm_cpu_status *ret_status);
 
 /* Waits until all stand still, the last exit of each completed. Not from a vCPU's thread. */
 void vcpus_wait_stopped(struct vcpus *vcpus);

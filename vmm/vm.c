@@ -10,6 +10,7 @@
 #include "text.h"
 #include "vmm/cpuid.h"
 #include "vmm/layout.h"
+#include "vmm/virtio/virtio_devices.h"
 
 #define MAX_PCI_BITS 46	 /* EDK2 uses no more with 4-level paging */
 #define FLUSH_MSEC   500 /* for a reader that is there, but slow */
@@ -277,4 +278,18 @@ void vm_stop(struct vm *vm, bool *ret_vars_changed)
 void vm_press_power_button(struct vm *vm)
 {
 	pm_press_power_button(vm->pm);
+}
+
+void vm_get_status(const struct vm *vm, struct vmm_status *ret_status)
+{
+	(void)text_copy(ret_status->engine, sizeof(ret_status->engine),
+			ring_engine_name(vm->rings[0]));
+	ret_status->unclaimed_ports = bus_unclaimed(vm->ports);
+	ret_status->unclaimed_mmio = bus_unclaimed(vm->mmio);
+	ret_status->cpu_count = vm->start.cpus;
+	for (unsigned int i = 0; i < vm->start.cpus; i++)
+		vcpus_get_status(vm->vcpus, i, &ret_status->cpus[i]);
+	ret_status->disk_count = vm->start.disk_count;
+	for (unsigned int i = 0; i < vm->start.disk_count; i++)
+		virtio_blk_get_status(vm->disks[i], &ret_status->disks[i]);
 }

@@ -65,6 +65,9 @@ void vm_pause(struct vm *vm);
 /* Lets them go on; the guest's clock is told of the pause. */
 void vm_resume(struct vm *vm);
 
+/* Fills what the machine knows of RET_STATUS, nothing else of it. Any time. */
+void vm_get_status(const struct vm *vm, struct vmm_status *ret_status);
+
 void vm_press_power_button(struct vm *vm);
 
 #endif

@@ -267,6 +267,8 @@ static int create_disk(struct vm *vm, unsigned int index, struct vmb_err *err)
 		r = virtio_blk_create(&env, disk, index, &dev);
 	if (r == 0)
 		r = add_to_bus(vm, 1 + index, dev);
+	if (r == 0)
+		vm->disks[index] = dev;
 	return r;
 }
 

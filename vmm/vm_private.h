@@ -38,6 +38,7 @@ struct vm {
 	struct i8042 *i8042;
 	struct debugcon *debugcon;
 	struct pci_bus *pci;
+	struct pci_device *disks[VM_MAX_DISKS]; /* on PCI, which owns them */
 
 	pthread_mutex_t request_lock;
 	enum vm_request request;

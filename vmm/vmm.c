@@ -25,7 +25,7 @@
 #define MAX_FDS	       (VMM_FD_DISKS + VM_MAX_DISKS)
 #define SEND_WAIT_MSEC 1000
 
-enum vmm_status { STATUS_OK = 0, STATUS_GUEST_FAULT = 1, STATUS_NOT_STARTED = 2 };
+enum vmm_exit_status { STATUS_OK = 0, STATUS_GUEST_FAULT = 1, STATUS_NOT_STARTED = 2 };
 
 struct vmm {
 	int control;
@@ -191,6 +191,18 @@ static void handle_request(struct vmm *vmm)
 	}
 }
 
+static void tell_status(struct vmm *vmm)
+{
+	struct vmm_status status = {
+		.run_ms = msec_since(&vmm->started),
+		.resets = vmm->exited.resets,
+		.paused = vmm->paused,
+	};
+
+	vm_get_status(vmm->vm, &status);
+	tell(vmm, VMM_STATUS, &status, sizeof(status));
+}
+
 static void handle_message(struct vmm *vmm)
 {
 	uint32_t type = 0;
@@ -209,6 +221,7 @@ static void handle_message(struct vmm *vmm)
 	case VMM_RESET: reset(vmm); break;
 	case VMM_POWER_BUTTON: vm_press_power_button(vmm->vm); break;
 	case VMM_PAUSE: pause_vm(vmm); break;
+	case VMM_GET_STATUS: tell_status(vmm); break;
 	case VMM_RESUME: resume_vm(vmm); break;
 	case VMM_STOP: finish(vmm, VMM_EXIT_STOPPED, "The virtual machine was stopped."); break;
 	default: log_warn("control: message %u is none of a launcher's", type);

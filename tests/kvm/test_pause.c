@@ -1,4 +1,7 @@
-/* Pause and resume: nothing runs, nothing is lost, and everything else works meanwhile. */
+/*
+ * Pause and resume: nothing runs, nothing is lost, and everything else works meanwhile. The status
+ * of a machine: its counters count.
+ */
 #include "machine.h"
 
 #include <poll.h>
@@ -162,6 +165,58 @@ static void pause_and_the_guests_own_reset_do_not_disturb_each_other(void **stat
 	assert_null(strstr(m->output, "memory"));
 }
 
+static void get_status(struct machine *m, struct vmm_status *ret_status)
+{
+	machine_send(m, VMM_GET_STATUS);
+	assert_int_equal(machine_next_message(m, ret_status, sizeof(*ret_status)), VMM_STATUS);
+}
+
+/* What the test knows of it: 16 numbers printed before, each with an OUTS, an OUT and an IN. */
+static void status_counts_what_the_guest_does(void **state)
+{
+	struct machine *m = start_running(state, "ticks", "00000010\n");
+	struct vmm_status first, paused, later;
+
+	get_status(m, &first);
+	assert_int_equal(first.cpu_count, 2);
+	assert_int_equal(first.disk_count, 0);
+	assert_int_equal(first.paused, 0);
+	assert_in_range(first.cpus[0].io, 3 * 16, 100000000);
+	assert_int_equal(first.cpus[1].io, 0);
+	assert_int_equal(first.cpus[0].mmio, 0);
+	assert_int_equal(first.unclaimed_ports, 0);
+	assert_true(!strcmp(first.engine, "io_uring") || !strcmp(first.engine, "threads"));
+
+	pause_it(m);
+	get_status(m, &paused);
+	assert_int_equal(paused.paused, 1);
+	assert_true(paused.cpus[0].io >= first.cpus[0].io);
+	assert_true(paused.run_ms >= first.run_ms);
+	usleep(50000);
+	get_status(m, &later);
+	assert_memory_equal(later.cpus, paused.cpus, sizeof(later.cpus));
+	assert_true(later.run_ms >= paused.run_ms + 50);
+
+	machine_send(m, VMM_RESET);
+	machine_expect_message(m, VMM_WAS_RESET);
+	get_status(m, &later);
+	assert_int_equal(later.resets, 1);
+	assert_true(later.cpus[0].io >= paused.cpus[0].io);
+}
+
+static void status_counts_accesses_that_nobody_answers(void **state)
+{
+	struct machine *m = machine_start_for(state, &(struct machine_config){.guest = "poke"});
+	struct vmm_status status;
+
+	machine_expect_message(m, VMM_STARTED);
+	machine_expect_output(m, "poked\n");
+	get_status(m, &status);
+	assert_int_equal(status.unclaimed_ports, 3);
+	assert_int_equal(status.unclaimed_mmio, 2);
+	assert_in_range(status.cpus[0].mmio, 2, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +227,8 @@ int main(void)
 		MACHINE_TEST(stop_while_paused_ends_it),
 		MACHINE_TEST(power_button_while_paused_waits_for_the_guest),
 		MACHINE_TEST(pause_and_the_guests_own_reset_do_not_disturb_each_other),
+		MACHINE_TEST(status_counts_what_the_guest_does),
+		MACHINE_TEST(status_counts_accesses_that_nobody_answers),
 	};
 
 	return cmocka_run_group_tests_name("kvm pause", tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/counter.h"
 #include "vmm/virtio/blk.h"
 
 #define SEGMENTS_MAX (BLK_QUEUE_SIZE - 2) /* beside the header and the status byte */
@@ -145,6 +146,27 @@ static void fill_params(struct blk *blk, const struct disk *disk, unsigned int i
 	fill_topology(blk, disk, &params->features);
 	fill_zeroing(blk, disk, &params->features);
 	snprintf(params->name, sizeof(params->name), "disk%u", instance);
+}
+
+/* ---- what it did ---- */
+
+void virtio_blk_get_status(struct pci_device *dev, struct vmm_disk_status *ret_status)
+{
+	struct blk *blk = to_blk((struct virtio_device *)dev); /* its first member */
+	struct vmm_disk_status sum = {0};
+	unsigned int i;
+
+	for (i = 0; i < VIRTIO_MAX_QUEUES; i++) {
+		const struct blk_counters *c = &blk->queues[i].counters;
+
+		sum.reads += counter_get(&c->reads);
+		sum.writes += counter_get(&c->writes);
+		sum.others += counter_get(&c->others);
+		sum.read_bytes += counter_get(&c->read_bytes);
+		sum.written_bytes += counter_get(&c->written_bytes);
+		sum.errors += counter_get(&c->errors);
+	}
+	*ret_status = sum;
 }
 
 /* ---- making it ---- */

@@ -43,6 +43,16 @@ union blk_pieces {
 	struct virtio_blk_discard_write_zeroes ranges[BLK_QUEUE_SIZE];
 };
 
+/* Of a queue since it was made; its I/O thread writes, anybody reads. */
+struct blk_counters {
+	_Atomic uint64_t reads;
+	_Atomic uint64_t writes;
+	_Atomic uint64_t others;
+	_Atomic uint64_t read_bytes;
+	_Atomic uint64_t written_bytes;
+	_Atomic uint64_t errors;
+};
+
 struct blk_queue {
 	struct blk *blk;
 	struct virtio_queue *vqueue;
@@ -50,6 +60,7 @@ struct blk_queue {
 	uint32_t generation;	  /* counts resets */
 	struct blk_slot *slots;	  /* BLK_QUEUE_SIZE */
 	union blk_pieces *pieces; /* of each slot */
+	struct blk_counters counters;
 };
 
 struct blk {

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "vmm/counter.h"
+
 /* A chain cut into its parts: what is left in IOV after header and status is the data. */
 struct blk_request {
 	struct virtio_blk_outhdr hdr;
@@ -27,6 +29,8 @@ struct blk_request {
 static void complete(struct blk_queue *queue, struct blk_slot *slot, uint8_t status,
 		     uint32_t written)
 {
+	if (status != VIRTIO_BLK_S_OK)
+		counter_add(&queue->counters.errors, 1);
 	*slot->status = status;
 	vq_push(&queue->vqueue->vq, slot->head, written + 1);
 }
@@ -245,8 +249,24 @@ static void zero(struct blk_queue *queue, struct blk_slot *slot, const struct bl
 	start_range(slot);
 }
 
+static void count(struct blk_counters *counters, const struct blk_request *r)
+{
+	switch (r->hdr.type) {
+	case VIRTIO_BLK_T_IN:
+		counter_add(&counters->reads, 1);
+		counter_add(&counters->read_bytes, r->in_len);
+		break;
+	case VIRTIO_BLK_T_OUT:
+		counter_add(&counters->writes, 1);
+		counter_add(&counters->written_bytes, r->out_len);
+		break;
+	default: counter_add(&counters->others, 1); break;
+	}
+}
+
 static void dispatch(struct blk_queue *queue, struct blk_slot *slot, const struct blk_request *r)
 {
+	count(&queue->counters, r);
 	switch (r->hdr.type) {
 	case VIRTIO_BLK_T_IN: transfer(queue, slot, r, DISK_READ); break;
 	case VIRTIO_BLK_T_OUT: transfer(queue, slot, r, DISK_WRITE); break;

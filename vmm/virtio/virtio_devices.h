@@ -23,6 +23,9 @@ struct virtio_env {
 int virtio_blk_create(const struct virtio_env *env, struct disk *disk, unsigned int instance,
 		      struct pci_device **ret_dev);
 
+/* What the driver has asked of DEV, which virtio_blk_create() made, so far. Any thread. */
+void virtio_blk_get_status(struct pci_device *dev, struct vmm_disk_status *ret_status);
+
 /* virtio-rng (virtio 1.2, 5.4), filled from getrandom(2). 0 or -ENOMEM. */
 int virtio_rng_create(const struct virtio_env *env, struct pci_device **ret_dev);
 
