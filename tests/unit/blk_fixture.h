@@ -20,6 +20,7 @@
 struct fixture {
 	struct test_machine m;
 	struct fake_disk *disk;
+	struct pci_device *dev; /* owned by the machine's bus */
 	_Atomic int destroyed;
 };
 
@@ -33,6 +34,7 @@ static inline void start_with(struct fixture *f, struct fake_disk *disk)
 	disk->destroyed = &f->destroyed;
 	assert_int_equal(virtio_blk_create(&f->m.env, &disk->disk, 0, &dev), 0);
 	machine_start(&f->m, dev);
+	f->dev = dev;
 }
 
 static inline int setup(void **state)

@@ -193,6 +193,33 @@ static void disk_error(void **state)
 	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_IN, 0, 512, WRITE, &len), VIRTIO_BLK_S_OK);
 }
 
+static void what_was_asked_is_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	struct vmm_disk_status status;
+	uint32_t len;
+
+	virtio_blk_get_status(f->dev, &status);
+	assert_memory_equal(&status, &(struct vmm_disk_status){0}, sizeof(status));
+	driver_up(m, F_FLUSH, 8);
+	do_request(m, VIRTIO_BLK_T_IN, 0, 1024, WRITE, &len);
+	do_request(m, VIRTIO_BLK_T_IN, 3, 512, WRITE, &len);
+	do_request(m, VIRTIO_BLK_T_OUT, 2, 512, 0, &len);
+	do_request(m, VIRTIO_BLK_T_FLUSH, 0, 0, 0, &len);
+	do_request(m, VIRTIO_BLK_T_GET_ID, 0, 20, WRITE, &len);
+	do_request(m, UINT32_MAX, 0, 512, 0, &len); /* refused */
+	f->disk->error = -EIO;
+	do_request(m, VIRTIO_BLK_T_OUT, 0, 2048, 0, &len);
+	virtio_blk_get_status(f->dev, &status);
+	assert_int_equal(status.reads, 2);
+	assert_int_equal(status.read_bytes, 1536);
+	assert_int_equal(status.writes, 2);
+	assert_int_equal(status.written_bytes, 2560);
+	assert_int_equal(status.others, 3);
+	assert_int_equal(status.errors, 2);
+}
+
 static void no_data_at_all(void **state)
 {
 	struct fixture *f = *state;
@@ -424,6 +451,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(indirect_with_the_most_segments, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_come_in_any_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_asked_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_interrupt_for_a_batch, setup, teardown),
 		cmocka_unit_test_setup_teardown(polling_driver_never_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(polling_driver_is_not_held_for_ever, setup,
