@@ -5,8 +5,10 @@
 #include "vmm/vm_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "vmm/disk/disk.h"
@@ -244,27 +246,76 @@ static struct virtio_env make_env(struct vm *vm, struct ring *ring)
 	};
 }
 
+/*
+ * A queue and a thread for each vCPU, within reason. The overlay is one memory that one thread
+ * minds.
+ */
+static unsigned int disk_queues(const struct vm *vm, const struct vmm_disk *info)
+{
+	unsigned int fair = VM_MAX_DISK_QUEUES / vm->start.disk_count;
+	unsigned int n = vm->start.cpus < VIRTIO_MAX_QUEUES ? vm->start.cpus : VIRTIO_MAX_QUEUES;
+
+	n = n < fair ? n : fair;
+	return info->overlay || n == 0 ? 1 : n;
+}
+
+/* The disk behind FD (taken over) for one queue, with a thread of its own. */
+static int open_queue(struct vm *vm, int fd, unsigned int disk, unsigned int queue,
+		      struct virtio_blk_queue *ret_queue, struct vmb_err *err)
+{
+	const struct vmm_disk *info = &vm->start.disks[disk];
+	struct virtio_blk_queue q;
+	char name[32];
+	int r;
+
+	if (fd < 0)
+		return vmb_err_set(err, EMFILE, "Too many open files for the queues of a disk.");
+	if (queue)
+		snprintf(name, sizeof(name), "disk%u.%u", disk, queue);
+	else
+		snprintf(name, sizeof(name), "disk%u", disk);
+	r = new_ring(vm, name, DISK_DEPTH, err);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	q.ring = vm->rings[vm->ring_count - 1];
+	r = disk_open_raw(fd, info, q.ring, DISK_DEPTH, &q.disk, err);
+	if (r == 0 && info->overlay)
+		r = disk_open_overlay(q.disk, info->overlay_limit, &q.disk);
+	if (r == 0)
+		*ret_queue = q;
+	return r;
+}
+
 static int create_disk(struct vm *vm, unsigned int index, struct vmb_err *err)
 {
 	const struct vmm_disk *info = &vm->start.disks[index];
-	int fd = vm->params.disk_fds[index];
+	unsigned int count = disk_queues(vm, info), opened = 0;
+	struct virtio_blk_queue queues[VIRTIO_MAX_QUEUES];
+	int fd = vm->params.disk_fds[index], r = 0;
 	struct pci_device *dev;
 	struct virtio_env env;
-	struct disk *disk;
-	char name[16];
-	int r;
 
-	snprintf(name, sizeof(name), "disk%u", index);
-	r = new_ring(vm, name, DISK_DEPTH, err);
-	if (r < 0)
-		return r;
-	env = make_env(vm, vm->rings[vm->ring_count - 1]);
 	vm->params.disk_fds[index] = -1;
-	r = disk_open_raw(fd, info, env.ring, DISK_DEPTH, &disk, err);
-	if (r == 0 && info->overlay)
-		r = disk_open_overlay(disk, info->overlay_limit, &disk);
-	if (r == 0)
-		r = virtio_blk_create(&env, disk, index, &dev);
+	/* The last queue gets the descriptor itself, those before it copies. */
+	while (opened < count && r == 0) {
+		bool last = opened + 1 == count;
+
+		r = open_queue(vm, last ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0), index, opened,
+			       &queues[opened], err);
+		if (r == 0)
+			opened++;
+		else if (!last)
+			close(fd);
+	}
+	if (r < 0) {
+		while (opened-- > 0)
+			queues[opened].disk->ops->destroy(queues[opened].disk);
+		return r;
+	}
+	env = make_env(vm, queues[0].ring);
+	r = virtio_blk_create(&env, queues, count, index, &dev);
 	if (r == 0)
 		r = add_to_bus(vm, 1 + index, dev);
 	if (r == 0)

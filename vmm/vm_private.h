@@ -16,7 +16,10 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
-#define VM_MAX_RINGS (1 + VM_MAX_DISKS)
+/* Of all disks together; each has one at least. */
+#define VM_MAX_DISK_QUEUES 32
+#define VM_MAX_RINGS	   (1 + VM_MAX_DISK_QUEUES)
+_Static_assert(VM_MAX_DISK_QUEUES >= VM_MAX_DISKS, "a queue for each disk");
 
 struct vm {
 	struct vm_params params;

@@ -215,10 +215,11 @@ static void add_devices(struct machine *m)
 		.msi = {&msi_ops, m},
 		.doorbell = {&doorbell_ops, m},
 	};
+	const struct virtio_blk_queue queue = {.disk = new_disk(m)};
 	const struct irq_pin pin = {0};
 	struct pci_device *dev;
 
-	must(virtio_blk_create(&env, new_disk(m), 0, &dev) == 0);
+	must(virtio_blk_create(&env, &queue, 1, 0, &dev) == 0);
 	must(pci_bus_add(m->pci, MACHINE_BLK, dev, &pin) == 0);
 	must(virtio_rng_create(&env, &dev) == 0);
 	must(pci_bus_add(m->pci, MACHINE_RNG, dev, &pin) == 0);

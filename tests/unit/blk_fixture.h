@@ -32,7 +32,7 @@ static inline void start_with(struct fixture *f, struct fake_disk *disk)
 	f->disk = disk;
 	f->destroyed = 0;
 	disk->destroyed = &f->destroyed;
-	assert_int_equal(virtio_blk_create(&f->m.env, &disk->disk, 0, &dev), 0);
+	assert_int_equal(create_blk(&f->m.env, &disk->disk, &dev), 0);
 	machine_start(&f->m, dev);
 	f->dev = dev;
 }

@@ -48,7 +48,7 @@ static void start(struct load *l, enum ring_engine engine)
 	assert_int_equal(ring_create("test", 64, engine, &l->m.ring, NULL), 0);
 	l->m.env.ring = l->m.ring;
 	assert_int_equal(disk_open_raw(dup(l->fd), &info, l->m.ring, 64, &disk, NULL), 0);
-	assert_int_equal(virtio_blk_create(&l->m.env, disk, 0, &dev), 0);
+	assert_int_equal(create_blk(&l->m.env, disk, &dev), 0);
 	machine_start(&l->m, dev);
 	driver_up(&l->m, 1ULL << VIRTIO_RING_F_EVENT_IDX | 1ULL << VIRTIO_BLK_F_FLUSH, QUEUE_SIZE);
 }
@@ -186,7 +186,7 @@ static void full_overlay(void **state)
 	machine_init(m);
 	assert_int_equal(disk_open_raw(dup(l->fd), &info, m->ring, 64, &disk, NULL), 0);
 	assert_int_equal(disk_open_overlay(disk, ROOM * BLOCK, &disk), 0);
-	assert_int_equal(virtio_blk_create(&m->env, disk, 0, &dev), 0);
+	assert_int_equal(create_blk(&m->env, disk, &dev), 0);
 	machine_start(m, dev);
 	driver_up(m, 1ULL << VIRTIO_BLK_F_FLUSH, QUEUE_SIZE);
 	set_desc(m, 0, GPA_HEADER, 16, VRING_DESC_F_NEXT, 1);

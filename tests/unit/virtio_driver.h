@@ -263,6 +263,15 @@ static inline struct fake_disk *fake_disk_new(uint64_t size)
 	return fd;
 }
 
+/* A virtio-blk of one queue, on ENV's ring. */
+static inline int create_blk(const struct virtio_env *env, struct disk *disk,
+			     struct pci_device **ret_dev)
+{
+	const struct virtio_blk_queue queue = {.ring = env->ring, .disk = disk};
+
+	return virtio_blk_create(env, &queue, 1, 0, ret_dev);
+}
+
 /* Lets held requests go, on the I/O thread, and publishes their answers. */
 static inline void fake_disk_release(struct fake_disk *fd, struct ring *ring)
 {

@@ -29,7 +29,7 @@ static inline int setup(void **state)
 
 	machine_init(&f->m);
 	f->disk = fake_disk_new(1 << 20);
-	assert_int_equal(virtio_blk_create(&f->m.env, &f->disk->disk, 0, &dev), 0);
+	assert_int_equal(create_blk(&f->m.env, &f->disk->disk, &dev), 0);
 	machine_start(&f->m, dev);
 	driver_map_bar(&f->m, TEST_BAR);
 	driver_find(&f->m, TEST_BAR);

@@ -44,12 +44,12 @@ static void blk_kick(struct virtio_device *vdev, struct virtio_queue *queue)
 		virtio_kick_again(queue);
 }
 
-static void blk_stop(struct virtio_device *vdev)
+static void blk_stop(struct virtio_device *vdev, struct virtio_queue *queue)
 {
-	struct blk_queue *queue = &to_blk(vdev)->queues[0];
+	struct blk_queue *bq = &to_blk(vdev)->queues[queue->index];
 
-	queue->generation++;
-	queue->disk->ops->drain(queue->disk);
+	bq->generation++;
+	bq->disk->ops->drain(bq->disk);
 }
 
 static void blk_batch_done(void *arg)
@@ -63,23 +63,29 @@ static void close_disk(void *arg)
 {
 	struct blk_queue *queue = arg;
 
-	ring_set_batch_hook(queue->blk->vdev.env.ring, NULL, NULL);
+	ring_set_batch_hook(queue->vqueue->ring, NULL, NULL);
 	queue->disk->ops->destroy(queue->disk);
 }
 
-static void free_queue(struct blk_queue *queue)
+static void free_blk(struct blk *blk)
 {
-	free(queue->pieces);
-	free(queue->slots);
+	unsigned int i;
+
+	for (i = 0; i < VIRTIO_MAX_QUEUES; i++) {
+		free(blk->queues[i].pieces);
+		free(blk->queues[i].slots);
+	}
+	free(blk);
 }
 
 static void blk_destroy(struct virtio_device *vdev)
 {
 	struct blk *blk = to_blk(vdev);
+	unsigned int i;
 
-	ring_call(vdev->env.ring, close_disk, &blk->queues[0]);
-	free_queue(&blk->queues[0]);
-	free(blk);
+	for (i = 0; i < vdev->params.queues; i++)
+		ring_call(vdev->queues[i].ring, close_disk, &blk->queues[i]);
+	free_blk(blk);
 }
 
 static const struct virtio_device_ops blk_ops = {
@@ -125,9 +131,12 @@ static void fill_zeroing(struct blk *blk, const struct disk *disk, uint64_t *fea
 	*features |= 1ULL << VIRTIO_BLK_F_DISCARD;
 }
 
-static void fill_params(struct blk *blk, const struct disk *disk, unsigned int instance,
-			struct virtio_params *params)
+static void fill_params(struct blk *blk, const struct virtio_blk_queue *queues, unsigned int count,
+			unsigned int instance, struct virtio_params *params)
 {
+	const struct disk *disk = queues[0].disk;
+	unsigned int i;
+
 	blk->config.capacity = disk->size / BLK_SECTOR;
 	blk->config.seg_max = SEGMENTS_MAX;
 	blk->config.blk_size = disk->logical_block;
@@ -136,11 +145,17 @@ static void fill_params(struct blk *blk, const struct disk *disk, unsigned int i
 		.class_code = BLK_CLASS,
 		.features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE |
 			    1ULL << VIRTIO_BLK_F_FLUSH,
-		.queues = 1,
+		.queues = count,
 		.queue_size = BLK_QUEUE_SIZE,
 		.config = &blk->config,
 		.config_len = sizeof(blk->config),
 	};
+	for (i = 0; i < count; i++)
+		params->rings[i] = queues[i].ring;
+	if (count > 1) {
+		blk->config.num_queues = (uint16_t)count;
+		params->features |= 1ULL << VIRTIO_BLK_F_MQ;
+	}
 	if (disk->read_only)
 		params->features |= 1ULL << VIRTIO_BLK_F_RO;
 	fill_topology(blk, disk, &params->features);
@@ -171,7 +186,7 @@ void virtio_blk_get_status(struct pci_device *dev, struct vmm_disk_status *ret_s
 
 /* ---- making it ---- */
 
-/* -ENOMEM leaves what free_queue() takes. */
+/* -ENOMEM leaves what free_blk() takes. */
 static int init_queue(struct blk *blk, unsigned int index, struct disk *disk)
 {
 	struct blk_queue *queue = &blk->queues[index];
@@ -184,30 +199,33 @@ static int init_queue(struct blk *blk, unsigned int index, struct disk *disk)
 	return queue->slots && queue->pieces ? 0 : -ENOMEM;
 }
 
-int virtio_blk_create(const struct virtio_env *env, struct disk *disk, unsigned int instance,
-		      struct pci_device **ret_dev)
+int virtio_blk_create(const struct virtio_env *env, const struct virtio_blk_queue *queues,
+		      unsigned int count, unsigned int instance, struct pci_device **ret_dev)
 {
 	struct blk *blk = calloc(1, sizeof(*blk));
 	struct virtio_params params;
-	int rc = -ENOMEM;
+	unsigned int i;
+	int rc = blk ? 0 : -ENOMEM;
 
-	if (!blk)
-		goto err_disk;
-	rc = init_queue(blk, 0, disk);
-	if (rc < 0)
-		goto err_queue;
-	fill_params(blk, disk, instance, &params);
+	if (rc)
+		goto err_disks;
+	for (i = 0; i < count && !rc; i++)
+		rc = init_queue(blk, i, queues[i].disk);
+	if (rc)
+		goto err_free;
+	fill_params(blk, queues, count, instance, &params);
 	rc = virtio_device_init(&blk->vdev, &blk_ops, &params, env);
 	if (rc < 0)
-		goto err_queue;
-	ring_set_batch_hook(env->ring, blk_batch_done, &blk->queues[0]);
+		goto err_free;
+	for (i = 0; i < count; i++)
+		ring_set_batch_hook(queues[i].ring, blk_batch_done, &blk->queues[i]);
 	*ret_dev = &blk->vdev.pci;
 	return 0;
 
-err_queue:
-	free_queue(&blk->queues[0]);
-	free(blk);
-err_disk:
-	disk->ops->destroy(disk);
+err_free:
+	free_blk(blk);
+err_disks:
+	for (i = 0; i < count; i++)
+		queues[i].disk->ops->destroy(queues[i].disk);
 	return rc;
 }

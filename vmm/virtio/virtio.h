@@ -1,6 +1,6 @@
 /*
  * A virtio device behind PCI, for the authors of devices (blk.c, rng.c): they embed struct
- * virtio_device and get kicks on their I/O thread. virtio_pci.c is the face the driver sees,
+ * virtio_device and get kicks on an I/O thread, which each queue may have its own. virtio_pci.c is the face the driver sees,
  * virtio_device.c the I/O side; virtio 1.2, 2 and 4.1.
  *
  * Locks: LOCK (vCPU threads only) is taken before pci.lock. An I/O thread takes only pci.lock, so a
@@ -17,35 +17,36 @@
 #include "vmm/virtio/virtio_devices.h"
 #include "vmm/virtio/virtqueue.h"
 
-#define VIRTIO_MAX_QUEUES 4
 #define VIRTIO_NAME_SIZE  16
 
 struct virtio_device;
 
 struct virtio_queue {
 	struct virtio_device *vdev;
+	struct ring *ring; /* whose thread serves it: "the queue's thread" */
 	unsigned int index;
 	struct vq vq;
 	struct ring_watch watch; /* the doorbell's eventfd */
+	bool started;		 /* the queue's thread: enabled, and the features are in VQ */
 	uint16_t vector;	 /* pci.lock */
 	bool doorbell_attached;	 /* pci.lock */
 	/* For drivers that poll: how many doorbells exited to us, seen and wholly answered. */
 	_Atomic uint32_t rung;
-	uint32_t seen; /* I/O thread */
+	uint32_t seen; /* the queue's thread */
 	_Atomic uint32_t answered;
 };
 
-/* All but DESTROY on the I/O thread. START and STOP may be NULL. */
+/* All but DESTROY on the thread of the queue, START on the first queue's. START and STOP may be NULL. */
 struct virtio_device_ops {
 	/* The driver is ready (DRIVER_OK); FEATURES are final. */
 	void (*start)(struct virtio_device *vdev);
 	/* Chains may be waiting in QUEUE. Only between start() and stop(). */
 	void (*kick)(struct virtio_device *vdev, struct virtio_queue *queue);
 	/*
-	 * Reset: returns when nothing is in flight any more; guest memory is not touched after
-	 * that.
+	 * Reset, for one queue after the other: returns when nothing of QUEUE is in flight any more;
+	 * guest memory is not touched for it after that.
 	 */
-	void (*stop)(struct virtio_device *vdev);
+	void (*stop)(struct virtio_device *vdev, struct virtio_queue *queue);
 	/* Frees what embeds VDEV, after stop(); no lock held, not the I/O thread. */
 	void (*destroy)(struct virtio_device *vdev);
 };
@@ -56,6 +57,7 @@ struct virtio_params {
 	uint32_t class_code;	     /* of PCI */
 	uint64_t features;	     /* beside those that all of them have */
 	unsigned int queues;
+	struct ring *rings[VIRTIO_MAX_QUEUES]; /* of each queue; NULL: that of the environment */
 	uint16_t queue_size;
 	const void *config; /* device configuration, read-only for the driver; borrowed */
 	unsigned int config_len;
@@ -87,8 +89,9 @@ struct virtio_device {
 	_Atomic uint8_t status;
 	_Atomic bool bus_master;
 
-	/* I/O thread, or LOCK while that thread stands still in ring_call() */
-	bool live; /* DRIVER_OK, nothing broken: queues are served */
+	_Atomic bool live; /* DRIVER_OK, nothing broken: queues are served */
+
+	/* LOCK, while no queue is live; I/O threads read it */
 	uint64_t features;
 	struct virtio_queue queues[VIRTIO_MAX_QUEUES];
 
@@ -105,7 +108,7 @@ struct virtio_device {
 int virtio_device_init(struct virtio_device *vdev, const struct virtio_device_ops *ops,
 		       const struct virtio_params *params, const struct virtio_env *env);
 
-/* ---- for devices, on the I/O thread ---- */
+/* ---- for devices, on the queue's thread ---- */
 
 /* Publishes what was pushed to QUEUE and interrupts the driver if it wants that. */
 void virtio_publish(struct virtio_queue *queue);

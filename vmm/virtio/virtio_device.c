@@ -100,7 +100,7 @@ static void serve_queue(struct virtio_queue *queue)
 	if (!atomic_load(&vdev->bus_master)) {
 		log_guest(&vdev->log_limit, "%s: a doorbell while bus mastering is off: ignored",
 			  vdev->params.name);
-	} else if (vdev->live && queue->vq.enabled) {
+	} else if (vdev->live && queue->started) {
 		vdev->ops->kick(vdev, queue);
 		if (queue->vq.error) {
 			vdev->live = false;
@@ -160,6 +160,13 @@ void virtio_io_ring(struct virtio_queue *queue)
 
 /* ---- started and stopped by the driver; the *_on_thread functions run inside ring_call() ---- */
 
+static void start_queue(struct virtio_queue *queue)
+{
+	vq_start(&queue->vq, virtio_has_feature(queue->vdev, VIRTIO_RING_F_EVENT_IDX),
+		 virtio_has_feature(queue->vdev, VIRTIO_RING_F_INDIRECT_DESC));
+	queue->started = true;
+}
+
 static void enable_on_thread(void *arg)
 {
 	struct virtio_queue *queue = arg;
@@ -168,56 +175,64 @@ static void enable_on_thread(void *arg)
 	if (vq_enable(&queue->vq, vdev->env.mem) < 0)
 		virtio_fail(vdev, queue->vq.error);
 	else if (vdev->live)
-		vq_start(&queue->vq, virtio_has_feature(vdev, VIRTIO_RING_F_EVENT_IDX),
-			 virtio_has_feature(vdev, VIRTIO_RING_F_INDIRECT_DESC));
+		start_queue(queue);
 }
 
 void virtio_io_enable_queue(struct virtio_device *vdev, struct virtio_queue *queue)
 {
-	ring_call(vdev->env.ring, enable_on_thread, queue);
+	(void)vdev;
+	ring_call(queue->ring, enable_on_thread, queue);
 }
 
 static void start_on_thread(void *arg)
 {
 	struct virtio_device *vdev = arg;
-	unsigned int i;
 
-	vdev->features = vdev->driver_features;
-	vdev->live = !(atomic_load(&vdev->status) & VIRTIO_CONFIG_S_NEEDS_RESET);
-	if (!vdev->live)
-		return;
-	if (vdev->ops->start)
-		vdev->ops->start(vdev);
-	for (i = 0; i < vdev->params.queues; i++)
-		if (vdev->queues[i].vq.enabled)
-			vq_start(&vdev->queues[i].vq,
-				 virtio_has_feature(vdev, VIRTIO_RING_F_EVENT_IDX),
-				 virtio_has_feature(vdev, VIRTIO_RING_F_INDIRECT_DESC));
+	vdev->ops->start(vdev);
+}
+
+static void start_queue_on_thread(void *arg)
+{
+	struct virtio_queue *queue = arg;
+
+	if (queue->vq.enabled)
+		start_queue(queue);
 }
 
 void virtio_io_start(struct virtio_device *vdev)
 {
-	ring_call(vdev->env.ring, start_on_thread, vdev);
-}
-
-static void stop_on_thread(void *arg)
-{
-	struct virtio_device *vdev = arg;
 	unsigned int i;
 
-	if (vdev->ops->stop)
-		vdev->ops->stop(vdev);
-	vdev->live = false;
-	vdev->features = 0;
+	if (atomic_load(&vdev->status) & VIRTIO_CONFIG_S_NEEDS_RESET)
+		return;
+	vdev->features = vdev->driver_features;
+	if (vdev->ops->start)
+		ring_call(vdev->env.ring, start_on_thread, vdev);
+	vdev->live = true;
 	for (i = 0; i < vdev->params.queues; i++)
-		vq_reset(&vdev->queues[i].vq, vdev->params.queue_size);
+		ring_call(vdev->queues[i].ring, start_queue_on_thread, &vdev->queues[i]);
+}
+
+static void stop_queue_on_thread(void *arg)
+{
+	struct virtio_queue *queue = arg;
+	struct virtio_device *vdev = queue->vdev;
+
+	if (vdev->ops->stop)
+		vdev->ops->stop(vdev, queue);
+	queue->started = false;
+	vq_reset(&queue->vq, vdev->params.queue_size);
 }
 
 void virtio_io_reset(struct virtio_device *vdev)
 {
 	unsigned int i;
 
-	ring_call(vdev->env.ring, stop_on_thread, vdev);
+	/* Before the first queue stops: none begins anything new, whatever is rung meanwhile. */
+	vdev->live = false;
+	for (i = 0; i < vdev->params.queues; i++)
+		ring_call(vdev->queues[i].ring, stop_queue_on_thread, &vdev->queues[i]);
+	vdev->features = 0;
 	vdev->device_feature_select = 0;
 	vdev->driver_feature_select = 0;
 	vdev->driver_features = 0;
@@ -258,6 +273,7 @@ static int init_queue(struct virtio_device *vdev, unsigned int index)
 	queue->vdev = vdev;
 	queue->index = index;
 	queue->vector = MSIX_NO_VECTOR;
+	queue->ring = vdev->params.rings[index] ? vdev->params.rings[index] : vdev->env.ring;
 	queue->watch = (struct ring_watch){
 		.fd = fd,
 		.is_eventfd = true,
@@ -265,20 +281,28 @@ static int init_queue(struct virtio_device *vdev, unsigned int index)
 		.arg = queue,
 	};
 	vq_reset(&queue->vq, vdev->params.queue_size);
-	rc = ring_watch(vdev->env.ring, &queue->watch);
+	rc = ring_watch(queue->ring, &queue->watch);
 	if (rc < 0)
 		close(fd);
 	return rc;
+}
+
+static void fini_queue_on_thread(void *arg)
+{
+	struct virtio_queue *queue = arg;
+
+	stop_queue_on_thread(queue);
+	ring_unwatch(queue->ring, &queue->watch);
+	close(queue->watch.fd);
 }
 
 static void fini_queues(struct virtio_device *vdev, unsigned int count)
 {
 	unsigned int i;
 
-	for (i = 0; i < count; i++) {
-		ring_unwatch(vdev->env.ring, &vdev->queues[i].watch);
-		close(vdev->queues[i].watch.fd);
-	}
+	vdev->live = false;
+	for (i = 0; i < count; i++)
+		ring_call(vdev->queues[i].ring, fini_queue_on_thread, &vdev->queues[i]);
 }
 
 int virtio_io_init(struct virtio_device *vdev)
@@ -297,17 +321,9 @@ int virtio_io_init(struct virtio_device *vdev)
 	return 0;
 }
 
-static void fini_on_thread(void *arg)
-{
-	struct virtio_device *vdev = arg;
-
-	stop_on_thread(vdev);
-	fini_queues(vdev, vdev->params.queues);
-}
-
 void virtio_io_fini(struct virtio_device *vdev)
 {
-	ring_call(vdev->env.ring, fini_on_thread, vdev);
+	fini_queues(vdev, vdev->params.queues);
 	pthread_cond_destroy(&vdev->poll_cond);
 	pthread_mutex_destroy(&vdev->poll_lock);
 }

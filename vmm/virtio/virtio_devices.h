@@ -8,20 +8,30 @@
 #include "vmm/pci/pci.h"
 #include "vmm/ring.h"
 
+#define VIRTIO_MAX_QUEUES 4
+
 /* What every virtio device needs; all borrowed, all outlive the device. */
 struct virtio_env {
 	struct guest_mem *mem;
-	struct ring *ring; /* the device's queues are served on this thread */
+	struct ring *ring; /* the device's queues are served on this thread, unless it says otherwise */
 	struct msi_target msi;
 	struct doorbell_target doorbell;
 };
 
+/* A request queue of virtio-blk: its thread, and the disk as that thread sees it. */
+struct virtio_blk_queue {
+	struct ring *ring; /* borrowed, outlives the device; of no other queue with a batch hook */
+	struct disk *disk;
+};
+
 /*
- * virtio-blk (virtio 1.2, 5.2) over DISK (taken over, also on failure). INSTANCE numbers the device
- * for the log. The result goes to pci_bus_add(). 0 or -ENOMEM.
+ * virtio-blk (virtio 1.2, 5.2) with COUNT queues (1 to VIRTIO_MAX_QUEUES) over their disks, which are
+ * the same disk: what was written through one and is done is read through the others, and a flush
+ * of any of them covers it. The disks are taken over, also on failure. INSTANCE numbers the device
+ * for the log. The result goes to pci_bus_add(). 0, -ENOMEM or -EMFILE.
  */
-int virtio_blk_create(const struct virtio_env *env, struct disk *disk, unsigned int instance,
-		      struct pci_device **ret_dev);
+int virtio_blk_create(const struct virtio_env *env, const struct virtio_blk_queue *queues,
+		      unsigned int count, unsigned int instance, struct pci_device **ret_dev);
 
 /* What the driver has asked of DEV, which virtio_blk_create() made, so far. Any thread. */
 void virtio_blk_get_status(struct pci_device *dev, struct vmm_disk_status *ret_status);
