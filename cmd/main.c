@@ -20,8 +20,9 @@ static const struct command commands[] = {
 	{"menu", cmd_menu, "[--ascii] [--socket PATH]",
 	 "the menu (also without any command); starts a daemon if none runs"},
 	{"run", cmd_run,
-	 "--firmware FILE [--disk PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S]]... [--memory SIZE] [--cpus N]\n"
-	 "           [--vars FILE [--fresh-vars]] [--log FILE]",
+	 "--firmware FILE [--vars FILE [--fresh-vars]] | --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"
+	 "           [--disk PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S]]... [--memory SIZE] [--cpus N]\n"
+	 "           [--log FILE]",
 	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
 	{"list", cmd_list, "", "list the disks and the firmware on them"},
 	{"daemon", cmd_daemon, "[--socket PATH] [--log FILE]",

@@ -445,6 +445,15 @@ static int parse_path(const char *option, const char *value, char *dst)
 	return 0;
 }
 
+static int parse_cmdline(const char *value, struct vm_config *config)
+{
+	if (text_copy(config->cmdline, sizeof(config->cmdline), value) == 0)
+		return 0;
+	fprintf(stderr, "vmboot run: the command line has %zu characters, Linux takes %d. Shorten it.\n",
+		strlen(value), VM_CMDLINE_SIZE - 1);
+	return -EINVAL;
+}
+
 static int parse_disk(const char *value, struct vm_config *config)
 {
 	struct vmb_err err;
@@ -467,6 +476,9 @@ static int parse_option(int option, const char *value, struct vm_config *config)
 
 	switch (option) {
 	case 'f': return parse_path("firmware", value, config->firmware_path);
+	case 'k': return parse_path("kernel", value, config->kernel_path);
+	case 'i': return parse_path("initrd", value, config->initrd_path);
+	case 'a': return parse_cmdline(value, config);
 	case 'v': return parse_path("vars", value, config->vars_path);
 	case 'l': return parse_path("log", value, config->log_path);
 	case 'd': return parse_disk(value, config);
@@ -490,7 +502,9 @@ int cmd_run(int argc, char **argv)
 		{"firmware", required_argument, NULL, 'f'}, {"disk", required_argument, NULL, 'd'},
 		{"memory", required_argument, NULL, 'm'},   {"cpus", required_argument, NULL, 'c'},
 		{"vars", required_argument, NULL, 'v'},	    {"fresh-vars", no_argument, NULL, 'F'},
-		{"log", required_argument, NULL, 'l'},	    {NULL, 0, NULL, 0}};
+		{"log", required_argument, NULL, 'l'},	    {"kernel", required_argument, NULL, 'k'},
+		{"initrd", required_argument, NULL, 'i'},   {"cmdline", required_argument, NULL, 'a'},
+		{NULL, 0, NULL, 0}};
 	struct vm_config config;
 	struct vmb_err err;
 	int option;

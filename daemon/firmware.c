@@ -19,10 +19,10 @@
 
 int firmware_make_memory(int *ret_fd, struct vmb_err *err)
 {
-	int fd = memfd_create("firmware", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create("vmboot-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
-		return vmb_err_set(err, errno, "No memory for the firmware: %s.", strerror(errno));
+		return vmb_err_set(err, errno, "No memory for what is to be booted: %s.", strerror(errno));
 	*ret_fd = fd;
 	return 0;
 }

@@ -81,6 +81,11 @@ static int open_disks(const struct vm_config *config, struct disks *ret_disks, s
 	return 0;
 }
 
+static bool boots_kernel(const struct launch *launch)
+{
+	return launch->config.kernel_path[0] != '\0';
+}
+
 static int send_start(const struct launch *launch, int control, int console,
 		      const struct disks *disks, struct vmb_err *err)
 {
@@ -90,13 +95,20 @@ static int send_start(const struct launch *launch, int control, int console,
 		.memory = launch->config.memory,
 		.disk_count = disks->count,
 		.log_level = log_current_level(),
+		.boot = boots_kernel(launch) ? VMM_BOOT_LINUX : VMM_BOOT_FIRMWARE,
 	};
 	int fds[VMM_FD_DISKS + VM_MAX_DISKS], rc;
 
 	fds[VMM_FD_KVM] = launch->kvm;
 	fds[VMM_FD_CONSOLE] = console;
-	fds[VMM_FD_FIRMWARE] = launch->firmware;
-	fds[VMM_FD_VARS] = launch->variables;
+	if (boots_kernel(launch)) {
+		fds[VMM_FD_KERNEL] = launch->firmware;
+		fds[VMM_FD_INITRD] = launch->initrd;
+		text_copy(start.cmdline, sizeof(start.cmdline), launch->config.cmdline);
+	} else {
+		fds[VMM_FD_FIRMWARE] = launch->firmware;
+		fds[VMM_FD_VARS] = launch->variables;
+	}
 	for (unsigned int i = 0; i < disks->count; i++) {
 		fds[VMM_FD_DISKS + i] = disks->fds[i];
 		start.disks[i] = disks->infos[i];
@@ -133,7 +145,7 @@ static int start_vmm(struct launch *launch, struct vmb_err *err)
 	struct disks disks = {.count = 0};
 
 	rc = open_disks(&launch->config, &disks, err);
-	if (rc == 0)
+	if (rc == 0 && !boots_kernel(launch))
 		rc = vars_file_make_memory(&launch->vars, &launch->variables, err);
 	if (rc == 0)
 		rc = make_pair(SOCK_SEQPACKET, control, err);
@@ -155,6 +167,7 @@ static int start_vmm(struct launch *launch, struct vmb_err *err)
 	launch->console = console[0];
 	close_fd(&launch->kvm);
 	close_fd(&launch->firmware);
+	close_fd(&launch->initrd);
 	if (rc < 0)
 		return rc;
 	launch->phase = LAUNCH_RUNNING;
@@ -311,11 +324,32 @@ static int start_reader(struct launch *launch, struct vmb_err *err)
 
 static int start_from_file(struct launch *launch, struct vmb_err *err)
 {
-	int rc = storage_copy_file(launch->config.firmware_path, launch->firmware, err);
+	int rc = storage_copy_file(launch->config.firmware_path, "firmware", STORAGE_FIRMWARE_MAX,
+				   launch->firmware, err);
 
 	if (rc == 0)
 		rc = firmware_seal(launch->firmware, launch->config.firmware_path, err);
 	return rc < 0 ? rc : start_vmm(launch, err);
+}
+
+static int start_kernel(struct launch *launch, struct vmb_err *err)
+{
+	int rc = kernel_read(&launch->config, &launch->firmware, &launch->initrd, err);
+
+	return rc < 0 ? rc : start_vmm(launch, err);
+}
+
+static int start_what_boots(struct launch *launch, struct vmb_err *err)
+{
+	int rc;
+
+	if (boots_kernel(launch))
+		return start_kernel(launch, err);
+	rc = firmware_make_memory(&launch->firmware, err);
+	if (rc < 0)
+		return rc;
+	return launch->config.firmware_device[0] ? start_reader(launch, err)
+						 : start_from_file(launch, err);
 }
 
 static int prepare(struct launch *launch, struct vmb_err *err)
@@ -327,8 +361,6 @@ static int prepare(struct launch *launch, struct vmb_err *err)
 		launch->kvm = host_check_kvm(err);
 		rc = launch->kvm < 0 ? launch->kvm : 0;
 	}
-	if (rc == 0)
-		rc = firmware_make_memory(&launch->firmware, err);
 	if (rc == 0)
 		rc = open_log(config, &launch->log, err);
 	if (rc == 0)
@@ -346,13 +378,12 @@ int launch_start(struct loop *loop, const struct vm_config *config,
 	if (!launch)
 		return vmb_err_set(err, ENOMEM, "Not enough memory to start a virtual machine.");
 	*launch = (struct launch){.loop = loop, .events = events, .ctx = ctx, .config = *config};
-	launch->kvm = launch->firmware = launch->variables = -1;
+	launch->kvm = launch->firmware = launch->initrd = launch->variables = -1;
 	launch->control = launch->console = launch->log = -1;
 	launch->child.pidfd = launch->vars.lock = -1;
 	rc = prepare(launch, err);
 	if (rc == 0)
-		rc = config->firmware_device[0] ? start_reader(launch, err)
-						: start_from_file(launch, err);
+		rc = start_what_boots(launch, err);
 	if (rc < 0) {
 		launch_destroy(launch);
 		return rc;
@@ -428,6 +459,7 @@ void launch_destroy(struct launch *launch)
 		close(launch->child.pidfd);
 	close_fd(&launch->kvm);
 	close_fd(&launch->firmware);
+	close_fd(&launch->initrd);
 	close_fd(&launch->variables);
 	close_fd(&launch->control);
 	close_fd(&launch->console);

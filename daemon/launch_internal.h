@@ -1,4 +1,4 @@
-/* The parts of the launcher: launch.c (start and end), launch_io.c (a running VM), firmware.c. */
+/* The parts of the launcher: launch.c (start and end), launch_io.c (a running VM), firmware.c, kernel.c. */
 #ifndef VMB_DAEMON_LAUNCH_INTERNAL_H
 #define VMB_DAEMON_LAUNCH_INTERNAL_H
 
@@ -26,8 +26,8 @@ struct launch {
 	enum launch_phase phase;
 	struct child child; /* the vmm; while reading, the probe */
 	struct vars_file vars;
-	int kvm, firmware,
-		variables; /* of the vmm to be, and the variables for as long as it lives */
+	/* Of the vmm to be; the variables for as long as it lives. A kernel takes the firmware's place. */
+	int kvm, firmware, initrd, variables;
 	int control, console, log;
 	struct loop_io *child_io, *control_io, *console_io;
 	struct loop_timer *kill_timer;
@@ -38,11 +38,17 @@ struct launch {
 	char warning[480];
 };
 
-/* firmware.c: an empty memfd for an image; reads it from a file; checks and seals it. */
+/* firmware.c: an empty memfd for an image, or for a kernel or initrd; checks and seals an image. */
 int firmware_make_memory(int *ret_fd, struct vmb_err *err);
 /* NAME is for the sentences. 0, or -errno: empty, too big, not PVH. */
 int firmware_seal(int fd, const char *name, struct vmb_err *err);
-/* Starts a probe that copies CONFIG's firmware from its device to FD; it reports on *RET_CONTROL. */
+/*
+ * kernel.c: reads CONFIG's kernel and initrd (none: empty) into sealed memfds and checks the kernel.
+ * 0, or -errno with the sentence; what was made stays for the caller to close.
+ */
+int kernel_read(const struct vm_config *config, int *ret_kernel, int *ret_initrd,
+		struct vmb_err *err);
+/* firmware.c: starts a probe that copies CONFIG's firmware from its device to FD; it reports on *RET_CONTROL. */
 int firmware_spawn_reader(const struct vm_config *config, int fd, struct child *ret_child,
 			  int *ret_control, struct vmb_err *err);
 /* What the ended reader said on CONTROL: 0, or -errno with its sentence. STATUS: its wait status. */

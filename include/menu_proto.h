@@ -13,7 +13,7 @@
 
 #include "vm_config.h"
 
-#define MENU_PROTO_VERSION 1
+#define MENU_PROTO_VERSION 2
 
 enum menu_msg {
 	/* menu -> daemon */

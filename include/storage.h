@@ -148,8 +148,10 @@ int storage_read_file(const char *device, const char *path, int out_fd, struct v
 
 /*
  * Opens PATH of the running system and copies it to OUT_FD: the same without a device, no rights
- * needed beyond reading it.
+ * needed beyond reading it. NOUN ("firmware", "a kernel", "an initrd") is for the sentences; more than MAX
+ * bytes are refused with -EFBIG.
  */
-int storage_copy_file(const char *path, int out_fd, struct vmb_err *err);
+int storage_copy_file(const char *path, const char *noun, uint64_t max, int out_fd,
+		      struct vmb_err *err);
 
 #endif

@@ -15,6 +15,7 @@
 #define VM_MIN_MEMORY	   (64ULL << 20)
 #define VM_SERIAL_SIZE	   21 /* virtio-blk: 20 bytes + NUL */
 #define VM_PATH_SIZE	   256
+#define VM_CMDLINE_SIZE	   2048 /* of the kernel's command line, with NUL: Linux's own limit */
 #define VM_DEFAULT_MEMORY  (1ULL << 30)
 #define VM_DEFAULT_OVERLAY (1ULL << 30)
 
@@ -33,6 +34,10 @@ struct vm_config {
 	 * PATH inside that device's file system. */
 	char firmware_device[VM_PATH_SIZE];
 	char firmware_path[VM_PATH_SIZE];
+	/* Or, instead of firmware, a Linux kernel (bzImage, or vmlinux with the PVH note). */
+	char kernel_path[VM_PATH_SIZE];
+	char initrd_path[VM_PATH_SIZE]; /* empty: none */
+	char cmdline[VM_CMDLINE_SIZE];
 	char vars_path[VM_PATH_SIZE]; /* UEFI variable file; empty: variables are not kept */
 	char log_path[VM_PATH_SIZE];  /* raw copy of the guest's console; empty: none */
 	uint64_t memory;	      /* bytes, multiple of 1 MiB */
@@ -47,7 +52,8 @@ void vm_config_init(struct vm_config *config);
 
 /*
  * Checks what can be checked without opening anything: strings terminated, memory and CPU limits
- * against this host (free memory, online CPUs), disk count, serial characters. 0, -EINVAL or
+ * against this host (free memory, online CPUs), disk count, serial characters, firmware or a kernel
+ * but not both, and nothing that belongs to the other. 0, -EINVAL or
  * -ERANGE with the sentence in ERR (may be NULL).
  */
 int vm_config_check(const struct vm_config *config, struct vmb_err *err);

@@ -10,7 +10,7 @@
 #include "vm_config.h"
 
 #define VMM_CONTROL_FD	  3
-#define VMM_PROTO_VERSION 1
+#define VMM_PROTO_VERSION 2
 
 enum vmm_msg {
 	/* launcher -> vmm */
@@ -33,13 +33,17 @@ enum vmm_msg {
 
 /*
  * Descriptors beside VMM_START, in this order: 0 kvm, 1 console (stream socket, both directions,
- * non-blocking), 2 firmware (sealed memfd), 3 variables (memfd of 2 * VARSTORE_SIZE: the live
- * store that is mapped into guest RAM, then the last copy known to be good), then the disks.
+ * non-blocking), two that depend on what is booted, then the disks. With VMM_BOOT_FIRMWARE the two
+ * are 2 firmware (sealed memfd), 3 variables (memfd of 2 * VARSTORE_SIZE: the live store that is
+ * mapped into guest RAM, then the last copy known to be good); with VMM_BOOT_LINUX, which has no
+ * UEFI and so no variables, 2 kernel, 3 initrd (sealed memfds; an empty one: no initrd).
  */
 #define VMM_FD_KVM	0
 #define VMM_FD_CONSOLE	1
 #define VMM_FD_FIRMWARE 2
 #define VMM_FD_VARS	3
+#define VMM_FD_KERNEL	2
+#define VMM_FD_INITRD	3
 #define VMM_FD_DISKS	4
 
 struct vmm_disk {
@@ -55,12 +59,16 @@ struct vmm_disk {
 	char serial[VM_SERIAL_SIZE];
 };
 
+enum vmm_boot { VMM_BOOT_FIRMWARE, VMM_BOOT_LINUX };
+
 struct vmm_start {
 	uint32_t version;
 	uint32_t cpus;
 	uint64_t memory;
 	uint32_t disk_count;
 	uint32_t log_level; /* enum log_level; the vmm's log goes to its standard error */
+	uint32_t boot;	    /* enum vmm_boot */
+	char cmdline[VM_CMDLINE_SIZE]; /* of the kernel; empty with firmware */
 	struct vmm_disk disks[VM_MAX_DISKS];
 };
 

@@ -84,14 +84,14 @@ static int check_header(const struct span *head, uint64_t file_size, Elf64_Ehdr 
 {
 	if (file_size == 0 || head->size == 0)
 		return vmb_err_set(err, EINVAL,
-				   "The file is empty. Copy the firmware image again.");
+				   "The file is empty. Copy the image again.");
 	if (head->size < SELFMAG || memcmp(head->p, ELFMAG, SELFMAG) != 0)
 		return refuse_other(head, file_size, err);
 	if (head->size < EI_NIDENT)
 		return vmb_err_set(
 			err, EINVAL,
 			"The file is cut off inside its ELF header (%llu bytes). Copy the "
-			"firmware image again.",
+			"image again.",
 			(unsigned long long)file_size);
 	if (head->p[EI_CLASS] == ELFCLASS32)
 		return vmb_err_set(
@@ -105,7 +105,7 @@ static int check_header(const struct span *head, uint64_t file_size, Elf64_Ehdr 
 		return vmb_err_set(
 			err, EINVAL,
 			"The file is cut off inside its ELF header (%llu bytes). Copy the "
-			"firmware image again.",
+			"image again.",
 			(unsigned long long)file_size);
 	memcpy(eh, head->p, sizeof(*eh));
 	if (eh->e_machine != EM_386 && eh->e_machine != EM_X86_64)
@@ -121,7 +121,7 @@ static int check_header(const struct span *head, uint64_t file_size, Elf64_Ehdr 
 	if (!inside(eh->e_phoff, (uint64_t)eh->e_phnum * sizeof(Elf64_Phdr), head->size))
 		return vmb_err_set(err, EINVAL,
 				   "The ELF program headers lie outside the file: it is cut off or "
-				   "damaged. Copy the firmware image again.");
+				   "damaged. Copy the image again.");
 	return 0;
 }
 
@@ -161,12 +161,12 @@ static int add_segment(struct pvh_image *image, const Elf64_Phdr *ph, uint64_t f
 	if (ph->p_filesz > ph->p_memsz)
 		return vmb_err_set(err, EINVAL,
 				   "A segment of the ELF file has more bytes in the file than in "
-				   "memory: the file is damaged. Copy the firmware image again.");
+				   "memory: the file is damaged. Copy the image again.");
 	if (!inside(ph->p_offset, ph->p_filesz, file_size))
 		return vmb_err_set(
 			err, EINVAL,
 			"The file is cut off: a segment needs %llu bytes from offset %llu, "
-			"the file has %llu. Copy the firmware image again.",
+			"the file has %llu. Copy the image again.",
 			(unsigned long long)ph->p_filesz, (unsigned long long)ph->p_offset,
 			(unsigned long long)file_size);
 	if (!inside(ph->p_paddr, ph->p_memsz, FOUR_GIB))
@@ -207,12 +207,12 @@ static int read_headers(const struct span *head, uint64_t file_size, const Elf64
 			return vmb_err_set(
 				err, EINVAL,
 				"The notes of the ELF file lie outside it: it is cut off or "
-				"damaged. Copy the firmware image again.");
+				"damaged. Copy the image again.");
 		r = find_entry(&(struct span){head->p + ph.p_offset, ph.p_filesz}, &image->entry);
 		if (r < 0)
 			return vmb_err_set(err, EINVAL,
 					   "A note of the ELF file is longer than its segment: the "
-					   "file is damaged. Copy the firmware image again.");
+					   "file is damaged. Copy the image again.");
 		*ret_found = r == 1;
 	}
 	return 0;
@@ -250,7 +250,7 @@ int pvh_check(const void *head_bytes, size_t head_size, uint64_t file_size,
 		return vmb_err_set(
 			err, EINVAL,
 			"The entry point %#x of the image lies in none of its segments: the "
-			"file is damaged. Copy the firmware image again.",
+			"file is damaged. Copy the image again.",
 			image.entry);
 	if (ret_image)
 		*ret_image = image;

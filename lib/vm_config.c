@@ -2,6 +2,7 @@
 #include "vm_config.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,6 +80,9 @@ static int check_strings(const struct vm_config *c, struct vmb_err *err)
 	int ok = terminated(c->title, sizeof(c->title)) &&
 		 terminated(c->firmware_device, sizeof(c->firmware_device)) &&
 		 terminated(c->firmware_path, sizeof(c->firmware_path)) &&
+		 terminated(c->kernel_path, sizeof(c->kernel_path)) &&
+		 terminated(c->initrd_path, sizeof(c->initrd_path)) &&
+		 terminated(c->cmdline, sizeof(c->cmdline)) &&
 		 terminated(c->vars_path, sizeof(c->vars_path)) &&
 		 terminated(c->log_path, sizeof(c->log_path));
 
@@ -109,6 +113,33 @@ static int check_sector(const struct vm_disk *disk, struct vmb_err *err)
 	return 0;
 }
 
+/* Firmware or a kernel, and what goes with the one does not go with the other. */
+static int check_boot(const struct vm_config *c, struct vmb_err *err)
+{
+	bool firmware = c->firmware_path[0] != '\0' || c->firmware_device[0] != '\0';
+
+	if (c->kernel_path[0] == '\0') {
+		if (c->firmware_path[0] == '\0')
+			return vmb_err_set(err, EINVAL,
+					   "No firmware was chosen. Name one with --firmware FILE, or "
+					   "a Linux kernel with --kernel FILE.");
+		if (c->initrd_path[0] || c->cmdline[0])
+			return vmb_err_set(err, EINVAL,
+					   "An initrd and a command line go with a kernel, not with "
+					   "firmware. Name the kernel with --kernel FILE instead.");
+		return 0;
+	}
+	if (firmware)
+		return vmb_err_set(err, EINVAL,
+				   "Both firmware and a kernel were named. Give --firmware to boot as "
+				   "from a disk, or --kernel to boot that kernel alone.");
+	if (c->vars_path[0] || c->fresh_vars)
+		return vmb_err_set(err, EINVAL,
+				   "A directly booted kernel has no UEFI, so there are no variables "
+				   "to keep. Leave --vars away, or give --firmware instead.");
+	return 0;
+}
+
 int vm_config_check(const struct vm_config *config, struct vmb_err *err)
 {
 	int rc;
@@ -119,9 +150,9 @@ int vm_config_check(const struct vm_config *config, struct vmb_err *err)
 	rc = check_strings(config, err);
 	if (rc < 0)
 		return rc;
-	if (config->firmware_path[0] == '\0')
-		return vmb_err_set(err, EINVAL, "No firmware was chosen. Name one with --firmware FILE.");
-	rc = check_memory(config, err);
+	rc = check_boot(config, err);
+	if (rc == 0)
+		rc = check_memory(config, err);
 	if (rc < 0)
 		return rc;
 	rc = check_cpus(config, err);

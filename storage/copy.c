@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,8 +31,8 @@ int copy_open_in(int root, const char *path, uint64_t flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/* Bytes copied, or -errno; -EFBIG beyond STORAGE_FIRMWARE_MAX. */
-static int64_t copy_bytes(int from, int to)
+/* Bytes copied, or -errno; -EFBIG beyond MAX. */
+static int64_t copy_bytes(int from, int to, uint64_t max)
 {
 	static const size_t chunk = 1 << 16;
 	int64_t total = 0;
@@ -44,7 +45,7 @@ static int64_t copy_bytes(int from, int to)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : total;
-		if (total + n > (int64_t)STORAGE_FIRMWARE_MAX)
+		if ((uint64_t)(total + n) > max)
 			return -EFBIG;
 		for (ssize_t at = 0; at < n; at += put) {
 			put = pwrite(to, buf + at, (size_t)(n - at), total + at);
@@ -57,21 +58,21 @@ static int64_t copy_bytes(int from, int to)
 	}
 }
 
-static int refuse(const char *path, const char *where, int code, struct vmb_err *err)
+static int refuse(const struct copy_source *source, int code, struct vmb_err *err)
 {
-	const char *on = where[0] ? " on " : "";
+	const char *path = source->path, *where = source->where, *on = where[0] ? " on " : "";
+	bool firmware = strcmp(source->noun, "firmware") == 0;
 	char most[16];
 
 	switch (code) {
 	case ENOENT:
 	case ENOTDIR:
-		return vmb_err_set(err, code,
-				   "File %s%s%s does not exist. Check the name; `vmboot list` "
-				   "shows the firmware there is.",
-				   path, on, where);
+		return vmb_err_set(err, code, "File %s%s%s does not exist. Check the name%s.", path, on,
+				   where, firmware ? "; `vmboot list` shows the firmware there is"
+						   : "");
 	case EISDIR:
-		return vmb_err_set(err, code, "%s%s%s is a directory, not a firmware file.", path,
-				   on, where);
+		return vmb_err_set(err, code, "%s%s%s is a directory, not %s.", path, on, where,
+				   source->noun);
 	case EINVAL:
 		return vmb_err_set(err, code, "%s%s%s is not a regular file.", path, on, where);
 	case EACCES:
@@ -81,41 +82,44 @@ static int refuse(const char *path, const char *where, int code, struct vmb_err 
 				   "give your user rights on it.",
 				   path, on, where);
 	case EFBIG:
-		return vmb_err_set(err, code,
-				   "%s%s%s is bigger than %s, so it is not firmware. Name "
-				   "the right file.",
-				   path, on, where,
-				   text_format_size(STORAGE_FIRMWARE_MAX, most, sizeof(most)));
+		return vmb_err_set(err, code, "%s%s%s is bigger than %s, so it is not %s. Name the "
+				   "right file.", path, on, where,
+				   text_format_size(source->max, most, sizeof(most)), source->noun);
 	default:
 		return vmb_err_set(err, code, "%s%s%s cannot be read: %s.", path, on, where,
 				   strerror(code));
 	}
 }
 
-int copy_file(int root, const char *path, const char *where, int out_fd, struct vmb_err *err)
+int copy_file(const struct copy_source *source, int out_fd, struct vmb_err *err)
 {
 	struct stat st;
 	int64_t n;
-	int fd = root < 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
-			  : copy_open_in(root, path, O_RDONLY);
+	int fd = source->root < 0
+			 ? open(source->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+			 : copy_open_in(source->root, source->path, O_RDONLY);
 
 	if (fd < 0)
-		return refuse(path, where, root < 0 ? errno : -fd, err);
+		return refuse(source, source->root < 0 ? errno : -fd, err);
 	if (fstat(fd, &st) < 0)
 		n = -errno;
 	else if (S_ISDIR(st.st_mode))
 		n = -EISDIR;
 	else if (!S_ISREG(st.st_mode))
 		n = -EINVAL;
-	else if (st.st_size > (off_t)STORAGE_FIRMWARE_MAX)
+	else if ((uint64_t)st.st_size > source->max)
 		n = -EFBIG;
 	else
-		n = copy_bytes(fd, out_fd);
+		n = copy_bytes(fd, out_fd, source->max);
 	close(fd);
-	return n < 0 ? refuse(path, where, (int)-n, err) : 0;
+	return n < 0 ? refuse(source, (int)-n, err) : 0;
 }
 
-int storage_copy_file(const char *path, int out_fd, struct vmb_err *err)
+int storage_copy_file(const char *path, const char *noun, uint64_t max, int out_fd,
+		      struct vmb_err *err)
 {
-	return copy_file(-1, path, "", out_fd, err);
+	const struct copy_source source = {
+		.root = -1, .path = path, .where = "", .noun = noun, .max = max};
+
+	return copy_file(&source, out_fd, err);
 }

@@ -12,10 +12,16 @@
  */
 int copy_open_in(int root, const char *path, uint64_t flags);
 
-/*
- * Copies the regular file PATH below directory ROOT (-1: of the running system, relative paths
- * allowed) to OUT_FD from its start. WHERE names the disk for the sentence, or "". 0 or -errno.
- */
-int copy_file(int root, const char *path, const char *where, int out_fd, struct vmb_err *err);
+/* A file to be copied, and what the sentences say of it. */
+struct copy_source {
+	int root;	   /* directory that PATH is below; -1: the running system, relative paths allowed */
+	const char *path;
+	const char *where; /* the disk, or "" */
+	const char *noun;  /* "firmware", "a kernel", "an initrd" */
+	uint64_t max;	   /* bytes */
+};
+
+/* Copies the regular file SOURCE to OUT_FD from its start. 0 or -errno with the sentence. */
+int copy_file(const struct copy_source *source, int out_fd, struct vmb_err *err);
 
 #endif

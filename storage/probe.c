@@ -153,7 +153,9 @@ int storage_read_file(const char *device, const char *path, int out_fd, struct v
 
 	if (rc < 0)
 		return rc;
-	rc = copy_file(root, path, device, out_fd, err);
+	rc = copy_file(&(struct copy_source){.root = root, .path = path, .where = device,
+					     .noun = "firmware", .max = STORAGE_FIRMWARE_MAX},
+		       out_fd, err);
 	close(root);
 	return rc;
 }

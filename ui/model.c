@@ -38,6 +38,9 @@ static void config_terminate(struct vm_config *config)
 	TERMINATE(config->title);
 	TERMINATE(config->firmware_device);
 	TERMINATE(config->firmware_path);
+	TERMINATE(config->kernel_path);
+	TERMINATE(config->initrd_path);
+	TERMINATE(config->cmdline);
 	TERMINATE(config->vars_path);
 	TERMINATE(config->log_path);
 	if (config->disk_count > VM_MAX_DISKS)

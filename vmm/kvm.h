@@ -99,6 +99,23 @@ int kvm_cpu_reset(struct kvm_cpu *cpu, struct vmb_err *err);
 /* 32-bit protected mode, paging off, flat segments, interrupts off, at EIP with EBX: the PVH entry. */
 int kvm_cpu_set_entry32(struct kvm_cpu *cpu, uint32_t eip, uint32_t ebx);
 
+/* How the boot CPU begins. */
+struct kvm_entry {
+	bool is_64bit;
+	uint64_t rip;	    /* below 4 GiB unless is_64bit */
+	uint64_t boot_info; /* EBX: PVH's start_info; in 64-bit mode RSI: Linux's boot_params */
+	uint64_t cr3;	    /* 64-bit mode only, these two */
+	uint64_t gdt;	    /* KVM_ENTRY64_GDT_ENTRIES of them: selector 0x10 is code, 0x18 data */
+};
+
+#define KVM_ENTRY64_GDT_ENTRIES 4
+
+/*
+ * As ENTRY says: the 32-bit entry above, or 64-bit mode with paging, flat segments 0x10 and 0x18,
+ * interrupts off (Linux boot.rst, "64-bit Boot Protocol"). 0 or -errno.
+ */
+int kvm_cpu_set_entry(struct kvm_cpu *cpu, const struct kvm_entry *entry);
+
 /*
  * The guest was paused: it is told by its kvmclock, if it has one, so that its watchdogs keep quiet
  * (api.rst, KVM_KVMCLOCK_CTRL). The vCPU stands still.

@@ -293,6 +293,37 @@ int kvm_cpu_set_entry32(struct kvm_cpu *cpu, uint32_t eip, uint32_t ebx)
 	return 0;
 }
 
+static int set_entry64(struct kvm_cpu *cpu, const struct kvm_entry *entry)
+{
+	struct kvm_regs regs = {.rip = entry->rip, .rsi = entry->boot_info, .rflags = 2};
+	struct kvm_sregs sregs;
+
+	if (ioctl(cpu->fd, KVM_GET_SREGS, &sregs) < 0)
+		return -errno;
+	sregs.cs = flat_segment(0xB, 0x10);
+	sregs.cs.db = 0;
+	sregs.cs.l = 1;
+	sregs.ds = flat_segment(0x3, 0x18);
+	sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.ds;
+	sregs.tr = (struct kvm_segment){.limit = 0x67, .type = 0xB, .present = 1};
+	sregs.gdt.base = entry->gdt;
+	sregs.gdt.limit = KVM_ENTRY64_GDT_ENTRIES * 8 - 1;
+	sregs.cr3 = entry->cr3;
+	sregs.cr4 = 0x20; /* PAE */
+	sregs.efer = 0x500; /* LME, LMA */
+	sregs.cr0 = 0x80000011; /* PG, PE, ET (always 1) */
+	if (ioctl(cpu->fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(cpu->fd, KVM_SET_REGS, &regs) < 0)
+		return -errno;
+	return 0;
+}
+
+int kvm_cpu_set_entry(struct kvm_cpu *cpu, const struct kvm_entry *entry)
+{
+	if (entry->is_64bit)
+		return set_entry64(cpu, entry);
+	return kvm_cpu_set_entry32(cpu, (uint32_t)entry->rip, (uint32_t)entry->boot_info);
+}
+
 void kvm_cpu_tell_paused(struct kvm_cpu *cpu)
 {
 	/* EINVAL: this guest does not use kvmclock. */

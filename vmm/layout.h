@@ -10,8 +10,17 @@
 #define LAYOUT_START_INFO 0xA0000ULL /* struct hvm_start_info, then its memory map */
 #define LAYOUT_ACPI	  0xA1000ULL /* RSDP first, then every table, to 0xEFFFF */
 #define LAYOUT_ACPI_END	  0xF0000ULL
+#define LAYOUT_RSDP_COPY  0xEFFC0ULL /* for a Linux that searches for it; inside the tables' end */
 #define LAYOUT_SMBIOS	  0xF0000ULL /* the firmware looks for "_SM3_" exactly here */
 #define LAYOUT_SMBIOS_END 0x100000ULL
+
+/* What a directly booted Linux finds at its start: RAM, its own as soon as it runs. */
+#define LAYOUT_LINUX_GDT	  0x6000ULL
+#define LAYOUT_LINUX_PARAMS	  0x7000ULL /* struct boot_params, one page */
+#define LAYOUT_LINUX_PAGES	  0x8000ULL /* 6 page tables */
+#define LAYOUT_LINUX_CMDLINE	  0x10000ULL
+#define LAYOUT_LINUX_CMDLINE_SIZE 0x10000ULL
+
 #define LAYOUT_PCI32	  0xC0000000ULL /* 32-bit PCI window, around the ECAM */
 #define LAYOUT_PCI32_END  0xFC000000ULL
 #define LAYOUT_ECAM	  0xE8000000ULL

@@ -333,7 +333,7 @@ void vcpus_destroy(struct vcpus *all)
 	free(all);
 }
 
-int vcpus_reset(struct vcpus *all, uint32_t eip, uint32_t ebx, struct vmb_err *err)
+int vcpus_reset(struct vcpus *all, const struct kvm_entry *entry, struct vmb_err *err)
 {
 	int r = 0;
 
@@ -341,7 +341,7 @@ int vcpus_reset(struct vcpus *all, uint32_t eip, uint32_t ebx, struct vmb_err *e
 		r = kvm_cpu_reset(all->cpus[i].kvm, err);
 	if (r < 0)
 		return r;
-	r = kvm_cpu_set_entry32(all->cpus[0].kvm, eip, ebx);
+	r = kvm_cpu_set_entry(all->cpus[0].kvm, entry);
 	if (r < 0)
 		return vmb_err_set(err, -r, "KVM refuses the boot CPU's first state (%s).",
 				   strerror(-r));

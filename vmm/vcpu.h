@@ -42,10 +42,10 @@ int vcpus_create(const struct vcpus_params *params, struct vcpus **ret_vcpus, st
 void vcpus_destroy(struct vcpus *vcpus);
 
 /*
- * Power-on state for all; the boot CPU will begin at EIP with EBX as PVH wants it. They are stopped
+ * Power-on state for all; the boot CPU will begin as ENTRY says. They are stopped
  * (vcpus_wait_stopped()). 0 or -errno with the sentence.
  */
-int vcpus_reset(struct vcpus *vcpus, uint32_t eip, uint32_t ebx, struct vmb_err *err);
+int vcpus_reset(struct vcpus *vcpus, const struct kvm_entry *entry, struct vmb_err *err);
 
 /* Lets them run. The boot CPU begins when every other one is about to wait for its INIT in KVM. */
 void vcpus_resume(struct vcpus *vcpus);

@@ -68,7 +68,8 @@ static int create_memory_and_chips(struct vm *vm, struct vmb_err *err)
 			"The host gives no %llu MiB of memory for the guest (%s). Give it "
 			"less memory.",
 			(unsigned long long)(vm->start.memory >> 20), strerror(-r));
-	r = varstore_attach(vm->mem, vm->params.vars_fd, err);
+	if (vm->params.vars_fd >= 0)
+		r = varstore_attach(vm->mem, vm->params.vars_fd, err);
 	if (r < 0)
 		return r;
 	n = gm_regions(vm->mem, &regions);
@@ -158,17 +159,32 @@ static int build_tables(struct vm *vm, uint64_t *ret_rsdp, struct vmb_err *err)
 	return 0;
 }
 
+static int load_linux(struct vm *vm, uint64_t rsdp, struct kvm_entry *ret_entry,
+		      struct vmb_err *err)
+{
+	const struct linux_boot boot = {
+		.kernel_fd = vm->params.kernel_fd,
+		.initrd_fd = vm->params.initrd_fd,
+		.cmdline = vm->start.cmdline,
+		.rsdp = rsdp,
+	};
+
+	return linux_load(vm->mem, &boot, ret_entry, err);
+}
+
 /* Everything the first instruction finds; memory reads zero. vCPUs stand still. */
 static int power_on(struct vm *vm, struct vmb_err *err)
 {
-	struct pvh_boot boot;
+	struct kvm_entry entry;
 	uint64_t rsdp;
 	int r = build_tables(vm, &rsdp, err);
 
+	if (r == 0 && vm->params.kernel_fd >= 0)
+		r = load_linux(vm, rsdp, &entry, err);
+	else if (r == 0)
+		r = pvh_load(vm->mem, vm->params.firmware_fd, rsdp, &entry, err);
 	if (r == 0)
-		r = pvh_load(vm->mem, vm->params.firmware_fd, rsdp, &boot, err);
-	if (r == 0)
-		r = vcpus_reset(vm->vcpus, boot.entry, boot.start_info, err);
+		r = vcpus_reset(vm->vcpus, &entry, err);
 	return r;
 }
 
@@ -185,7 +201,7 @@ int vm_create(const struct vm_params *params, struct vm **ret_vm, struct vmb_err
 	vm->params.start = NULL;
 	pthread_mutex_init(&vm->request_lock, NULL);
 	r = create_parts(vm, err);
-	if (r == 0) {
+	if (r == 0 && params->vars_fd >= 0) {
 		r = varstore_settle(vm->mem, params->vars_fd, &changed);
 		if (r < 0)
 			vmb_err_set(err, -r, "The UEFI variables cannot be read (%s).",
@@ -237,8 +253,10 @@ void vm_resume(struct vm *vm)
 
 static int settle_vars(struct vm *vm, bool *ret_changed)
 {
-	int r = varstore_settle(vm->mem, vm->params.vars_fd, ret_changed);
+	int r = 0;
 
+	if (vm->params.vars_fd >= 0)
+		r = varstore_settle(vm->mem, vm->params.vars_fd, ret_changed);
 	if (r < 0)
 		log_error("variables: cannot be saved (%s)", strerror(-r));
 	return r;

@@ -16,10 +16,12 @@ struct vm;
 
 struct vm_params {
 	const struct vmm_start *start; /* borrowed during vm_create() only */
-	int kvm_fd;		       /* these four are borrowed until vm_destroy() */
+	int kvm_fd;		       /* these are borrowed until vm_destroy() */
 	int console_fd;
-	int firmware_fd;
+	int firmware_fd; /* firmware and its variables; -1 when a kernel is booted directly */
 	int vars_fd;
+	int kernel_fd; /* kernel and initrd (see VMM_FD_INITRD); -1 with firmware */
+	int initrd_fd;
 	int *disk_fds; /* start->disk_count of them; each is set to -1 when the machine took it over */
 	int notify_fd; /* eventfd, borrowed: written when vm_request() has something to tell */
 };

@@ -91,6 +91,11 @@ static int check_start(const struct vmm *vmm, struct vmb_err *err)
 			"The launcher named %u disks and sent %u descriptors, which do not "
 			"belong together.",
 			start->disk_count, vmm->fd_count);
+	if (start->boot != VMM_BOOT_FIRMWARE && start->boot != VMM_BOOT_LINUX)
+		return vmb_err_set(err, EPROTO,
+				   "The launcher asks for a way to boot that this vmm does not know "
+				   "(%u). Use one vmboot for both.",
+				   start->boot);
 	if (start->memory < VM_MIN_MEMORY || start->memory % (1 << 20) != 0)
 		return vmb_err_set(
 			err, EINVAL,
@@ -120,17 +125,21 @@ static int receive_start(struct vmm *vmm, struct vmb_err *err)
 		return vmb_err_set(err, EPROTO, "The launcher's first message is not VMM_START.");
 	for (unsigned int i = 0; i < VM_MAX_DISKS; i++)
 		vmm->start.disks[i].serial[VM_SERIAL_SIZE - 1] = '\0';
+	vmm->start.cmdline[VM_CMDLINE_SIZE - 1] = '\0';
 	return check_start(vmm, err);
 }
 
 static int build(struct vmm *vmm, struct vmb_err *err)
 {
+	bool linux_kernel = vmm->start.boot == VMM_BOOT_LINUX;
 	const struct vm_params params = {
 		.start = &vmm->start,
 		.kvm_fd = vmm->fds[VMM_FD_KVM],
 		.console_fd = vmm->fds[VMM_FD_CONSOLE],
-		.firmware_fd = vmm->fds[VMM_FD_FIRMWARE],
-		.vars_fd = vmm->fds[VMM_FD_VARS],
+		.firmware_fd = linux_kernel ? -1 : vmm->fds[VMM_FD_FIRMWARE],
+		.vars_fd = linux_kernel ? -1 : vmm->fds[VMM_FD_VARS],
+		.kernel_fd = linux_kernel ? vmm->fds[VMM_FD_KERNEL] : -1,
+		.initrd_fd = linux_kernel ? vmm->fds[VMM_FD_INITRD] : -1,
 		.disk_fds = &vmm->fds[VMM_FD_DISKS],
 		.notify_fd = vmm->notify,
 	};

@@ -12,6 +12,13 @@ $(GEN)/tests/kvm/guests/%: tests/kvm/guests/%.S tests/kvm/guests/guest.inc tests
 	$(Q)$(CC) -c -x assembler-with-cpp -Itests/kvm/guests -o $@.o $<
 	$(Q)$(LD) -m elf_x86_64 -n --no-warn-rwx-segments -T tests/kvm/guests/guest.ld -o $@ $@.o
 
+# Not a PVH image but a bzImage: a flat binary.
+$(GEN)/tests/kvm/guests/bzimage: tests/kvm/guests/bzimage.S
+	$(call say,GUEST,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -c -x assembler-with-cpp -o $@.o $<
+	$(Q)$(LD) -m elf_x86_64 -Ttext 0 -e 0 --oformat binary -o $@ $@.o
+
 build/san/tests/kvm/%: build/san/tests/kvm/%.o build/san/tests/kvm/machine.o build/san/libvmb.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka

@@ -75,6 +75,20 @@ static int guest_memfd(const char *guest, uint32_t seed)
 	return machine_sealed_memfd(image, (size_t)n);
 }
 
+/* TEXT, then zeroes up to SIZE bytes. */
+static int initrd_memfd(const char *text, size_t size)
+{
+	size_t n = text ? strlen(text) + 1 : 0;
+	int fd = memfd_create("initrd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text ? text : "", n), n);
+	if (size > 0)
+		assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
+	return fd;
+}
+
 static int vars_memfd(const void *content)
 {
 	uint8_t *fresh = malloc(VARSTORE_SIZE);
@@ -150,6 +164,13 @@ static void send_start(struct machine *m, const struct machine_config *config, i
 	fds[VMM_FD_FIRMWARE] =
 		config->guest ? guest_memfd(config->guest, config->seed) : config->firmware_fd;
 	fds[VMM_FD_VARS] = m->vars;
+	if (config->kernel) {
+		start.boot = VMM_BOOT_LINUX;
+		if (config->cmdline)
+			strcpy(start.cmdline, config->cmdline);
+		fds[VMM_FD_KERNEL] = guest_memfd(config->kernel, 0);
+		fds[VMM_FD_INITRD] = initrd_memfd(config->initrd, config->initrd_size);
+	}
 	if (config->disk)
 		fill_disk(&start, config->disk, &fds[VMM_FD_DISKS]);
 	assert_int_equal(proto_send(m->control, VMM_START, &start, sizeof(start), fds,
@@ -157,6 +178,8 @@ static void send_start(struct machine *m, const struct machine_config *config, i
 			 0);
 	close(fds[VMM_FD_KVM]);
 	close(fds[VMM_FD_FIRMWARE]);
+	if (config->kernel)
+		close(fds[VMM_FD_INITRD]);
 	if (config->disk)
 		close(fds[VMM_FD_DISKS]);
 }

@@ -34,6 +34,10 @@ struct machine {
 struct machine_config {
 	const char *guest; /* name of a file in build/gen/tests/kvm/guests, or */
 	int firmware_fd;   /* a memfd instead, when GUEST is NULL; taken over */
+	const char *kernel; /* instead of firmware: name of a file there, booted as Linux is */
+	const char *initrd; /* text that it begins with, or NULL: none */
+	size_t initrd_size; /* 0: the text and its NUL */
+	const char *cmdline; /* NULL: empty */
 	uint32_t cpus;
 	uint64_t memory;
 	const char *disk;  /* path of a raw file */

@@ -109,7 +109,7 @@ static inline uint32_t fake_wait(void)
 /* "fds=3:... " : what the process was given, for the test to judge. */
 static inline void fake_report(const struct fake_vmm *v)
 {
-	char line[512], seals[64];
+	char line[3072], seals[64];
 	struct stat st;
 	uint8_t first[4] = {0};
 	int n;
@@ -118,6 +118,15 @@ static inline void fake_report(const struct fake_vmm *v)
 	if (pread(v->fds[VMM_FD_FIRMWARE], first, 4, 0) != 4)
 		_exit(7);
 	snprintf(seals, sizeof(seals), "%d", fcntl(v->fds[VMM_FD_FIRMWARE], F_GET_SEALS));
+	if (v->start.boot == VMM_BOOT_LINUX) {
+		struct stat initrd;
+
+		fstat(v->fds[VMM_FD_INITRD], &initrd);
+		n = snprintf(line, sizeof(line), "boot=linux initrd=%lld seals=%d cmdline=[%s]\n",
+			     (long long)initrd.st_size,
+			     fcntl(v->fds[VMM_FD_INITRD], F_GET_SEALS), v->start.cmdline);
+		fake_print(v, line, (size_t)n);
+	}
 	n = snprintf(line, sizeof(line),
 		     "fds=%u cpus=%u memory=%llu disks=%u firmware=%lld elf=%d seals=%s sid=%d "
 		     "inherited=%d stdin=%d\n",

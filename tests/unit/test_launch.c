@@ -12,6 +12,7 @@
 
 #include "cmd/cmd.h"
 #include "fake_vmm.h"
+#include "kernel_image.h"
 #include "launch.h"
 #include "log.h"
 #include "text.h"
@@ -240,6 +241,18 @@ static unsigned int count_fds(void)
 
 /* ---- what a vmm is given ---- */
 
+/* CONFIG with a kernel instead of the firmware. */
+static void boot_kernel(struct run *r)
+{
+	static uint8_t kernel[KI_SIZE];
+	char path[PATH_MAX];
+
+	ki_make(kernel);
+	write_file(scratch_path(r->scratch, "vmlinuz", path), kernel, sizeof(kernel), 0);
+	text_copy(r->config.kernel_path, sizeof(r->config.kernel_path), path);
+	r->config.firmware_path[0] = '\0';
+}
+
 static void a_vmm_gets_what_it_needs_and_nothing_else(void **state)
 {
 	struct run *r = *state;
@@ -264,6 +277,30 @@ static void a_vmm_gets_what_it_needs_and_nothing_else(void **state)
 	assert_non_null(strstr(r->console, "sid=1 inherited=0 stdin=1"));
 	assert_string_equal(r->warning, "");
 	assert_int_equal(count_fds(), before);
+}
+
+static void a_kernel_takes_the_place_of_firmware(void **state)
+{
+	struct run *r = *state;
+	unsigned int before = count_fds();
+	char path[PATH_MAX];
+
+	boot_kernel(r);
+	write_file(scratch_path(r->scratch, "initrd", path), "0123456789", 10, 0);
+	text_copy(r->config.initrd_path, sizeof(r->config.initrd_path), path);
+	text_copy(r->config.cmdline, sizeof(r->config.cmdline), "console=ttyS0 root=/dev/vda");
+	run(r, "report");
+	assert_int_equal(r->exited.reason, VMM_EXIT_POWER_OFF);
+	assert_non_null(strstr(r->console,
+			       "boot=linux initrd=10 seals=15 cmdline=[console=ttyS0 root=/dev/vda]"));
+	assert_non_null(strstr(r->console, "fds=4 cpus=1"));
+	assert_non_null(strstr(r->console, "firmware=17408 elf=0 seals=15"));
+	assert_string_equal(r->warning, "");
+	assert_int_equal(count_fds(), before);
+	/* Without an initrd the vmm gets an empty one, sealed all the same. */
+	r->config.initrd_path[0] = r->config.cmdline[0] = '\0';
+	run(r, "report");
+	assert_non_null(strstr(r->console, "boot=linux initrd=0 seals=15 cmdline=[]"));
 }
 
 static void the_log_gets_the_console_raw(void **state)
@@ -604,6 +641,38 @@ static void firmware_that_cannot_be_started_is_refused(void **state)
 	refused(r, EINVAL, "not a regular file");
 }
 
+static void kernels_that_cannot_be_started_are_refused(void **state)
+{
+	struct run *r = *state;
+	unsigned int before = count_fds();
+	char path[PATH_MAX];
+
+	boot_kernel(r);
+	scratch_path(r->scratch, "initrd", path);
+	text_copy(r->config.initrd_path, sizeof(r->config.initrd_path), path);
+	refused(r, ENOENT, "initrd does not exist");
+	write_file(path, "", 0, (64 << 20) + 1);
+	refused(r, EFBIG, "bigger than the virtual machine's memory (64M)");
+	text_copy(r->config.initrd_path, sizeof(r->config.initrd_path), r->scratch->dir);
+	refused(r, EISDIR, "is a directory, not an initrd");
+	r->config.initrd_path[0] = '\0';
+
+	scratch_path(r->scratch, "vmlinuz2", path);
+	text_copy(r->config.kernel_path, sizeof(r->config.kernel_path), path);
+	refused(r, ENOENT, "vmlinuz2 does not exist. Check the name.");
+	write_file(path, "", 0, 0);
+	refused(r, EINVAL, "is empty");
+	write_file(path, "a text file\n", 12, 0);
+	refused(r, EINVAL, "not a Linux kernel");
+	write_file(path, "\177ELF", 4, 0);
+	refused(r, EINVAL, "cut off inside its ELF header");
+	write_file(path, "", 0, 1025u << 20);
+	refused(r, EFBIG, "bigger than 1G, so it is not a kernel");
+	text_copy(r->config.kernel_path, sizeof(r->config.kernel_path), "/dev/zero");
+	refused(r, EINVAL, "not a regular file");
+	assert_int_equal(count_fds(), before);
+}
+
 static void everything_else_is_refused_with_its_sentence(void **state)
 {
 	struct run *r = *state;
@@ -725,6 +794,7 @@ int main(int argc, char **argv)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_vmm_gets_what_it_needs_and_nothing_else),
+		TEST(a_kernel_takes_the_place_of_firmware),
 		TEST(the_log_gets_the_console_raw),
 		TEST(a_log_that_fails_is_told_and_costs_nothing_else),
 		TEST(input_reset_and_stop_reach_the_vmm),
@@ -744,6 +814,7 @@ int main(int argc, char **argv)
 		TEST(saving_makes_the_variable_file_ours),
 		TEST(a_place_that_cannot_keep_variables_is_told),
 		TEST(firmware_that_cannot_be_started_is_refused),
+		TEST(kernels_that_cannot_be_started_are_refused),
 		TEST(everything_else_is_refused_with_its_sentence),
 		TEST(attaching_one_disk_twice_is_refused),
 		TEST(firmware_is_read_from_a_disk),

@@ -72,6 +72,40 @@ static void limits_are_told(void **state)
 	assert_says(&err, "No firmware");
 }
 
+static void a_kernel_excludes_firmware_and_variables(void **state)
+{
+	struct vm_config config = good();
+	struct vmb_err err;
+
+	(void)state;
+	strcpy(config.initrd_path, "/boot/initrd.img");
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	assert_says(&err, "go with a kernel");
+	config = good();
+	strcpy(config.cmdline, "quiet");
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	assert_says(&err, "go with a kernel");
+
+	strcpy(config.kernel_path, "/boot/vmlinuz");
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	assert_says(&err, "Both firmware and a kernel");
+	config.firmware_path[0] = '\0';
+	assert_int_equal(vm_config_check(&config, &err), 0);
+	strcpy(config.initrd_path, "/boot/initrd.img");
+	assert_int_equal(vm_config_check(&config, &err), 0);
+	strcpy(config.firmware_device, "/dev/sda1");
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	assert_says(&err, "Both firmware and a kernel");
+	config.firmware_device[0] = '\0';
+	strcpy(config.vars_path, "vars.fd");
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	assert_says(&err, "no UEFI");
+	config.vars_path[0] = '\0';
+	memset(config.cmdline, 'x', sizeof(config.cmdline));
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	assert_says(&err, "text without an end");
+}
+
 static void strings_without_an_end_are_refused(void **state)
 {
 	struct vm_config config = good();
@@ -187,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_configuration_passes),
 		cmocka_unit_test(limits_are_told),
+		cmocka_unit_test(a_kernel_excludes_firmware_and_variables),
 		cmocka_unit_test(strings_without_an_end_are_refused),
 		cmocka_unit_test(disk_arguments_are_parsed),
 		cmocka_unit_test(wrong_disk_arguments_are_told),

@@ -65,13 +65,14 @@ static int file_with(const void *bytes, size_t n, int seals)
 static int load(struct guest_mem *mem, const struct image *im, struct vmb_err *err)
 {
 	int fd = file_with(im, sizeof(*im), SEALS), r;
-	struct pvh_boot boot;
+	struct kvm_entry entry;
 
-	r = pvh_load(mem, fd, 0xA1000, &boot, err);
+	r = pvh_load(mem, fd, 0xA1000, &entry, err);
 	close(fd);
 	if (r == 0) {
-		assert_int_equal(boot.entry, im->note.desc);
-		assert_int_equal(boot.start_info, LAYOUT_START_INFO);
+		assert_false(entry.is_64bit);
+		assert_int_equal(entry.rip, im->note.desc);
+		assert_int_equal(entry.boot_info, LAYOUT_START_INFO);
 	}
 	return r;
 }
@@ -138,7 +139,7 @@ static void unsealed_firmware_is_refused(void **state)
 {
 	static const int seals[] = {0, F_SEAL_SHRINK, F_SEAL_WRITE, F_SEAL_GROW};
 	struct guest_mem *mem = memory(MEMORY);
-	struct pvh_boot boot;
+	struct kvm_entry entry;
 	struct image im;
 
 	(void)state;
@@ -146,10 +147,10 @@ static void unsealed_firmware_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(seals) / sizeof(seals[0]); i++) {
 		int fd = file_with(&im, sizeof(im), seals[i]);
 
-		assert_int_equal(pvh_load(mem, fd, 0, &boot, NULL), -EINVAL);
+		assert_int_equal(pvh_load(mem, fd, 0, &entry, NULL), -EINVAL);
 		close(fd);
 	}
-	assert_int_equal(pvh_load(mem, -1, 0, &boot, NULL), -EINVAL);
+	assert_int_equal(pvh_load(mem, -1, 0, &entry, NULL), -EINVAL);
 	gm_destroy(mem);
 }
 
@@ -158,10 +159,10 @@ static void empty_firmware_is_refused(void **state)
 	struct guest_mem *mem = memory(MEMORY);
 	int fd = file_with("", 0, SEALS);
 	struct vmb_err err = {0};
-	struct pvh_boot boot;
+	struct kvm_entry entry;
 
 	(void)state;
-	assert_int_equal(pvh_load(mem, fd, 0, &boot, &err), -EINVAL);
+	assert_int_equal(pvh_load(mem, fd, 0, &entry, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "empty"));
 	close(fd);
 	gm_destroy(mem);

@@ -6,22 +6,35 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "vmm/kvm.h"
 #include "vmm/mem.h"
 
-/* ---- PVH (Xen pvh.txt): pvh.c ---- */
-
-struct pvh_boot {
-	uint32_t entry;
-	uint32_t start_info; /* for EBX */
-};
+/* ---- firmware, by PVH (Xen pvh.txt): pvh.c ---- */
 
 /*
  * Loads the PVH image in FD (a memfd sealed against change; borrowed) into MEM, with start_info and
  * memory map at LAYOUT_START_INFO that name the RSDP. 0, or -errno with a sentence that says why the
  * file is no firmware, or does not fit.
  */
-int pvh_load(struct guest_mem *mem, int fd, uint64_t rsdp, struct pvh_boot *ret_boot,
+int pvh_load(struct guest_mem *mem, int fd, uint64_t rsdp, struct kvm_entry *ret_entry,
 	     struct vmb_err *err);
+
+/* ---- Linux without firmware: linux.c ---- */
+
+struct linux_boot {
+	int kernel_fd; /* memfds sealed against change; borrowed */
+	int initrd_fd; /* empty: none */
+	const char *cmdline;
+	uint64_t rsdp;
+};
+
+/*
+ * Loads a kernel, a bzImage (by its 64-bit entry) or an ELF vmlinux with the PVH note, with initrd and
+ * command line. MEM reads zero but for the tables. 0, or -errno with a sentence that says why the
+ * file is no kernel, or what does not fit.
+ */
+int linux_load(struct guest_mem *mem, const struct linux_boot *boot, struct kvm_entry *ret_entry,
+	       struct vmb_err *err);
 
 /* ---- UEFI variables: varstore.c ---- */
 
