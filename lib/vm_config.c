@@ -40,7 +40,7 @@ static int check_memory(const struct vm_config *config, struct vmb_err *err)
 	text_format_size(config->memory, asked, sizeof(asked));
 	if (config->memory < VM_MIN_MEMORY)
 		return vmb_err_set(err, ERANGE,
-				   "Memory %s is too small: the firmware needs at least %s. "
+				   "Memory %s is too small: a virtual machine needs at least %s. "
 				   "Give more, for example 1G.",
 				   asked, text_format_size(VM_MIN_MEMORY, least, sizeof(least)));
 	if (config->memory % (1ULL << 20) != 0)
