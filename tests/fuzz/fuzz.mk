@@ -3,9 +3,9 @@
 
 FUZZ := build/fuzz
 FUZZ_SECONDS ?= 20
-FUZZ_TARGETS := virtqueue blk pci board
+FUZZ_TARGETS := virtqueue blk pci board loaders
 FUZZ_SRCS := $(wildcard vmm/pci/*.c vmm/virtio/*.c) $(filter-out vmm/platform/acpi.c vmm/platform/smbios.c,$(wildcard vmm/platform/*.c)) \
-	vmm/bus.c vmm/mem.c lib/log.c lib/err.c lib/text.c
+	vmm/bus.c vmm/mem.c $(wildcard vmm/boot/*.c) lib/bzimage.c lib/pvh.c lib/varstore.c lib/log.c lib/err.c lib/text.c
 # Nothing may wait in a fuzz target: a vCPU's short wait for its disk becomes the I/O thread's turn.
 FUZZ_FLAGS := -std=c11 -g -O1 -fno-strict-aliasing -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all $(WARN) -Wl,--wrap=pthread_cond_timedwait
