@@ -138,15 +138,15 @@ static void spawn(struct machine *m, int control_end)
 
 static void fill_disk(struct vmm_start *start, const char *path, int *ret_fd)
 {
+	struct vmm_disk *disk = &start->disks[start->disk_count];
 	struct stat st;
 
 	*ret_fd = open(path, O_RDWR | O_CLOEXEC);
 	assert_true(*ret_fd >= 0);
 	assert_int_equal(fstat(*ret_fd, &st), 0);
-	start->disk_count = 1;
-	start->disks[0].size = (uint64_t)st.st_size;
-	start->disks[0].logical_block = 512;
-	strcpy(start->disks[0].serial, "TEST0");
+	disk->size = (uint64_t)st.st_size;
+	disk->logical_block = 512;
+	snprintf(disk->serial, sizeof(disk->serial), "TEST%u", start->disk_count++);
 }
 
 static void send_start(struct machine *m, const struct machine_config *config, int console_end)
@@ -157,7 +157,8 @@ static void send_start(struct machine *m, const struct machine_config *config, i
 		.memory = config->memory ? config->memory : 64 << 20,
 		.log_level = 2,
 	};
-	int fds[5];
+	uint32_t disks = config->disk_count ? config->disk_count : 1;
+	int fds[VMM_FD_DISKS + VM_MAX_DISKS];
 
 	fds[VMM_FD_KVM] = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	fds[VMM_FD_CONSOLE] = console_end;
@@ -171,8 +172,8 @@ static void send_start(struct machine *m, const struct machine_config *config, i
 		fds[VMM_FD_KERNEL] = guest_memfd(config->kernel, 0);
 		fds[VMM_FD_INITRD] = initrd_memfd(config->initrd, config->initrd_size);
 	}
-	if (config->disk)
-		fill_disk(&start, config->disk, &fds[VMM_FD_DISKS]);
+	while (config->disk && start.disk_count < disks)
+		fill_disk(&start, config->disk, &fds[VMM_FD_DISKS + start.disk_count]);
 	assert_int_equal(proto_send(m->control, VMM_START, &start, sizeof(start), fds,
 				    VMM_FD_DISKS + start.disk_count),
 			 0);
@@ -180,8 +181,8 @@ static void send_start(struct machine *m, const struct machine_config *config, i
 	close(fds[VMM_FD_FIRMWARE]);
 	if (config->kernel)
 		close(fds[VMM_FD_INITRD]);
-	if (config->disk)
-		close(fds[VMM_FD_DISKS]);
+	for (uint32_t i = 0; i < start.disk_count; i++)
+		close(fds[VMM_FD_DISKS + i]);
 }
 
 struct machine *machine_start(const struct machine_config *config)

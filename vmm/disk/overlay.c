@@ -18,6 +18,7 @@
 
 #include "vmm/disk/disk.h"
 #include "vmm/disk/iov.h"
+#include "vmm/lazy.h"
 
 #define OVERLAY_GRANULE 4096ULL
 #define OVERLAY_NONE	UINT32_MAX
@@ -488,12 +489,9 @@ static void overlay_destroy(struct disk *disk)
 		ov->unused_reads = read->next;
 		free(read);
 	}
-	if (ov->memory)
-		munmap(ov->memory, ov->room * OVERLAY_GRANULE);
-	if (ov->zero)
-		munmap(ov->zero, ov->zero_size);
-	if (ov->numbers)
-		munmap(ov->numbers, ov->room * sizeof(*ov->numbers));
+	lazy_free(ov->memory, ov->room * OVERLAY_GRANULE);
+	lazy_free(ov->zero, ov->zero_size);
+	lazy_free(ov->numbers, ov->room * sizeof(*ov->numbers));
 	free(ov->edges[0].buf);
 	free(ov->table);
 	ov->base->ops->destroy(ov->base);
@@ -505,15 +503,6 @@ static const struct disk_ops overlay_ops = {
 	.drain = overlay_drain,
 	.destroy = overlay_destroy,
 };
-
-/* Address space only: pages come with the first write to them. */
-static void *overlay_map(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
 
 static int overlay_allocate(struct overlay *ov, uint64_t limit)
 {
@@ -531,13 +520,13 @@ static int overlay_allocate(struct overlay *ov, uint64_t limit)
 	for (i = 0; i < 2; i++)
 		ov->edges[i].overlay = ov;
 	ov->zero_size = (whole + 63) / 64 * sizeof(*ov->zero);
-	ov->zero = overlay_map(ov->zero_size);
+	ov->zero = lazy_alloc(ov->zero_size);
 	if (!ov->zero)
 		return -ENOMEM;
 	if (!ov->room)
 		return 0;
-	ov->memory = overlay_map(ov->room * OVERLAY_GRANULE);
-	ov->numbers = overlay_map(ov->room * sizeof(*ov->numbers));
+	ov->memory = lazy_alloc(ov->room * OVERLAY_GRANULE);
+	ov->numbers = lazy_alloc(ov->room * sizeof(*ov->numbers));
 	return ov->memory && ov->numbers ? 0 : -ENOMEM;
 }
 

@@ -12,8 +12,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
+
+#include "vmm/lazy.h"
 
 /* How often in a row "interrupted" or "try again" is believed before it is an error. */
 #define RAW_MAX_RETRIES 1000
@@ -256,11 +257,10 @@ static void raw_destroy(struct disk *disk)
 {
 	struct raw_disk *raw = (struct raw_disk *)disk;
 
-	if (raw->bounce_memory)
-		munmap(raw->bounce_memory, RAW_BOUNCES * RAW_BOUNCE_SIZE);
+	lazy_free(raw->bounce_memory, RAW_BOUNCES * RAW_BOUNCE_SIZE);
 	raw_zero_free(raw);
 	close(raw->fd);
-	free(raw->slots);
+	lazy_free(raw->slots, raw->depth * sizeof(*raw->slots));
 	free(raw);
 }
 
@@ -291,19 +291,15 @@ static int raw_allocate(struct raw_disk *raw, unsigned int depth)
 {
 	unsigned int i;
 
-	raw->slots = calloc(depth, sizeof(*raw->slots));
+	raw->depth = depth;
+	raw->slots = lazy_alloc(depth * sizeof(*raw->slots));
 	if (!raw->slots)
 		return -ENOMEM;
-	raw->depth = depth;
 	if (!raw->direct)
 		return 0;
-	/* Page-aligned, and costs nothing until a request needs it. */
-	raw->bounce_memory = mmap(NULL, RAW_BOUNCES * RAW_BOUNCE_SIZE, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (raw->bounce_memory == MAP_FAILED) {
-		raw->bounce_memory = NULL;
+	raw->bounce_memory = lazy_alloc(RAW_BOUNCES * RAW_BOUNCE_SIZE);
+	if (!raw->bounce_memory)
 		return -ENOMEM;
-	}
 	for (i = 0; i < RAW_BOUNCES; i++)
 		raw->free_bounces[i] = raw->bounce_memory + i * RAW_BOUNCE_SIZE;
 	raw->free_bounce_count = RAW_BOUNCES;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "vmm/counter.h"
+#include "vmm/lazy.h"
 #include "vmm/virtio/blk.h"
 
 #define SEGMENTS_MAX (BLK_QUEUE_SIZE - 2) /* beside the header and the status byte */
@@ -71,10 +72,8 @@ static void free_blk(struct blk *blk)
 {
 	unsigned int i;
 
-	for (i = 0; i < VIRTIO_MAX_QUEUES; i++) {
-		free(blk->queues[i].pieces);
-		free(blk->queues[i].slots);
-	}
+	for (i = 0; i < VIRTIO_MAX_QUEUES; i++)
+		lazy_free(blk->queues[i].memory, sizeof(struct blk_memory));
 	free(blk);
 }
 
@@ -194,9 +193,8 @@ static int init_queue(struct blk *blk, unsigned int index, struct disk *disk)
 	queue->blk = blk;
 	queue->vqueue = &blk->vdev.queues[index];
 	queue->disk = disk;
-	queue->slots = calloc(BLK_QUEUE_SIZE, sizeof(*queue->slots));
-	queue->pieces = calloc(BLK_QUEUE_SIZE, sizeof(*queue->pieces));
-	return queue->slots && queue->pieces ? 0 : -ENOMEM;
+	queue->memory = lazy_alloc(sizeof(*queue->memory));
+	return queue->memory ? 0 : -ENOMEM;
 }
 
 int virtio_blk_create(const struct virtio_env *env, const struct virtio_blk_queue *queues,

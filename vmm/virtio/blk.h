@@ -53,13 +53,17 @@ struct blk_counters {
 	_Atomic uint64_t errors;
 };
 
+struct blk_memory {
+	struct blk_slot slots[BLK_QUEUE_SIZE];
+	union blk_pieces pieces[BLK_QUEUE_SIZE]; /* of each slot */
+};
+
 struct blk_queue {
 	struct blk *blk;
 	struct virtio_queue *vqueue;
 	struct disk *disk;
-	uint32_t generation;	  /* counts resets */
-	struct blk_slot *slots;	  /* BLK_QUEUE_SIZE */
-	union blk_pieces *pieces; /* of each slot */
+	uint32_t generation;	   /* counts resets */
+	struct blk_memory *memory; /* lazy_alloc() */
 	struct blk_counters counters;
 };
 

@@ -42,7 +42,7 @@ static const char *const op_names[] = {
 
 static union blk_pieces *pieces_of(const struct blk_slot *slot)
 {
-	return &slot->queue->pieces[slot->head];
+	return &slot->queue->memory->pieces[slot->head];
 }
 
 static void start_range(struct blk_slot *slot);
@@ -322,7 +322,7 @@ static int take_status(struct blk_request *r)
 
 void blk_handle_chain(struct blk_queue *queue, const struct vq_chain *chain, struct iovec *iov)
 {
-	struct blk_slot *slot = &queue->slots[chain->head];
+	struct blk_slot *slot = &queue->memory->slots[chain->head];
 	struct blk_request r = {
 		.out = iov,
 		.out_count = chain->out_count,
