@@ -193,9 +193,35 @@ static void on_output_idle(void *arg)
 	ui_dirty(ui);
 }
 
+/*
+ * Firmware says why it boots what ("BdsDxe: ..."), and clears the screen a moment later. What stands
+ * there is painted before the clear, so that it is seen on the way.
+ */
+static void feed_output(struct ui *ui, const uint8_t *buf, size_t n)
+{
+	static const char clear[] = "\033[2J";
+	size_t fed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (buf[i] == (uint8_t)clear[ui->clear_match])
+			ui->clear_match++;
+		else
+			ui->clear_match = buf[i] == (uint8_t)clear[0];
+		if (ui->clear_match < sizeof(clear) - 1)
+			continue;
+		/* All but the J, which clears. */
+		ui->clear_match = 0;
+		console_feed(ui->console, buf + fed, i - fed);
+		fed = i;
+		ui_dirty(ui);
+		ui_paint_now(ui);
+	}
+	console_feed(ui->console, buf + fed, n - fed);
+}
+
 static void take_output(struct ui *ui, size_t size)
 {
-	console_feed(ui->console, ui->body, size);
+	feed_output(ui, ui->body, size);
 	ui->console_bytes += size;
 	loop_remove_timer(ui->output_timer);
 	ui->output_timer = NULL;

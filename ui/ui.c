@@ -73,6 +73,15 @@ void ui_dirty(struct ui *ui)
 	loop_add_timer(ui->loop, next > now ? next - now : 0, on_paint, ui, &ui->paint_timer);
 }
 
+void ui_paint_now(struct ui *ui)
+{
+	/* An eighth of the usual distance: a guest that clears without end must not flood the terminal. */
+	if (!ui->paint_timer || loop_now_ms() < ui->painted_ms + screen_paint_interval() / 8)
+		return;
+	loop_remove_timer(ui->paint_timer);
+	on_paint(ui);
+}
+
 static bool too_small(const struct ui *ui)
 {
 	return ui->rows < UI_MIN_ROWS || ui->cols < UI_MIN_COLS;

@@ -55,6 +55,7 @@ struct ui {
 	struct model model;
 	struct plan plan;
 	struct console *console; /* of the VM, kept while no screen shows it */
+	size_t clear_match;	 /* bytes of "clear the screen" that came last */
 	uint64_t console_bytes;	 /* from this VM so far */
 	bool console_is_open;	 /* the daemon sends it */
 	bool owns_daemon;	 /* the daemon ends with this menu, and its VM with it */
@@ -89,6 +90,9 @@ void ui_pop_all(struct ui *ui);
 
 /* The picture is out of date: it will be painted soon, at most 30 times a second. */
 void ui_dirty(struct ui *ui);
+
+/* Paints what waits to be painted at once, unless that was just done. */
+void ui_paint_now(struct ui *ui);
 
 /* Paints every cell anew, in case something else wrote on the terminal. */
 void ui_redraw_all(struct ui *ui);

@@ -56,7 +56,8 @@ guest()
 {
 	truncate -s $((FAT_MIB + 2))M "$tmp/guest.img"
 	sgdisk --clear --disk-guid=6B8D4B1A-8D5B-4B57-9E0F-0C1D2E3F4A5B \
-		--new=1:2048:+${FAT_MIB}M --typecode=1:ef00 --change-name=1:guest "$tmp/guest.img" >/dev/null
+		--new=1:2048:+${FAT_MIB}M --typecode=1:ef00 --partition-guid=1:8DAF6D3C-AF7D-4D79-8021-2E3F4A5B6C7D \
+		--change-name=1:guest "$tmp/guest.img" >/dev/null
 	fat "$tmp/guest.img" 1 "$2"
 	mv "$tmp/guest.img" "$1"
 }
@@ -66,8 +67,10 @@ sample()
 	local image=$tmp/sample.img xfs=$tmp/xfs.img
 	truncate -s $((XFS_MIB + FAT_MIB + 2))M "$image"
 	sgdisk --clear --disk-guid=7C9E5C2B-9E6C-4C68-AF10-1D2E3F4A5B6C \
-		--new=1:2048:+${FAT_MIB}M --typecode=1:ef00 --change-name=1:guest \
-		--new=2:0:+${XFS_MIB}M --typecode=2:8300 --change-name=2:firmware "$image" >/dev/null
+		--new=1:2048:+${FAT_MIB}M --typecode=1:ef00 --partition-guid=1:9EB07E4D-B08E-4E8A-9132-3F4A5B6C7D8E \
+		--change-name=1:guest \
+		--new=2:0:+${XFS_MIB}M --typecode=2:8300 --partition-guid=2:AFC18F5E-C19F-4F9B-A243-4A5B6C7D8E9F \
+		--change-name=2:firmware "$image" >/dev/null
 	script '@echo -off' 'echo Hello from the UEFI shell of the sample disk.' \
 		'echo Type "reset -s" to power this machine off.'
 	fat "$image" 1 "$tmp/startup.nsh"

@@ -39,6 +39,11 @@ check:
 check-machine: vmboot fetch machine
 	$(Q)$(M)/run-tests
 
+# screenshots/*.png, from the test machine's VGA console. The README shows them, so they are committed.
+.PHONY: screenshots
+screenshots: vmboot machine fetch
+	$(Q)$(M)/screenshots.py
+
 # A fresh machine has make and little else: say what to do rather than let the compiler fail.
 ifneq ($(filter-out deps run check fetch disks clean,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell $(M)/deps.sh --missing build)

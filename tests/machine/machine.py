@@ -165,7 +165,7 @@ class Machine:
                      "-display", "none", "-vga", "std",
                      "-qmp", "unix:%s,server=on,wait=off" % self.monitor_path,
                      "-kernel", KERNEL, "-initrd", initrd,
-                     "-append", "console=ttyS0 quiet loglevel=1 panic=-1 printk.devkmsg=off rdinit=/init "
+                     "-append", "console=ttyS0,115200 quiet loglevel=1 panic=-1 printk.devkmsg=off rdinit=/init "
                      "machine.rows=%d machine.cols=%d machine.term=%s %s" % (rows, cols, term, append)]
         if stdio:
             # Raw and without QEMU's own escape keys: every byte, ^A and ^C too, is the guest's.
@@ -261,13 +261,13 @@ class Machine:
     def wait(self, timeout, answers=()):
         """Reads the serial line until the machine has powered off.
 
-        WatchdogExpired when QEMU has used TIMEOUT seconds of processor time, or after four times that on the clock:
+        WatchdogExpired when QEMU has used TIMEOUT more seconds of processor time, or after four times that on the clock:
         emulation is slower by as much as the host is busy with other things, and that is no freeze.
         answers: (regular expression, bytes to send whenever it comes) each.
         """
-        began = time.monotonic()
+        began, used = time.monotonic(), self.cpu_seconds()
         while True:
-            if self.cpu_seconds() > timeout or time.monotonic() - began > WALL_FACTOR * timeout:
+            if self.cpu_seconds() - used > timeout or time.monotonic() - began > WALL_FACTOR * timeout:
                 raise WatchdogExpired("no end after %d s" % timeout)
             try:
                 found = self.child.expect([pexpect.EOF] + [a[0] for a in answers], timeout=2)
