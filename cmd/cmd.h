@@ -8,6 +8,7 @@
 
 #define CMD_USAGE 64
 
+int cmd_ctl(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_list(int argc, char **argv);
@@ -15,5 +16,8 @@ int cmd_menu(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 int cmd_vmm(int argc, char **argv);
+
+/* Connects to the daemon that listens at PATH: 0 and the socket, or -errno. */
+int cmd_connect_daemon(const char *path, int *ret_sock);
 
 #endif

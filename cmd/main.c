@@ -27,6 +27,8 @@ static const struct command commands[] = {
 	{"list", cmd_list, "", "list the disks and the firmware on them"},
 	{"daemon", cmd_daemon, "[--socket PATH] [--log FILE]",
 	 "serve menus on several consoles: disks, firmware, the virtual machine"},
+	{"ctl", cmd_ctl, "[--socket PATH] list|status|pause|resume|reset|power|kill|console",
+	 "control the daemon's virtual machine from outside; 0 done, 1 not possible, 2 no daemon"},
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},
 	{"vmm", cmd_vmm, "", NULL},

@@ -35,26 +35,6 @@ struct own_daemon {
 	int log;   /* its standard error, for the last words */
 };
 
-/* 0 and the connected socket, or -errno. */
-static int connect_daemon(const char *path, int *ret_sock)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int sock, rc;
-
-	if (text_copy(address.sun_path, sizeof(address.sun_path), path) < 0)
-		return -ENAMETOOLONG;
-	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (sock < 0)
-		return -errno;
-	if (connect(sock, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		rc = -errno;
-		close(sock);
-		return rc;
-	}
-	*ret_sock = sock;
-	return 0;
-}
-
 static int spawn_with(int client, int log, pid_t *ret_pid)
 {
 	char fd_text[16], role[] = "daemon", option[] = "--client-fd", self[] = "/proc/self/exe";
@@ -166,13 +146,13 @@ static int find_daemon(const char *named, struct own_daemon *daemon, int *ret_so
 	int rc;
 
 	if (named) {
-		rc = connect_daemon(named, ret_sock);
+		rc = cmd_connect_daemon(named, ret_sock);
 		return rc == 0 ? 0 : vmb_err_set(err, -rc, "No daemon answers on %s: %s.", named,
 						 strerror(-rc));
 	}
 	rc = daemon_path_socket(path, sizeof(path), NULL);
 	if (rc == 0)
-		rc = connect_daemon(path, ret_sock);
+		rc = cmd_connect_daemon(path, ret_sock);
 	if (rc == -EACCES || rc == -EPERM)
 		return vmb_err_set(err, -rc, "The daemon's socket %s is not for this user. Run vmboot "
 				   "as root.", path);

@@ -39,8 +39,12 @@ struct client {
 	bool vm_due;
 	bool leaving; /* goes as soon as its refusals are sent */
 	bool gone;    /* to be freed by sweep(): callers up the stack may still hold it */
-	bool console; /* MENU_CONSOLE_OPEN */
+	bool console; /* MENU_CONSOLE_OPEN or MENU_CONSOLE_LOG */
+	bool console_ends;
 	uint64_t console_pos;
+	uint64_t console_limit; /* if it ends: where */
+	bool status_wanted;	/* the machine is asked */
+	bool status_due;
 	struct list_state devices, firmwares;
 	struct refusal refusals[MAX_REFUSALS];
 	unsigned int refusal_count;
@@ -56,6 +60,7 @@ struct clients {
 	unsigned int count;
 	unsigned int depth;  /* of calls that walk or hold clients */
 	uint64_t generation; /* of the lists */
+	struct vmm_status status; /* the machine's last answer */
 };
 
 int clients_create(struct loop *loop, struct discovery *discovery, struct machine *machine,
@@ -173,6 +178,18 @@ static int send_vm(struct client *c)
 	return rc;
 }
 
+static int send_status(struct client *c)
+{
+	const struct vmm_status *status = &c->clients->status;
+	int rc;
+
+	if (!c->status_due)
+		return 0;
+	rc = proto_send(c->sock, MENU_STATUS, status, sizeof(*status), NULL, 0);
+	c->status_due = rc < 0;
+	return rc;
+}
+
 /*
  * Sends the rest of a list in parts. When the list changed between two parts it begins anew: a menu
  * throws away what it had at each first part.
@@ -245,13 +262,26 @@ static int send_lost(struct client *c, uint64_t start)
 	return rc;
 }
 
+static uint64_t console_end(const struct client *c)
+{
+	return c->console_ends ? c->console_limit : machine_output_end(c->clients->machine);
+}
+
+static int send_console_end(struct client *c)
+{
+	int rc = proto_send(c->sock, MENU_CONSOLE_END, NULL, 0, NULL, 0);
+
+	c->console = rc < 0;
+	return rc;
+}
+
 static int send_console(struct client *c)
 {
 	const struct machine *machine = c->clients->machine;
 	uint8_t buf[CONSOLE_CHUNK];
 	int rc = 0;
 
-	while (rc == 0 && c->console && c->console_pos < machine_output_end(machine)) {
+	while (rc == 0 && c->console && c->console_pos < console_end(c)) {
 		uint64_t start = machine_output_start(machine);
 		size_t n;
 
@@ -260,10 +290,14 @@ static int send_console(struct client *c)
 			continue;
 		}
 		n = machine_read_output(machine, c->console_pos, buf, sizeof(buf));
+		if (n > console_end(c) - c->console_pos)
+			n = (size_t)(console_end(c) - c->console_pos);
 		rc = proto_send(c->sock, MENU_CONSOLE, buf, n, NULL, 0);
 		if (rc == 0)
 			c->console_pos += n;
 	}
+	if (rc == 0 && c->console && c->console_ends)
+		rc = send_console_end(c);
 	return rc;
 }
 
@@ -271,7 +305,7 @@ static int send_console(struct client *c)
 static int send_due(struct client *c)
 {
 	static int (*const steps[])(struct client * c) = {
-		send_welcome, send_refusals, send_vm, send_lists, send_console,
+		send_welcome, send_refusals, send_vm, send_status, send_lists, send_console,
 	};
 	int rc = 0;
 
@@ -342,6 +376,37 @@ static int handle_start(struct client *c, const void *body, size_t size)
 	return 0;
 }
 
+static void open_console(struct client *c, bool ends)
+{
+	c->console = true;
+	c->console_ends = ends;
+	c->console_pos = machine_output_start(c->clients->machine);
+	c->console_limit = machine_output_end(c->clients->machine);
+}
+
+/* What only a running machine can do. */
+static void handle_running(struct client *c, uint32_t type)
+{
+	struct machine *machine = c->clients->machine;
+	struct vmb_err err;
+	struct menu_vm vm;
+
+	machine_describe(machine, &vm);
+	if (vm.state != MENU_VM_RUNNING) {
+		vmb_err_set(&err, ENOENT, "%s",
+			    vm.state == MENU_VM_STARTING ? "The virtual machine is still starting."
+							 : "No virtual machine is running.");
+		refuse(c, type, &err);
+	} else if (type == MENU_VM_PAUSE) {
+		machine_pause(machine);
+	} else if (type == MENU_VM_RESUME) {
+		machine_resume(machine);
+	} else {
+		c->status_wanted = true;
+		machine_get_status(machine);
+	}
+}
+
 static int handle_bare(struct client *c, uint32_t type)
 {
 	struct machine *machine = c->clients->machine;
@@ -353,10 +418,11 @@ static int handle_bare(struct client *c, uint32_t type)
 	case MENU_VM_FORGET: machine_forget(machine); return 0;
 	case MENU_RESCAN: c->clients->events->rescan(c->clients->ctx); return 0;
 	case MENU_CONSOLE_CLOSE: c->console = false; return 0;
-	case MENU_CONSOLE_OPEN:
-		c->console = true;
-		c->console_pos = machine_output_start(machine);
-		return 0;
+	case MENU_CONSOLE_OPEN: open_console(c, false); return 0;
+	case MENU_CONSOLE_LOG: open_console(c, true); return 0;
+	case MENU_VM_PAUSE:
+	case MENU_VM_RESUME:
+	case MENU_VM_STATUS: handle_running(c, type); return 0;
 	default: return -EBADMSG;
 	}
 }
@@ -449,8 +515,23 @@ void clients_lists_changed(struct clients *clients)
 
 void clients_vm_changed(struct clients *clients)
 {
-	for (struct client *client = clients->list; client; client = client->next)
+	bool active = machine_is_active(clients->machine);
+
+	for (struct client *client = clients->list; client; client = client->next) {
 		client->vm_due = true;
+		/* An ended VM answers no more; its successor's answer would be to another question. */
+		client->status_wanted = client->status_wanted && active;
+	}
+	send_to_all(clients);
+}
+
+void clients_status(struct clients *clients, const struct vmm_status *status)
+{
+	clients->status = *status;
+	for (struct client *client = clients->list; client; client = client->next) {
+		client->status_due = client->status_due || client->status_wanted;
+		client->status_wanted = false;
+	}
 	send_to_all(clients);
 }
 

@@ -37,5 +37,7 @@ unsigned int clients_count(const struct clients *clients);
 void clients_lists_changed(struct clients *clients);
 void clients_vm_changed(struct clients *clients);
 void clients_output(struct clients *clients);
+/* The machine's answer, for those who asked. */
+void clients_status(struct clients *clients, const struct vmm_status *status);
 
 #endif

@@ -83,9 +83,17 @@ static void on_output(void *ctx)
 	clients_output(d->clients);
 }
 
+static void on_status(void *ctx, const struct vmm_status *status)
+{
+	struct daemon *d = ctx;
+
+	clients_status(d->clients, status);
+}
+
 static const struct machine_events machine_events = {
 	.changed = on_machine_changed,
 	.output = on_output,
+	.status = on_status,
 };
 
 static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)

@@ -156,6 +156,21 @@ static void on_reset(void *ctx)
 	m->events->changed(m->ctx);
 }
 
+static void on_paused(void *ctx, bool paused)
+{
+	struct machine *m = ctx;
+
+	m->vm.paused = paused;
+	m->events->changed(m->ctx);
+}
+
+static void on_status(void *ctx, const struct vmm_status *status)
+{
+	struct machine *m = ctx;
+
+	m->events->status(m->ctx, status);
+}
+
 static void on_input_ready(void *ctx)
 {
 	send_input(ctx);
@@ -167,6 +182,7 @@ static void on_ended(void *ctx, const struct vmm_exited *exited, const char *war
 	size_t n;
 
 	m->vm.state = MENU_VM_ENDED;
+	m->vm.paused = false;
 	m->vm.reason = exited->reason;
 	m->vm.run_ms = exited->run_ms;
 	if (exited->run_ms == 0 && m->started_ms != 0)
@@ -196,6 +212,8 @@ static void on_ended(void *ctx, const struct vmm_exited *exited, const char *war
 static const struct launch_events launch_events = {
 	.started = on_started,
 	.was_reset = on_reset,
+	.paused = on_paused,
+	.status = on_status,
 	.console = on_console,
 	.input_ready = on_input_ready,
 	.ended = on_ended,
@@ -278,6 +296,24 @@ void machine_power_button(struct machine *m)
 {
 	if (m->launch)
 		launch_power_button(m->launch);
+}
+
+void machine_pause(struct machine *m)
+{
+	if (m->launch)
+		launch_pause(m->launch);
+}
+
+void machine_resume(struct machine *m)
+{
+	if (m->launch)
+		launch_resume(m->launch);
+}
+
+void machine_get_status(struct machine *m)
+{
+	if (m->launch)
+		launch_get_status(m->launch);
 }
 
 void machine_stop(struct machine *m)

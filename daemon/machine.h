@@ -21,6 +21,7 @@ struct machine;
 struct machine_events {
 	void (*changed)(void *ctx); /* machine_describe() says something new */
 	void (*output)(void *ctx);  /* the console's end moved */
+	void (*status)(void *ctx, const struct vmm_status *status); /* machine_get_status() */
 };
 
 int machine_create(struct loop *loop, const struct machine_events *events, void *ctx,
@@ -39,6 +40,10 @@ void machine_describe(const struct machine *machine, struct menu_vm *ret_vm);
 
 void machine_reset(struct machine *machine);
 void machine_power_button(struct machine *machine);
+void machine_pause(struct machine *machine);
+void machine_resume(struct machine *machine);
+/* The answer comes as an event, if the VM lives that long. */
+void machine_get_status(struct machine *machine);
 void machine_stop(struct machine *machine);
 void machine_forget(struct machine *machine);
 

@@ -1,5 +1,5 @@
 /*
- * Messages between the daemon and its menus. The daemon owns every fact; a menu draws what it was
+ * Messages between the daemon and its menus; `vmboot ctl` is one, too. The daemon owns every fact; a menu draws what it was
  * told and sends wishes. Snapshots, not deltas: a list message replaces what was known.
  *
  * After connecting a menu sends MENU_HELLO; the daemon answers MENU_WELCOME, then a snapshot
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "vm_config.h"
+#include "vmm_proto.h"
 
 #define MENU_PROTO_VERSION 2
 
@@ -27,6 +28,10 @@ enum menu_msg {
 	MENU_CONSOLE_CLOSE,  /* no body */
 	MENU_INPUT,	     /* 1..4096 bytes for the guest's serial line */
 	MENU_RESCAN,	     /* no body */
+	MENU_VM_PAUSE,	     /* no body: answered by MENU_VM, as the next, or MENU_REFUSED */
+	MENU_VM_RESUME,	     /* no body */
+	MENU_VM_STATUS,	     /* no body: answered by MENU_STATUS, or MENU_REFUSED */
+	MENU_CONSOLE_LOG,    /* no body: send me what is in the replay buffer, then MENU_CONSOLE_END */
 	/* daemon -> menu */
 	MENU_WELCOME = 100,  /* struct menu_welcome */
 	MENU_DEVICES,	     /* struct menu_list + count * struct menu_device, possibly in parts */
@@ -34,6 +39,8 @@ enum menu_msg {
 	MENU_VM,	     /* struct menu_vm */
 	MENU_CONSOLE,	     /* 1..16384 bytes from the guest's serial line */
 	MENU_CONSOLE_LOST,   /* uint64_t: so many bytes were left out here, this menu was too slow */
+	MENU_CONSOLE_END,    /* no body: that was all of MENU_CONSOLE_LOG, the console is closed */
+	MENU_STATUS,	     /* struct vmm_status */
 	MENU_REFUSED,	     /* uint32_t type of the refused message + text up to the end of the message */
 };
 
@@ -114,6 +121,7 @@ struct menu_vm {
 	uint32_t reason; /* enum vmm_exit_reason; 0: the vmm process itself died */
 	uint64_t run_ms; /* so far, or in all */
 	uint32_t resets;
+	uint8_t paused;
 	uint8_t vars_saved; /* the variable file is up to date */
 	char text[480];	    /* why it ended, or a warning of the start */
 	struct vm_config config;

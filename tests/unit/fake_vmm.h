@@ -137,6 +137,20 @@ static inline void fake_report(const struct fake_vmm *v)
 	fake_print(v, line, (size_t)n);
 }
 
+static inline void fake_status(const struct fake_vmm *v)
+{
+	struct vmm_status status = {
+		.engine = "threads",
+		.cpu_count = v->start.cpus,
+		.disk_count = v->start.disk_count,
+		.unclaimed_ports = 17,
+		.cpus[0] = {.io = 1001, .mmio = 1002, .other = 1003},
+		.disks[0] = {.reads = 11, .writes = 12, .others = 13, .errors = 14},
+	};
+
+	proto_send(VMM_CONTROL_FD, VMM_STATUS, &status, sizeof(status), NULL, 0);
+}
+
 static inline void fake_echo(const struct fake_vmm *v)
 {
 	struct pollfd pfds[2] = {{.fd = VMM_CONTROL_FD, .events = POLLIN},
@@ -153,6 +167,9 @@ static inline void fake_echo(const struct fake_vmm *v)
 			continue;
 		switch (fake_wait()) {
 		case VMM_RESET: fake_tell(VMM_WAS_RESET); break;
+		case VMM_PAUSE: fake_tell(VMM_PAUSED); break;
+		case VMM_RESUME: fake_tell(VMM_RESUMED); break;
+		case VMM_GET_STATUS: fake_status(v); break;
 		case VMM_POWER_BUTTON:
 			fake_exit(VMM_EXIT_POWER_OFF, "The power button was pressed.");
 		default: fake_exit(VMM_EXIT_STOPPED, "Stopped.");
@@ -195,6 +212,11 @@ static inline void fake_behave(const struct fake_vmm *v, const char *how)
 		fake_exit(VMM_EXIT_STOPPED, "Stopped.");
 	} else if (strcmp(how, "nonsense") == 0) {
 		proto_send(VMM_CONTROL_FD, 77, "abc", 3, NULL, 0);
+		pause();
+	} else if (strcmp(how, "status-lies") == 0) {
+		struct vmm_status status = {.engine = "threads", .cpu_count = 1000000};
+
+		proto_send(VMM_CONTROL_FD, VMM_STATUS, &status, sizeof(status), NULL, 0);
 		pause();
 	} else if (strcmp(how, "hang") == 0) {
 		for (;;)

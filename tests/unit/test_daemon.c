@@ -280,7 +280,7 @@ static void another_version_is_refused_with_a_sentence(void **state)
 
 	start_daemon(f, "");
 	tell(f->sock, MENU_HELLO, &hello, sizeof(hello));
-	expect_refusal(f, f->sock, MENU_HELLO, "version 2");
+	expect_refusal(f, f->sock, MENU_HELLO, "version 3");
 	assert_dropped(f, f->sock);
 	assert_int_equal(wait_daemon(f), 0);
 }
