@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -240,15 +241,25 @@ static void uring_prep_discard(struct io_uring_sqe *sqe, const struct ring_req *
 	sqe->addr3 = req->length;
 }
 
+/* One buffer without an array is cheaper: the kernel need not copy and keep the array. */
+static void uring_prep_transfer(struct io_uring_sqe *sqe, const struct ring_req *req)
+{
+	bool reads = req->op == RING_READV;
+	const struct iovec *iov = req->iov;
+
+	if (req->iov_count == 1 && iov->iov_len <= INT_MAX)
+		io_uring_prep_rw(reads ? IORING_OP_READ : IORING_OP_WRITE, sqe, req->fd,
+				 iov->iov_base, (unsigned int)iov->iov_len, req->offset);
+	else
+		io_uring_prep_rw(reads ? IORING_OP_READV : IORING_OP_WRITEV, sqe, req->fd, iov,
+				 req->iov_count, req->offset);
+}
+
 static void uring_put_request(struct io_uring_sqe *sqe, struct ring_req *req)
 {
 	switch (req->op) {
 	case RING_READV:
-		io_uring_prep_readv(sqe, req->fd, req->iov, req->iov_count, req->offset);
-		break;
-	case RING_WRITEV:
-		io_uring_prep_writev(sqe, req->fd, req->iov, req->iov_count, req->offset);
-		break;
+	case RING_WRITEV: uring_prep_transfer(sqe, req); break;
 	case RING_FSYNC_DATA: io_uring_prep_fsync(sqe, req->fd, IORING_FSYNC_DATASYNC); break;
 	case RING_FALLOCATE:
 		io_uring_prep_fallocate(sqe, req->fd, req->mode, (off_t)req->offset,
