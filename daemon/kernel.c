@@ -28,8 +28,8 @@ static int read_sealed(const char *path, const char *noun, uint64_t max, int *re
 		rc = storage_copy_file(path, noun, max, *ret_fd, err);
 	if (rc < 0)
 		return rc;
-	if (fcntl(*ret_fd, F_ADD_SEALS,
-		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+	if (fcntl(*ret_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) <
+	    0)
 		return vmb_err_set(err, errno, "The memory for %s cannot be sealed: %s.", noun,
 				   strerror(errno));
 	return 0;
@@ -71,11 +71,11 @@ static int read_initrd(const struct vm_config *config, int *ret_fd, struct vmb_e
 
 	if (rc != -EFBIG)
 		return rc;
-	return vmb_err_set(err, EFBIG,
-			   "The initrd %s is bigger than the virtual machine's memory (%s). Give it "
-			   "more memory, or make a smaller initrd.",
-			   config->initrd_path,
-			   text_format_size(config->memory, size, sizeof(size)));
+	return vmb_err_set(
+		err, EFBIG,
+		"The initrd %s is bigger than the virtual machine's memory (%s). Give it "
+		"more memory, or make a smaller initrd.",
+		config->initrd_path, text_format_size(config->memory, size, sizeof(size)));
 }
 
 int kernel_read(const struct vm_config *config, int *ret_kernel, int *ret_initrd,

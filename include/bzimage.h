@@ -19,11 +19,11 @@
 struct bzimage {
 	uint64_t file_offset; /* of the kernel proper, behind the real-mode code */
 	uint64_t file_size;
-	uint64_t gpa;		  /* where it is loaded, and where it unpacks itself: 1 MiB..4 GiB */
-	uint64_t mem_size;	  /* what it needs from there before it looks at the memory map */
-	uint64_t initrd_end_max;  /* the initrd has to end here at most */
-	uint32_t cmdline_size;	  /* longest command line, without its NUL */
-	uint32_t header_size;	  /* bytes from BZIMAGE_HEADER that belong to the header */
+	uint64_t gpa;		 /* where it is loaded, and where it unpacks itself: 1 MiB..4 GiB */
+	uint64_t mem_size;	 /* what it needs from there before it looks at the memory map */
+	uint64_t initrd_end_max; /* the initrd has to end here at most */
+	uint32_t cmdline_size;	 /* longest command line, without its NUL */
+	uint32_t header_size;	 /* bytes from BZIMAGE_HEADER that belong to the header */
 };
 
 /* Does the file that begins with these bytes claim to be one? Then bzimage_check() says more. */
@@ -35,7 +35,7 @@ bool bzimage_claims(const void *head, size_t head_size);
  * file. 0, or -EINVAL with a sentence that does not name the file (ERR may be NULL). RET_IMAGE may
  * be NULL.
  */
-int bzimage_check(const void *head, size_t head_size, uint64_t file_size,
-		  struct bzimage *ret_image, struct vmb_err *err);
+int bzimage_check(const void *head, size_t head_size, uint64_t file_size, struct bzimage *ret_image,
+		  struct vmb_err *err);
 
 #endif

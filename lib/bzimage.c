@@ -8,15 +8,15 @@
 #include <errno.h>
 #include <string.h>
 
-#define SECTOR		     512
-#define BOOT_FLAG	     0xAA55
-#define OLDEST_PROTOCOL	     0x020C /* has xloadflags, which say that there is a 64-bit entry point */
-#define DEFAULT_SETUP_SECTS  4	    /* what 0 means */
-#define ENTRY64_OFFSET	     0x200
-#define JUMP_TARGET_BASE     0x202 /* the header ends where the jump at its offset 0x200 leads */
-#define PARAGRAPH	     16
-#define ONE_MIB		     (1ULL << 20)
-#define FOUR_GIB	     (1ULL << 32)
+#define SECTOR		    512
+#define BOOT_FLAG	    0xAA55
+#define OLDEST_PROTOCOL	    0x020C /* has xloadflags, which say that there is a 64-bit entry point */
+#define DEFAULT_SETUP_SECTS 4	   /* what 0 means */
+#define ENTRY64_OFFSET	    0x200
+#define JUMP_TARGET_BASE    0x202 /* the header ends where the jump at its offset 0x200 leads */
+#define PARAGRAPH	    16
+#define ONE_MIB		    (1ULL << 20)
+#define FOUR_GIB	    (1ULL << 32)
 
 #define COPY_AGAIN "Copy the kernel again."
 
@@ -43,15 +43,17 @@ static int read_header(const uint8_t *head, size_t head_size, struct setup_heade
 	size_t size;
 
 	if (!bzimage_claims(head, head_size))
-		return vmb_err_set(err, EINVAL,
-				   "The file is not a Linux kernel (bzImage or an ELF vmlinux with a "
-				   "PVH note). Name the kernel, for example /boot/vmlinuz-*.");
+		return vmb_err_set(
+			err, EINVAL,
+			"The file is not a Linux kernel (bzImage or an ELF vmlinux with a "
+			"PVH note). Name the kernel, for example /boot/vmlinuz-*.");
 	memcpy(&h, head + BZIMAGE_HEADER, 0x208 - BZIMAGE_HEADER);
 	if (h.boot_flag != BOOT_FLAG)
-		return vmb_err_set(err, EINVAL,
-				   "The kernel's setup header is damaged: its boot flag is %#x instead "
-				   "of 0xaa55. " COPY_AGAIN,
-				   h.boot_flag);
+		return vmb_err_set(
+			err, EINVAL,
+			"The kernel's setup header is damaged: its boot flag is %#x instead "
+			"of 0xaa55. " COPY_AGAIN,
+			h.boot_flag);
 	if (h.version < OLDEST_PROTOCOL)
 		return vmb_err_set(err, EINVAL,
 				   "The kernel speaks boot protocol %u.%02u; vmboot starts kernels "
@@ -61,12 +63,14 @@ static int read_header(const uint8_t *head, size_t head_size, struct setup_heade
 	if (size > BZIMAGE_HEADER_END - BZIMAGE_HEADER)
 		size = BZIMAGE_HEADER_END - BZIMAGE_HEADER;
 	if (size < HEADER_NEEDED)
-		return vmb_err_set(err, EINVAL,
-				   "The kernel's setup header is damaged: it ends before the fields "
-				   "that its version promises. " COPY_AGAIN);
+		return vmb_err_set(
+			err, EINVAL,
+			"The kernel's setup header is damaged: it ends before the fields "
+			"that its version promises. " COPY_AGAIN);
 	if (head_size < BZIMAGE_HEADER + size)
-		return vmb_err_set(err, EINVAL,
-				   "The file is cut off inside the kernel's setup header. " COPY_AGAIN);
+		return vmb_err_set(
+			err, EINVAL,
+			"The file is cut off inside the kernel's setup header. " COPY_AGAIN);
 	memcpy(&h, head + BZIMAGE_HEADER, size < sizeof(h) ? size : sizeof(h));
 	*ret = h;
 	*ret_size = (uint32_t)size;
@@ -76,13 +80,15 @@ static int read_header(const uint8_t *head, size_t head_size, struct setup_heade
 static int check_kind(const struct setup_header *h, struct vmb_err *err)
 {
 	if (!(h->loadflags & LOADED_HIGH))
-		return vmb_err_set(err, EINVAL,
-				   "The kernel is a zImage, made to be loaded below 640 KiB. vmboot "
-				   "starts bzImage kernels. Use the distribution's own kernel.");
+		return vmb_err_set(
+			err, EINVAL,
+			"The kernel is a zImage, made to be loaded below 640 KiB. vmboot "
+			"starts bzImage kernels. Use the distribution's own kernel.");
 	if (!(h->xloadflags & XLF_KERNEL_64))
-		return vmb_err_set(err, EINVAL,
-				   "The kernel is a 32-bit one; vmboot starts 64-bit kernels. Use the "
-				   "amd64 (x86_64) kernel.");
+		return vmb_err_set(
+			err, EINVAL,
+			"The kernel is a 32-bit one; vmboot starts 64-bit kernels. Use the "
+			"amd64 (x86_64) kernel.");
 	return 0;
 }
 
@@ -101,10 +107,11 @@ static int find_payload(const struct setup_header *h, uint64_t file_size, struct
 				   (unsigned long long)(image->file_offset + image->file_size),
 				   (unsigned long long)file_size);
 	if (image->file_size <= ENTRY64_OFFSET)
-		return vmb_err_set(err, EINVAL,
-				   "The kernel's setup header is damaged: the kernel behind it would "
-				   "have %llu bytes. " COPY_AGAIN,
-				   (unsigned long long)image->file_size);
+		return vmb_err_set(
+			err, EINVAL,
+			"The kernel's setup header is damaged: the kernel behind it would "
+			"have %llu bytes. " COPY_AGAIN,
+			(unsigned long long)image->file_size);
 	return 0;
 }
 
@@ -114,10 +121,11 @@ static int find_place(const struct setup_header *h, struct bzimage *image, struc
 	uint64_t align = h->relocatable_kernel ? h->kernel_alignment : 1;
 
 	if (align == 0 || (align & (align - 1)) != 0)
-		return vmb_err_set(err, EINVAL,
-				   "The kernel's setup header is damaged: its alignment %#llx is not a "
-				   "power of two. " COPY_AGAIN,
-				   (unsigned long long)align);
+		return vmb_err_set(
+			err, EINVAL,
+			"The kernel's setup header is damaged: its alignment %#llx is not a "
+			"power of two. " COPY_AGAIN,
+			(unsigned long long)align);
 	image->mem_size = h->init_size > image->file_size ? h->init_size : image->file_size;
 	if (h->pref_address < ONE_MIB || h->pref_address >= FOUR_GIB)
 		return vmb_err_set(err, EINVAL,
@@ -127,15 +135,15 @@ static int find_place(const struct setup_header *h, struct bzimage *image, struc
 	/* Both below 4 GiB: no overflow. */
 	image->gpa = (h->pref_address + align - 1) & ~(align - 1);
 	if (image->gpa >= FOUR_GIB || image->mem_size > FOUR_GIB - image->gpa)
-		return vmb_err_set(err, EINVAL,
-				   "The kernel wants %llu bytes of memory at %#llx, beyond 4 GiB. " COPY_AGAIN,
-				   (unsigned long long)image->mem_size,
-				   (unsigned long long)image->gpa);
+		return vmb_err_set(
+			err, EINVAL,
+			"The kernel wants %llu bytes of memory at %#llx, beyond 4 GiB. " COPY_AGAIN,
+			(unsigned long long)image->mem_size, (unsigned long long)image->gpa);
 	return 0;
 }
 
-int bzimage_check(const void *head, size_t head_size, uint64_t file_size,
-		  struct bzimage *ret_image, struct vmb_err *err)
+int bzimage_check(const void *head, size_t head_size, uint64_t file_size, struct bzimage *ret_image,
+		  struct vmb_err *err)
 {
 	struct bzimage image = {0};
 	struct setup_header h = {0};

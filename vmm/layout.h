@@ -12,6 +12,7 @@
 #define LAYOUT_ACPI_END	  0xF0000ULL
 #define LAYOUT_RSDP_COPY  0xEFFC0ULL /* for a Linux that searches for it; inside the tables' end */
 #define LAYOUT_SMBIOS	  0xF0000ULL /* the firmware looks for "_SM3_" exactly here */
+#define LAYOUT_RESET_CODE 0xFFFF0ULL /* where a PC's processors begin: with a direct Linux, a reset */
 #define LAYOUT_SMBIOS_END 0x100000ULL
 
 /* What a directly booted Linux finds at its start: RAM, its own as soon as it runs. */

@@ -1,7 +1,7 @@
 /*
  * Files from disks that nobody vouches for: bytes become a kernel, bzImage or ELF, that is loaded with
  * an initrd into a machine of 64 MiB. Promise: it is refused with a sentence, or it begins in RAM; and
- * the ACPI tables are as they were but for the copy of the RSDP.
+ * the ACPI and SMBIOS tables stay as they were.
  */
 #include "fuzz.h"
 

@@ -57,7 +57,8 @@ static void reset_loads_everything_again(void **state)
 
 	machine_expect_message(m, VMM_STARTED);
 	for (int i = 0; i < 20; i++) {
-		machine_expect_output(m, "entry 01000200 00000010 00000018 00000018 00000018 00000");
+		machine_expect_output(m,
+				      "entry 01000200 00000010 00000018 00000018 00000018 00000");
 		machine_expect_output(m, "\nparams 53726448 00000004 0000000a 20445352 \n");
 		machine_expect_output(m, "cmdline [reset]\ninitrd [an initrd]\nend\n");
 		machine_expect_message(m, VMM_WAS_RESET);

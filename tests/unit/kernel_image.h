@@ -5,23 +5,23 @@
 #include <stdint.h>
 #include <string.h>
 
-#define KI_SETUP   (2 * 512)  /* boot sector and one setup sector */
+#define KI_SETUP   (2 * 512) /* boot sector and one setup sector */
 #define KI_PAYLOAD 0x4000
 #define KI_SIZE	   (KI_SETUP + KI_PAYLOAD)
 
-#define KI_SETUP_SECTS	 0x1F1
-#define KI_SYSSIZE	 0x1F4
-#define KI_BOOT_FLAG	 0x1FE
-#define KI_JUMP		 0x200
-#define KI_VERSION	 0x206
-#define KI_LOADFLAGS	 0x211
-#define KI_INITRD_MAX	 0x22C
-#define KI_ALIGNMENT	 0x230
-#define KI_RELOCATABLE	 0x234
-#define KI_XLOADFLAGS	 0x236
-#define KI_CMDLINE_SIZE	 0x238
-#define KI_PREF_ADDRESS	 0x258
-#define KI_INIT_SIZE	 0x260
+#define KI_SETUP_SECTS	0x1F1
+#define KI_SYSSIZE	0x1F4
+#define KI_BOOT_FLAG	0x1FE
+#define KI_JUMP		0x200
+#define KI_VERSION	0x206
+#define KI_LOADFLAGS	0x211
+#define KI_INITRD_MAX	0x22C
+#define KI_ALIGNMENT	0x230
+#define KI_RELOCATABLE	0x234
+#define KI_XLOADFLAGS	0x236
+#define KI_CMDLINE_SIZE 0x238
+#define KI_PREF_ADDRESS 0x258
+#define KI_INIT_SIZE	0x260
 
 static inline void ki_put(uint8_t *image, unsigned int at, unsigned int bytes, uint64_t value)
 {

@@ -81,7 +81,8 @@ static void loaded(struct fixture *f, uint64_t memory, size_t initrd_size)
 		fail_msg("refused: %s", f->err.text);
 }
 
-static void refused(struct fixture *f, uint64_t memory, size_t initrd_size, int code, const char *words)
+static void refused(struct fixture *f, uint64_t memory, size_t initrd_size, int code,
+		    const char *words)
 {
 	assert_int_equal(load(f, memory, initrd_size), -code);
 	if (!strstr(f->err.text, words))
@@ -109,7 +110,8 @@ static void kernel_header_and_zero_page(void **state)
 	assert_int_equal(f->entry.rip, 0x1000200);
 	zp = f->entry.boot_info;
 	/* The whole kernel, without its real-mode part. */
-	assert_memory_equal(gm_ptr(f->mem, 0x1000000, KI_PAYLOAD), f->kernel + KI_SETUP, KI_PAYLOAD);
+	assert_memory_equal(gm_ptr(f->mem, 0x1000000, KI_PAYLOAD), f->kernel + KI_SETUP,
+			    KI_PAYLOAD);
 	assert_int_equal(number(f, 0x1000000 + KI_PAYLOAD, 8), 0);
 	/* The header as it was, at its place. */
 	assert_memory_equal(gm_ptr(f->mem, zp + 0x1FE, 12), f->kernel + 0x1FE, 12);
@@ -131,7 +133,17 @@ static void kernel_header_and_zero_page(void **state)
 	assert_int_equal(number(f, zp + 0x0C8, 4), 0);
 	/* A kernel that searches finds the RSDP where a PC has it. */
 	assert_int_equal(LAYOUT_RSDP_COPY % 16, 0);
-	assert_memory_equal(gm_ptr(f->mem, LAYOUT_RSDP_COPY, 36), gm_ptr(f->mem, LAYOUT_ACPI, 36), 36);
+	assert_memory_equal(gm_ptr(f->mem, LAYOUT_RSDP_COPY, 36), gm_ptr(f->mem, LAYOUT_ACPI, 36),
+			    36);
+}
+
+/* mov dx, 0xCF9; mov al, 6; out dx, al: for a Linux that reboots through the BIOS (test_direct.py). */
+static void reset_vector_resets(void **state)
+{
+	struct fixture *f = *state;
+
+	loaded(f, 64 * MIB, 0);
+	assert_memory_equal(gm_ptr(f->mem, 0xFFFF0, 6), "\xBA\xF9\x0C\xB0\x06\xEE", 6);
 }
 
 static void memory_map(void **state)
@@ -369,9 +381,13 @@ static void make_vmlinux(struct fixture *f)
 	im.eh.e_phoff = offsetof(struct vmlinux, ph);
 	im.eh.e_phentsize = sizeof(Elf64_Phdr);
 	im.eh.e_phnum = 2;
-	im.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = offsetof(struct vmlinux, text),
-				.p_paddr = 0x1000000, .p_filesz = 64, .p_memsz = MIB};
-	im.ph[1] = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = offsetof(struct vmlinux, note),
+	im.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD,
+				.p_offset = offsetof(struct vmlinux, text),
+				.p_paddr = 0x1000000,
+				.p_filesz = 64,
+				.p_memsz = MIB};
+	im.ph[1] = (Elf64_Phdr){.p_type = PT_NOTE,
+				.p_offset = offsetof(struct vmlinux, note),
 				.p_filesz = sizeof(im.note)};
 	memset(im.text, 0xAB, sizeof(im.text));
 	f->boot.kernel_fd = sealed(&im, sizeof(im));
@@ -412,9 +428,9 @@ static void vmlinux_alone(void **state)
 
 	make_vmlinux(f);
 	loaded(f, 64 * MIB, 0);
-	assert_int_equal(number(f, f->entry.boot_info + 12, 4), 0);  /* no modules */
-	assert_int_equal(number(f, f->entry.boot_info + 16, 8), 0);  /* nor a list of them */
-	assert_int_equal(number(f, f->entry.boot_info + 24, 8), 0);  /* nor a command line */
+	assert_int_equal(number(f, f->entry.boot_info + 12, 4), 0); /* no modules */
+	assert_int_equal(number(f, f->entry.boot_info + 16, 8), 0); /* nor a list of them */
+	assert_int_equal(number(f, f->entry.boot_info + 24, 8), 0); /* nor a command line */
 }
 
 static void vmlinux_with_too_much(void **state)
@@ -443,6 +459,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(kernel_header_and_zero_page),
+		TEST(reset_vector_resets),
 		TEST(memory_map),
 		TEST(small_memory_has_no_high_range),
 		TEST(page_tables_and_gdt),

@@ -20,11 +20,10 @@ int boot_file_open(int fd, const char *noun, struct boot_file *ret_file, struct 
 	struct stat st;
 
 	if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_WRITE)) != (F_SEAL_SHRINK | F_SEAL_WRITE))
-		return vmb_err_set(
-			err, EINVAL,
-			"The %s was handed over in a file that could still change. "
-			"This is a fault of the program that started the vmm.",
-			noun);
+		return vmb_err_set(err, EINVAL,
+				   "The %s was handed over in a file that could still change. "
+				   "This is a fault of the program that started the vmm.",
+				   noun);
 	if (fstat(fd, &st) < 0)
 		return refuse(&file, errno, strerror(errno), err);
 	file.size = (uint64_t)st.st_size;
@@ -58,8 +57,8 @@ int boot_file_read(const struct boot_file *file, uint64_t offset, void *to, uint
 		   struct vmb_err *err)
 {
 	for (uint64_t done = 0; done < size;) {
-		ssize_t n = pread(file->fd, (uint8_t *)to + done, size - done,
-				  (off_t)(offset + done));
+		ssize_t n =
+			pread(file->fd, (uint8_t *)to + done, size - done, (off_t)(offset + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;

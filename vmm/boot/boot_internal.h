@@ -16,7 +16,8 @@ struct boot_range {
 };
 
 /* What the guest is told about MEM, in address order; returns how many RANGES there are. */
-unsigned int boot_memory_map(const struct guest_mem *mem, struct boot_range ranges[BOOT_MAX_RANGES]);
+unsigned int boot_memory_map(const struct guest_mem *mem,
+			     struct boot_range ranges[BOOT_MAX_RANGES]);
 
 struct boot_initrd {
 	uint64_t gpa;

@@ -25,7 +25,7 @@
 #define PTE_WRITABLE	2ULL
 #define PTE_BIG		0x80ULL
 #define ENTRY64_OFFSET	0x200
-#define LOADER_UNKNOWN	0xFF /* type_of_loader: no number was ever assigned to us */
+#define LOADER_UNKNOWN	0xFF   /* type_of_loader: no number was ever assigned to us */
 #define VIDEO_MODE_NONE 0xFFFF /* vid_mode "normal" */
 #define RSDP_SIZE	36
 
@@ -57,12 +57,13 @@ int boot_load_initrd(struct guest_mem *mem, int fd, uint64_t kernel_end, uint64_
 	top = align_down(top, PAGE);
 	gpa = file.size <= top ? align_down(top - file.size, PAGE) : 0;
 	if (gpa < kernel_end)
-		return vmb_err_set(err, ENOSPC,
-				   "The initrd has %s, but behind the kernel there is room for %s. "
-				   "Give the virtual machine more memory, or make a smaller initrd.",
-				   text_format_size(file.size, size, sizeof(size)),
-				   text_format_size(top > kernel_end ? top - kernel_end : 0, room,
-						    sizeof(room)));
+		return vmb_err_set(
+			err, ENOSPC,
+			"The initrd has %s, but behind the kernel there is room for %s. "
+			"Give the virtual machine more memory, or make a smaller initrd.",
+			text_format_size(file.size, size, sizeof(size)),
+			text_format_size(top > kernel_end ? top - kernel_end : 0, room,
+					 sizeof(room)));
 	r = boot_file_read(&file, 0, gm_ptr(mem, gpa, file.size), file.size, err);
 	if (r == 0)
 		*ret_initrd = (struct boot_initrd){gpa, file.size};
@@ -82,8 +83,8 @@ static void write_page_tables(struct guest_mem *mem)
 	(void)gm_write(mem, pdpt, table, sizeof(table));
 	for (uint64_t i = 0; i < DIRECTORIES; i++) {
 		for (uint64_t j = 0; j < ENTRIES; j++)
-			table[j] = (i * ENTRIES + j) * BIG_PAGE | PTE_PRESENT | PTE_WRITABLE |
-				   PTE_BIG;
+			table[j] =
+				(i * ENTRIES + j) * BIG_PAGE | PTE_PRESENT | PTE_WRITABLE | PTE_BIG;
 		(void)gm_write(mem, pd + i * PAGE, table, sizeof(table));
 	}
 }
@@ -140,12 +141,12 @@ static int load_kernel(struct guest_mem *mem, const struct boot_file *file,
 	char least[16], has[16];
 
 	if (!to)
-		return vmb_err_set(err, ENOSPC,
-				   "The kernel needs memory up to %s, the virtual machine has %s "
-				   "below 3 GiB. Give it more memory.",
-				   text_format_size(image->gpa + image->mem_size, least,
-						    sizeof(least)),
-				   text_format_size(gm_low_end(mem), has, sizeof(has)));
+		return vmb_err_set(
+			err, ENOSPC,
+			"The kernel needs memory up to %s, the virtual machine has %s "
+			"below 3 GiB. Give it more memory.",
+			text_format_size(image->gpa + image->mem_size, least, sizeof(least)),
+			text_format_size(gm_low_end(mem), has, sizeof(has)));
 	return boot_file_read(file, image->file_offset, to, image->file_size, err);
 }
 
@@ -195,6 +196,23 @@ static int load_bzimage(struct guest_mem *mem, const struct boot_file *file,
 	return 0;
 }
 
+/*
+ * Linux with hardware-reduced ACPI counts on UEFI to reboot and, where there is none, goes back to real
+ * mode and jumps to F000:FFF0, as if the BIOS began there. What begins there resets the machine.
+ */
+static void write_reset_code(struct guest_mem *mem)
+{
+	static const uint8_t code[] = {
+		0xBA, 0xF9, 0x0C, /* mov dx, 0xCF9 */
+		0xB0, 0x06,	  /* mov al, 6: full reset */
+		0xEE,		  /* out dx, al */
+		0xF4,		  /* hlt */
+		0xEB, 0xFD,	  /* jmp to the hlt */
+	};
+
+	(void)gm_write(mem, LAYOUT_RESET_CODE, code, sizeof(code));
+}
+
 int linux_load(struct guest_mem *mem, const struct linux_boot *boot, struct kvm_entry *ret_entry,
 	       struct vmb_err *err)
 {
@@ -210,5 +228,7 @@ int linux_load(struct guest_mem *mem, const struct linux_boot *boot, struct kvm_
 	else
 		r = load_bzimage(mem, &file, boot, ret_entry, err);
 	boot_file_unmap(&file);
+	if (r == 0)
+		write_reset_code(mem);
 	return r;
 }

@@ -15,7 +15,7 @@
 #include "vmm/boot/boot_internal.h"
 #include "vmm/layout.h"
 
-#define START_MAGIC	0x336EC578
+#define START_MAGIC 0x336EC578
 
 /* The page at LAYOUT_START_INFO: start_info, and what it points to. */
 #define START_MEMMAP	   (LAYOUT_START_INFO + 0x100)
@@ -45,7 +45,8 @@ struct memmap_entry {
 };
 _Static_assert(sizeof(struct memmap_entry) * BOOT_MAX_RANGES <= START_MODLIST - START_MEMMAP,
 	       "the memory map ends before the list of modules");
-_Static_assert(START_CMDLINE + START_CMDLINE_SIZE <= LAYOUT_ACPI, "all of it ends before the tables");
+_Static_assert(START_CMDLINE + START_CMDLINE_SIZE <= LAYOUT_ACPI,
+	       "all of it ends before the tables");
 
 struct modlist_entry {
 	uint64_t paddr;
@@ -86,13 +87,12 @@ static int load_segment(const struct load *load, const struct pvh_segment *seg, 
 	uint8_t *to;
 
 	if (seg->gpa >= LAYOUT_SMBIOS_END && seg->gpa + seg->mem_size > load->ram_end)
-		return vmb_err_set(
-			err, ENOSPC,
-			"The %s needs memory up to %llu MiB, the virtual machine has "
-			"%llu MiB below 3 GiB. Give it more memory.",
-			load->file.noun,
-			(unsigned long long)((seg->gpa + seg->mem_size) >> 20) + 1,
-			(unsigned long long)(gm_low_end(load->mem) >> 20));
+		return vmb_err_set(err, ENOSPC,
+				   "The %s needs memory up to %llu MiB, the virtual machine has "
+				   "%llu MiB below 3 GiB. Give it more memory.",
+				   load->file.noun,
+				   (unsigned long long)((seg->gpa + seg->mem_size) >> 20) + 1,
+				   (unsigned long long)(gm_low_end(load->mem) >> 20));
 	to = in_ram(load, seg) ? gm_ptr(load->mem, seg->gpa, seg->mem_size) : NULL;
 	if (!to)
 		return vmb_err_set(err, EINVAL,
@@ -137,9 +137,8 @@ static void write_start_info(struct guest_mem *mem, uint64_t rsdp, const char *c
 	};
 
 	for (unsigned int i = 0; i < info.memmap_entries; i++)
-		map[i] = (struct memmap_entry){.addr = ranges[i].gpa,
-					       .size = ranges[i].size,
-					       .type = ranges[i].type};
+		map[i] = (struct memmap_entry){
+			.addr = ranges[i].gpa, .size = ranges[i].size, .type = ranges[i].type};
 	if (initrd->size > 0) {
 		info.nr_modules = 1;
 		info.modlist_paddr = START_MODLIST;
