@@ -66,9 +66,9 @@ static int refuse_other(const struct span *head, uint64_t file_size, struct vmb_
 			"The file is a flash image for OVMF (UEFI firmware volumes). " BOOTS_PVH);
 	}
 	if (head->size >= 0x206 && memcmp(p + 0x202, "HdrS", 4) == 0)
-		return vmb_err_set(
-			err, EINVAL,
-			"The file is a Linux kernel (bzImage), not firmware. " BOOTS_PVH);
+		return vmb_err_set(err, EINVAL,
+				   "The file is a Linux kernel (bzImage), not firmware: `vmboot "
+				   "run --kernel FILE` boots it.");
 	if (head->size >= 2 && memcmp(p, "MZ", 2) == 0)
 		return vmb_err_set(
 			err, EINVAL,
@@ -83,8 +83,7 @@ static int check_header(const struct span *head, uint64_t file_size, Elf64_Ehdr 
 			struct vmb_err *err)
 {
 	if (file_size == 0 || head->size == 0)
-		return vmb_err_set(err, EINVAL,
-				   "The file is empty. Copy the image again.");
+		return vmb_err_set(err, EINVAL, "The file is empty. Copy the image again.");
 	if (head->size < SELFMAG || memcmp(head->p, ELFMAG, SELFMAG) != 0)
 		return refuse_other(head, file_size, err);
 	if (head->size < EI_NIDENT)

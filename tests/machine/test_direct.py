@@ -1,0 +1,104 @@
+"""`vmboot run --kernel`: Debian's kernel and an initramfs of busybox without any firmware."""
+
+import os
+import re
+import struct
+import subprocess
+
+from harness import BUILD, expect, expect_text, plain, run, scratch
+
+KERNEL = os.path.join(BUILD, "machine", "kernel", "vmlinuz")
+
+# Lines with ": " are what the tests look for. What to do at the end comes from the console.
+INIT = r"""#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
+echo "user space: $(uname -m)"
+cat /proc/cmdline /proc/meminfo | head -n 2
+echo "clock: $(hwclock -u -r | head -c 24)"
+dmesg | grep -iE 'acpi.*(error|warning)|firmware bug|pci.*(conflict|failed|no space|can.t claim|no compatible)|rtc.*(fail|invalid)' |
+	sed 's/^/complaint: /'
+echo "complaints: over"
+echo "what now?"
+read -r what
+echo "answer: $what"
+$what -f
+sleep 60
+"""
+
+
+def initramfs():
+    root = os.path.join(scratch(), "root")
+    for name in ("bin", "proc", "sys", "dev"):
+        os.makedirs(os.path.join(root, name))
+    subprocess.run(["cp", "/bin/busybox", os.path.join(root, "bin")], check=True)
+    with open(os.path.join(root, "init"), "w", encoding="ascii") as f:
+        f.write(INIT)
+    os.chmod(os.path.join(root, "init"), 0o755)
+    done = subprocess.run("find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -1", shell=True, cwd=root,
+                          stdout=subprocess.PIPE, check=True)
+    path = root + ".gz"
+    with open(path, "wb") as f:
+        f.write(done.stdout)
+    return path
+
+
+def vmlinux():
+    """The ELF kernel inside the bzImage (boot.rst: payload_offset, payload_length), which has a PVH note."""
+    with open(KERNEL, "rb") as f:
+        image = f.read()
+    offset, length = struct.unpack_from("<II", image, 0x248)
+    begin = (image[0x1F1] + 1) * 512 + offset
+    # Debian compresses with LZ4; the last four bytes are the size that comes out.
+    elf = subprocess.run(["lz4", "-d", "-c"], input=image[begin:begin + length - 4], stdout=subprocess.PIPE, check=True).stdout
+    expect(elf.startswith(b"\x7fELF"), "the kernel's payload is an ELF file")
+    path = os.path.join(scratch(), "vmlinux")
+    with open(path, "wb") as f:
+        f.write(elf)
+    return path
+
+
+def expect_clean_boot(out, times):
+    expect(out.count("user space: x86_64") == times, "user space is reached %d times" % times)
+    expect(len(re.findall(r"^MemTotal: +\d{6} kB", out, re.M)) == times, "/proc/meminfo counts the memory")
+    expect("complaint: " not in out, "the kernel complains of nothing")
+    expect(out.count("complaints: over") == times, "the kernel's log was searched")
+
+
+def test_kernel_boots_and_reboots():
+    got = run('vmboot run --kernel /k/vmlinuz --initrd /k/initrd --cmdline "console=ttyS0 quiet marker=here" --memory 256M',
+              files={"k/vmlinuz": KERNEL, "k/initrd": initramfs()},
+              answers=[(rb"guest was reset[\s\S]*what now\?", b"poweroff\n"), (rb"what now\?", b"reboot\n")])
+    out = plain(got.output)
+    expect_clean_boot(out, 2)
+    expect(out.count("marker=here") == 2, "the kernel has the command line")
+    expect_text(out, "answer: reboot", "The guest was reset.", "answer: poweroff", "The guest switched itself off.")
+    expect(all(" 2026" in clock for clock in re.findall("^clock: (.*)$", out, re.M)), "the clock is right")
+    expect(got.status == 0, "power-off ends `vmboot run` with exit status 0")
+
+
+def test_pvh_vmlinux_boots():
+    got = run('vmboot run --kernel /k/vmlinux --initrd /k/initrd --cmdline "console=ttyS0 quiet marker=here" --memory 256M',
+              files={"k/vmlinux": vmlinux(), "k/initrd": initramfs()}, answers=[(rb"what now\?", b"poweroff\n")])
+    out = plain(got.output)
+    expect_clean_boot(out, 1)
+    expect_text(out, "marker=here", "The guest switched itself off.")
+    expect(got.status == 0, "exit status 0")
+
+
+def test_what_cannot_be_booted_is_told():
+    got = run("head -c 1000000 /k/vmlinuz >/k/cut; head -c 300000000 /dev/zero >/k/big; printf text >/k/text; "
+              "vmboot run --kernel /k/cut; echo s=$?; vmboot run --kernel /k/text; echo s=$?; "
+              "vmboot run --kernel /k/none; echo s=$?; "
+              "vmboot run --kernel /k/vmlinuz --initrd /k/big --memory 256M; echo s=$?; "
+              "vmboot run --kernel /k/vmlinuz --initrd /k/big --memory 320M; echo s=$?; "
+              "vmboot run --kernel /k/vmlinuz --memory 64M --vars /k/v; echo s=$?; "
+              "vmboot run --kernel /k/vmlinuz --firmware /k/vmlinuz; echo s=$?; "
+              "vmboot run --firmware /k/vmlinuz; echo s=$?",
+              files={"k/vmlinuz": KERNEL}, mem="3G")
+    out = plain(got.output)
+    expect_text(out, "The kernel is cut off", "not a Linux kernel", "/k/none does not exist",
+                "bigger than the virtual machine's memory (256M)", "The initrd has 286M", "has no UEFI",
+                "Both firmware and a kernel", "`vmboot run --kernel FILE` boots it")
+    expect(out.count("s=2") == 8, "each ends with exit status 2")
