@@ -46,13 +46,13 @@ CFLAGS += $(CFLAGS_COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recove
 	-fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 # Sanitizers need the dynamic loader; only the product is static.
-PKG := $(shell pkg-config --libs ncursesw blkid liburing vterm 2>/dev/null)
+PKG := $(shell pkg-config --libs ncursesw blkid liburing vterm inih 2>/dev/null)
 else
 CFLAGS += $(CFLAGS_COMMON) -Os -fPIE -ffunction-sections -fdata-sections \
 	-D_FORTIFY_SOURCE=3 -fstack-protector-strong -ftrivial-auto-var-init=zero \
 	-fsanitize=bounds,integer-divide-by-zero -fsanitize-undefined-trap-on-error
 LDFLAGS += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
-PKG := $(shell pkg-config --static --libs ncursesw blkid liburing vterm 2>/dev/null)
+PKG := $(shell pkg-config --static --libs ncursesw blkid liburing vterm inih 2>/dev/null)
 endif
 LDLIBS += $(PKG) -pthread
 
@@ -99,6 +99,23 @@ $(GEN)/terminfo.h: Makefile
 	for t in $(TERMINFO_NAMES); do \
 		data=$$(infocmp -Q2 $$t | grep -v '^#' | tr -d '\n'); \
 		printf '\t{"%s", "%s"},\n' "$$t" "$$data"; \
+	done; \
+	echo '};'; } > $@.tmp && mv $@.tmp $@
+
+# ---- themes inside the program: ui/theme.c ------------------------------------------------------------
+# In the order in which they are listed to the operator.
+THEMES := default high-contrast mono light amber
+gen: $(GEN)/themes.h
+$(GEN)/themes.h: Makefile $(THEMES:%=themes/%.theme)
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)set -e; { \
+	echo '/* Made by the Makefile from themes/. */'; \
+	echo 'static const struct { const char *name, *text; } theme_table[] = {'; \
+	for t in $(THEMES); do \
+		printf '\t{"%s",\n' $$t; \
+		sed -e 's/[\\"]/\\&/g' -e 's/^/\t "/' -e 's/$$/\\n"/' themes/$$t.theme; \
+		printf '\t},\n'; \
 	done; \
 	echo '};'; } > $@.tmp && mv $@.tmp $@
 

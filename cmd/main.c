@@ -17,7 +17,7 @@ static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 
 static const struct command commands[] = {
-	{"menu", cmd_menu, "[--ascii] [--socket PATH]",
+	{"menu", cmd_menu, "[--ascii] [--theme NAME|FILE] [--theme-dir DIR] [--socket PATH]",
 	 "the menu (also without any command); starts a daemon if none runs"},
 	{"run", cmd_run,
 	 "--firmware FILE [--vars FILE [--fresh-vars]] | --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"

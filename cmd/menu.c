@@ -132,6 +132,10 @@ static int parse_args(int argc, char **argv, struct menu_options *options, const
 			options->ascii = true;
 		else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc)
 			*socket_path = argv[++i];
+		else if (strcmp(argv[i], "--theme") == 0 && i + 1 < argc)
+			options->theme = argv[++i];
+		else if (strcmp(argv[i], "--theme-dir") == 0 && i + 1 < argc)
+			options->theme_dir = argv[++i];
 		else
 			return CMD_USAGE;
 	}

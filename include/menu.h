@@ -8,6 +8,8 @@
 
 struct menu_options {
 	bool ascii;	  /* no UTF-8, whatever the terminal says of itself */
+	const char *theme;     /* a theme's name or file; NULL: "default" */
+	const char *theme_dir; /* where names are looked for first; NULL: the usual place */
 	bool owns_daemon; /* the daemon on the socket was started for this menu and ends with it */
 };
 

@@ -15,7 +15,7 @@
 static struct {
 	bool utf8;
 	bool colours;
-	const struct theme *theme;
+	const struct theme_style *styles; /* the theme's part for this terminal */
 	/* Colour pairs given out to console cells, after those of the elements. */
 	struct {
 		int16_t fg, bg;
@@ -28,23 +28,54 @@ static const uint32_t glyphs[2][GLYPH_COUNT] = {
 	{0x2500, 0x2502, 0x250C, 0x2510, 0x2514, 0x2518, 0x25BA, 0x25B2, 0x25BC},
 };
 
-void draw_start(bool utf8, bool colours)
+/* Bring a colour of xterm's 256 to one this terminal has. */
+static int16_t fit_colour(int16_t colour, bool *ret_bold)
 {
+	int cube, r, g, b;
+
+	if (colour < 0 || colour < COLORS)
+		return colour;
+	if (colour < 16) {
+		*ret_bold = true;
+		return (int16_t)(colour - 8);
+	}
+	if (colour >= 232)
+		return colour >= 244 ? COLOR_WHITE : COLOR_BLACK;
+	cube = colour - 16;
+	r = cube / 36 >= 3;
+	g = cube / 6 % 6 >= 3;
+	b = cube % 6 >= 3;
+	return (int16_t)(r | g << 1 | b << 2);
+}
+
+void draw_start(bool utf8, bool colours, const struct theme *theme)
+{
+	bool ignored;
+
 	memset(&draw, 0, sizeof(draw));
 	draw.utf8 = utf8;
 	draw.colours = colours && has_colors() && start_color() == OK &&
 		       COLOR_PAIRS > UI_ELEMENT_COUNT + 1;
-	draw.theme = theme_choose(draw.colours);
+	draw.styles = theme->styles[draw.colours ? THEME_COLOUR : THEME_MONO];
 	if (!draw.colours)
 		return;
 	use_default_colors();
 	for (int i = 0; i < UI_ELEMENT_COUNT; i++)
-		init_pair((short)(i + 1), draw.theme->styles[i].fg, draw.theme->styles[i].bg);
+		init_pair((short)(i + 1), fit_colour(draw.styles[i].fg, &ignored),
+			  fit_colour(draw.styles[i].bg, &ignored));
+	/* What no screen draws on has the theme's background too. */
+	if (draw.styles[UI_NORMAL].fg >= 0 || draw.styles[UI_NORMAL].bg >= 0)
+		bkgdset(' ' | COLOR_PAIR(UI_NORMAL + 1));
 }
 
 static void set_element(enum ui_element element)
 {
-	attr_set(draw.theme->styles[element].attrs, draw.colours ? (short)(element + 1) : 0, NULL);
+	bool bold = false;
+	attr_t attrs = draw.styles[element].attrs;
+
+	if (draw.colours)
+		fit_colour(draw.styles[element].fg, &bold);
+	attr_set(bold ? attrs | A_BOLD : attrs, draw.colours ? (short)(element + 1) : 0, NULL);
 }
 
 /* Light shades and blocks, arrows and lines of code page 437 as ASCII. */
@@ -222,32 +253,15 @@ void draw_box(int row, int col, int height, int width, const char *title)
 	draw_text(row, col + 3, columns, UI_DIALOG, title);
 }
 
-/* Bring a colour of xterm's 256 to one this terminal has. */
-static int16_t fit_colour(int16_t colour, bool *ret_bold)
-{
-	int cube, r, g, b;
-
-	if (colour < 0 || colour < COLORS)
-		return colour;
-	if (colour < 16) {
-		*ret_bold = true;
-		return (int16_t)(colour - 8);
-	}
-	if (colour >= 232)
-		return colour >= 244 ? COLOR_WHITE : COLOR_BLACK;
-	cube = colour - 16;
-	r = cube / 36 >= 3;
-	g = cube / 6 % 6 >= 3;
-	b = cube % 6 >= 3;
-	return (int16_t)(r | g << 1 | b << 2);
-}
-
-/* A pair for FG on BG; 0 (the terminal's own colours) when there are no more. */
+/*
+ * A pair for FG on BG; 0 when there are no more. The terminal's own colours have a pair too: where a
+ * theme has a background, curses takes 0 for that.
+ */
 static short console_pair(int16_t fg, int16_t bg)
 {
 	int first = UI_ELEMENT_COUNT + 1;
 
-	if (fg < 0 && bg < 0)
+	if (fg < 0 && bg < 0 && getbkgd(stdscr) == ' ')
 		return 0;
 	for (int i = 0; i < draw.pair_count; i++)
 		if (draw.pairs[i].fg == fg && draw.pairs[i].bg == bg)

@@ -25,8 +25,11 @@ enum draw_glyph {
 	GLYPH_COUNT,
 };
 
-/* After curses was started: chooses theme and glyphs. COLOURS: may be used if the terminal has any. */
-void draw_start(bool utf8, bool colours);
+/*
+ * After curses was started: chooses glyphs and the part of THEME (borrowed until the end) that fits.
+ * COLOURS: may be used if the terminal has any.
+ */
+void draw_start(bool utf8, bool colours, const struct theme *theme);
 
 /* Columns TEXT (UTF-8) takes when drawn. */
 int draw_columns(const char *text);

@@ -1,8 +1,13 @@
-/* Colours: what an element of the menu means, and how each theme shows it. */
+/*
+ * Colours: what an element of the menu means, and how a theme shows it. A theme is a file (themes/, the
+ * format is told in each); the ones of the project are inside the program.
+ */
 #ifndef VMB_UI_THEME_H
 #define VMB_UI_THEME_H
 
-#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
 
 enum ui_element {
 	UI_NORMAL,
@@ -25,16 +30,40 @@ enum ui_element {
 };
 
 struct theme_style {
-	short fg, bg; /* curses colours, -1: the terminal's own */
+	short fg, bg; /* -1: the terminal's own; else 0-255 of xterm's palette */
 	unsigned int attrs; /* curses attributes */
 };
 
-struct theme {
-	const char *name;
-	struct theme_style styles[UI_ELEMENT_COUNT];
+enum theme_kind {
+	THEME_COLOUR, /* for a terminal with colours */
+	THEME_MONO,   /* for one without, or with NO_COLOR set: fg and bg are -1 */
+	THEME_KINDS,
 };
 
-/* The theme for a terminal that has colours, or has none (or NO_COLOR is set). Static. */
-const struct theme *theme_choose(bool colours);
+struct theme {
+	struct theme_style styles[THEME_KINDS][UI_ELEMENT_COUNT];
+};
+
+/* Where a theme's file is looked for when it is given by name. */
+#define THEME_DIR "/etc/vmboot/themes"
+
+/*
+ * Loads the theme WANTED: a file if it contains a '/', else a name: DIR/WANTED.theme if there is such a
+ * file, else the project's own. NULL for WANTED is "default", NULL for DIR is THEME_DIR. What a file
+ * leaves out is as in the default theme. On any error *ret_theme is the project's default theme, and
+ * ERR says what is wrong: -EINVAL a bad line (file:line: ...), -ENOENT no such theme, or what reading
+ * the file gave.
+ */
+int theme_load(const char *wanted, const char *dir, struct theme *ret_theme, struct vmb_err *err);
+
+/*
+ * Reads the N bytes of TEXT into THEME, which keeps what they do not say. SOURCE is their name for ERR.
+ * 0, or -EINVAL with "SOURCE:line: what is wrong" in ERR; THEME is then changed in part.
+ */
+int theme_parse(const char *source, const char *text, size_t n, struct theme *theme,
+		struct vmb_err *err);
+
+/* The name of ELEMENT in a theme's file. */
+const char *theme_element_name(enum ui_element element);
 
 #endif

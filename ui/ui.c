@@ -351,7 +351,9 @@ int menu_run(int sock, const struct menu_options *options, struct vmb_err *err)
 	struct ui ui = {.sock = sock, .tty_in = STDIN_FILENO, .owns_daemon = options->owns_daemon,
 			.err = err ? err : &ignored};
 	struct terminal terminal;
-	int signal_fd, rc;
+	struct vmb_err theme_err;
+	struct theme theme;
+	int signal_fd, theme_rc, rc;
 
 	outbox_init(&ui.outbox);
 	terminal_choose(options->ascii, &terminal);
@@ -359,11 +361,14 @@ int menu_run(int sock, const struct menu_options *options, struct vmb_err *err)
 	rc = screen_start(&terminal, &signal_fd, err);
 	if (rc < 0)
 		return rc;
-	draw_start(terminal.utf8, !(getenv("NO_COLOR") && getenv("NO_COLOR")[0]));
+	theme_rc = theme_load(options->theme, options->theme_dir, &theme, &theme_err);
+	draw_start(terminal.utf8, !(getenv("NO_COLOR") && getenv("NO_COLOR")[0]), &theme);
 	rc = ui_open(&ui, signal_fd);
 	if (rc == 0) {
 		if (terminal.note[0])
 			ui_say(&ui, UI_WARN, "%s", terminal.note);
+		if (theme_rc < 0)
+			dialog_tell(&ui, "The default theme is used", theme_err.text);
 		rc = loop_run(ui.loop);
 		if (rc == 0)
 			rc = ui.result;

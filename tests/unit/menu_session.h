@@ -35,6 +35,7 @@ struct session_options {
 	int rows, cols;
 	const char *env[6]; /* "NAME=VALUE" */
 	const char *socket; /* NULL: the fake daemon's */
+	const char *args[4]; /* more for the command line */
 };
 
 static void session_resize(struct session *s, int rows, int cols)
@@ -49,6 +50,13 @@ static void session_resize(struct session *s, int rows, int cols)
 
 static void session_exec(const struct session *s, const struct session_options *o)
 {
+	char *const argv[] = {MENU_PROGRAM, "menu", "--socket",
+			      strdup(o->socket ? o->socket : s->daemon.path),
+			      o->args[0] ? strdup(o->args[0]) : NULL,
+			      o->args[1] ? strdup(o->args[1]) : NULL,
+			      o->args[2] ? strdup(o->args[2]) : NULL,
+			      o->args[3] ? strdup(o->args[3]) : NULL, NULL};
+
 	setenv("TERM", o->term, 1);
 	setenv("LANG", "C.UTF-8", 1);
 	setenv("SHELL", "/bin/sh", 1);
@@ -60,8 +68,7 @@ static void session_exec(const struct session *s, const struct session_options *
 	unsetenv("NO_COLOR");
 	for (int i = 0; i < 6 && o->env[i]; i++)
 		putenv(strdup(o->env[i]));
-	execl(MENU_PROGRAM, MENU_PROGRAM, "menu", "--socket",
-	      o->socket ? o->socket : s->daemon.path, (char *)NULL);
+	execv(MENU_PROGRAM, argv);
 	_exit(127);
 }
 
