@@ -39,23 +39,38 @@ static void put_desc(struct input *in, struct machine *m, uint64_t table)
 
 static void put_header(struct input *in, struct machine *m, unsigned int which)
 {
-	static const uint32_t types[] = {VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_FLUSH,
-					 VIRTIO_BLK_T_GET_ID};
+	static const uint32_t types[] = {VIRTIO_BLK_T_IN,      VIRTIO_BLK_T_OUT,
+					 VIRTIO_BLK_T_FLUSH,   VIRTIO_BLK_T_GET_ID,
+					 VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES,
+					 VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_SECURE_ERASE};
 	static const uint64_t sectors[] = {0,	    5,		 SECTORS - 2, SECTORS - 1,
 					   SECTORS, SECTORS + 1, UINT64_MAX,  1ULL << 55};
 	uint8_t how = (uint8_t)take(in, 1);
 	struct virtio_blk_outhdr hdr = {
-		.type = how & 0x80 ? (uint32_t)take(in, 4) : types[how & 3],
-		.sector = how & 0x40 ? take(in, 8) : sectors[how >> 2 & 7],
+		.type = how & 0x80 ? (uint32_t)take(in, 4) : types[how & 7],
+		.sector = how & 0x40 ? take(in, 8) : sectors[how >> 3 & 7],
 	};
 
 	must(gm_write(m->mem, HEADERS + which % 16 * 16, &hdr, sizeof(hdr)) == 0);
 }
 
+/* A range of a discard or of zeroes, where the data of requests is. */
+static void put_range(struct input *in, struct machine *m, unsigned int which)
+{
+	uint8_t how = (uint8_t)take(in, 1);
+	struct virtio_blk_discard_write_zeroes range = {
+		.sector = how & 0x80 ? take(in, 8) : take(in, 1) % (SECTORS + 2),
+		.num_sectors = how & 0x40 ? (uint32_t)take(in, 4) : how & 7,
+		.flags = how & 0x20 ? (uint32_t)take(in, 4) : how >> 3 & 1,
+	};
+
+	must(gm_write(m->mem, DATA + which % 64 * 16, &range, sizeof(range)) == 0);
+}
+
 /* A well-formed request, so that the fuzzer gets deep without luck. */
 static void put_request(struct input *in, struct machine *m)
 {
-	static const uint32_t lens[] = {512, 1024, 2048, 513};
+	static const uint32_t lens[] = {512, 1024, 16, 48};
 	struct vring_desc *d = gm_ptr(m->mem, MACHINE_DESC, 0x1000);
 	struct vring_avail *avail = gm_ptr(m->mem, MACHINE_AVAIL, 0x1000);
 	uint8_t how = (uint8_t)take(in, 1);
@@ -89,7 +104,7 @@ static void one_step(struct input *in, struct machine *m, uint64_t features)
 	struct vring_avail *avail = gm_ptr(m->mem, MACHINE_AVAIL, 0x1000);
 	uint8_t op = (uint8_t)take(in, 1);
 
-	switch (op % 12) {
+	switch (op % 13) {
 	case 0: put_desc(in, m, MACHINE_DESC); break;
 	case 1: put_desc(in, m, INDIR); break;
 	case 2: put_header(in, m, op >> 4); break;
@@ -104,6 +119,7 @@ static void one_step(struct input *in, struct machine *m, uint64_t features)
 	case 8: bus_write(m->mmio, MACHINE_BAR + NOTIFY, 2, 0); break;
 	case 9: machine_pump(); break;
 	case 10: machine_answer(m, op, op & 0x80 ? -EIO : 0); break;
+	case 11: put_range(in, m, op >> 4); break;
 	default:
 		reset_device(m);
 		memset(gm_ptr(m->mem, MACHINE_AVAIL, 0x1000), 0, 0x1000);
@@ -118,6 +134,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct machine *m = machine_new();
 	uint8_t how = (uint8_t)take(&in, 1);
 	uint64_t features = (uint64_t)(how & 1) << VIRTIO_BLK_F_FLUSH |
+			    (uint64_t)(how >> 3 & 1) << VIRTIO_BLK_F_DISCARD |
+			    (uint64_t)(how >> 4 & 1) << VIRTIO_BLK_F_WRITE_ZEROES |
 			    (uint64_t)(how >> 1 & 1) << VIRTIO_RING_F_EVENT_IDX |
 			    (uint64_t)(how >> 2 & 1) << VIRTIO_RING_F_INDIRECT_DESC;
 

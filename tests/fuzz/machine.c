@@ -90,6 +90,13 @@ static void disk_finish(struct machine *m, struct disk_req *req, int error)
 {
 	uint64_t at = req->offset, sum = 0;
 
+	if (req->op == DISK_DISCARD || req->op == DISK_ZERO || req->op == DISK_ZERO_UNMAP) {
+		must(req->iov_count == 0 && at <= MACHINE_DISK && req->length <= MACHINE_DISK - at);
+		if (!error)
+			memset(m->disk + at, 0, req->length);
+		req->done(req, error);
+		return;
+	}
 	for (unsigned int i = 0; i < req->iov_count; i++) {
 		const struct iovec *v = &req->iov[i];
 
@@ -156,6 +163,7 @@ static struct disk *new_disk(struct machine *m)
 	d->disk.ops = &disk_ops;
 	d->disk.size = MACHINE_DISK;
 	d->disk.logical_block = 512;
+	d->disk.discard_block = 4096;
 	d->m = m;
 	return &d->disk;
 }

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
+#include <sys/stat.h>
 
 #define QUEUES	   4
 #define SLOTS	   8 /* requests in flight on a queue */
@@ -183,6 +184,28 @@ static int scratch_file(void)
 	return fd;
 }
 
+/* A flush of any queue must sync the file that all of them write: it is watched here, with threads. */
+static _Atomic ino_t synced;
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	synced = st.st_ino;
+	return __real_fdatasync(fd);
+}
+
+static ino_t inode_of(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
 /* ---- tests ---- */
 
 static void offered(void **state)
@@ -212,9 +235,14 @@ static void one_disk(enum ring_engine engine)
 	for (unsigned int q = 0; q < QUEUES; q++)
 		for (unsigned int s = 0; s < SLOTS; s++)
 			take(t, q);
-	put(t, 2, 0, VIRTIO_BLK_T_FLUSH, 0);
-	ring_bell(t, 2);
-	take(t, 2);
+	for (unsigned int q = 0; q < QUEUES; q++) {
+		synced = 0;
+		put(t, q, 0, VIRTIO_BLK_T_FLUSH, 0);
+		ring_bell(t, q);
+		take(t, q);
+		if (engine == RING_THREADS)
+			assert_true(synced == inode_of(t->fd));
+	}
 	for (unsigned int by = 0; by < QUEUES; by++)
 		for (unsigned int q = 0; q < QUEUES; q++) {
 			for (unsigned int s = 0; s < SLOTS; s++)
@@ -240,7 +268,8 @@ static void resets_under_load(enum ring_engine engine)
 	for (unsigned int round = 0; round < 400; round++) {
 		for (unsigned int q = 0; q < QUEUES; q++) {
 			for (unsigned int s = 0; s < SLOTS; s++)
-				put(t, q, s, random_next(t) % 2 ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT,
+				put(t, q, s,
+				    random_next(t) % 2 ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT,
 				    random_next(t) % BLOCKS);
 			ring_bell(t, q);
 		}
@@ -367,21 +396,21 @@ static void driver_of_one_queue(void **state)
 	mq_close(t);
 }
 
-#define BOTH_ENGINES(f)                                                \
-	static void f##_threads(void **state)                          \
-	{                                                              \
-		(void)state;                                           \
-		f(RING_THREADS);                                       \
-	}                                                              \
-	static void f##_io_uring(void **state)                         \
-	{                                                              \
-		struct ring *ring;                                     \
-                                                                       \
-		(void)state;                                           \
-		if (ring_create("p", 1, RING_IO_URING, &ring, NULL))   \
-			skip();                                        \
-		ring_destroy(ring);                                    \
-		f(RING_IO_URING);                                      \
+#define BOTH_ENGINES(f)                                              \
+	static void f##_threads(void **state)                        \
+	{                                                            \
+		(void)state;                                         \
+		f(RING_THREADS);                                     \
+	}                                                            \
+	static void f##_io_uring(void **state)                       \
+	{                                                            \
+		struct ring *ring;                                   \
+                                                                     \
+		(void)state;                                         \
+		if (ring_create("p", 1, RING_IO_URING, &ring, NULL)) \
+			skip();                                      \
+		ring_destroy(ring);                                  \
+		f(RING_IO_URING);                                    \
 	}
 
 BOTH_ENGINES(one_disk)
