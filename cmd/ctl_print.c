@@ -37,6 +37,8 @@ void ctl_print_line(const struct menu_vm *vm)
 	}
 	printf("%s  ", vm->state == MENU_VM_ENDED ? "ended" : vm->paused ? "paused" : "running");
 	print_time(vm->run_ms);
+	if (vm->state != MENU_VM_ENDED && vmm_stage_name(vm->stage)[0])
+		printf("  in %s", vmm_stage_name(vm->stage));
 	printf("  resets %u", vm->resets);
 	if (vm->state == MENU_VM_ENDED)
 		printf("  %s", safe(text, sizeof(text), vm->text, sizeof(vm->text)));

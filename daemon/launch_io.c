@@ -162,6 +162,7 @@ static int read_control(struct launch *launch)
 	union {
 		struct vmm_exited exited;
 		struct vmm_status status;
+		uint32_t stage;
 	} body;
 	uint32_t type;
 	int n = proto_recv(launch->control, &type, &body, sizeof(body), NULL, 0, NULL);
@@ -186,6 +187,10 @@ static int read_control(struct launch *launch)
 			launch->events->paused(launch->ctx, type == VMM_PAUSED);
 	} else if (n == 0 && type == VMM_VARS_CHANGED) {
 		on_vars_changed(launch);
+	} else if (n == (int)sizeof(body.stage) && type == VMM_PROGRESS &&
+		   vmm_stage_name(body.stage)[0]) {
+		if (launch->events->progress)
+			launch->events->progress(launch->ctx, body.stage);
 	} else if (n == (int)sizeof(body.status) && type == VMM_STATUS &&
 		   is_plausible(launch, &body.status)) {
 		if (launch->events->status)

@@ -164,6 +164,14 @@ static void on_paused(void *ctx, bool paused)
 	m->events->changed(m->ctx);
 }
 
+static void on_progress(void *ctx, uint32_t stage)
+{
+	struct machine *m = ctx;
+
+	m->vm.stage = stage;
+	m->events->changed(m->ctx);
+}
+
 static void on_status(void *ctx, const struct vmm_status *status)
 {
 	struct machine *m = ctx;
@@ -213,6 +221,7 @@ static const struct launch_events launch_events = {
 	.started = on_started,
 	.was_reset = on_reset,
 	.paused = on_paused,
+	.progress = on_progress,
 	.status = on_status,
 	.console = on_console,
 	.input_ready = on_input_ready,

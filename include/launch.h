@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "err.h"
 #include "loop.h"
@@ -21,6 +22,8 @@ struct launch_events {
 	void (*was_reset)(void *ctx);
 	/* The guest stands still, or goes on (PAUSED false). */
 	void (*paused)(void *ctx, bool paused);
+	/* enum vmm_stage: how far the guest has come; after each start and reset, then as it comes. */
+	void (*progress)(void *ctx, uint32_t stage);
 	/* Answers launch_get_status(); every number in it is checked against the configuration. */
 	void (*status)(void *ctx, const struct vmm_status *status);
 	/* Bytes from the guest's serial console, as they came. */

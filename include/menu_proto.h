@@ -121,6 +121,7 @@ struct menu_vm {
 	uint32_t reason; /* enum vmm_exit_reason; 0: the vmm process itself died */
 	uint64_t run_ms; /* so far, or in all */
 	uint32_t resets;
+	uint32_t stage; /* enum vmm_stage; 0: not known (yet) */
 	uint8_t paused;
 	uint8_t vars_saved; /* the variable file is up to date */
 	char text[480];	    /* why it ended, or a warning of the start */

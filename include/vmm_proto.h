@@ -28,6 +28,7 @@ enum vmm_msg {
 	VMM_PAUSED,	   /* no body: no vCPU runs, the last access of each was completed */
 	VMM_RESUMED,	   /* no body */
 	VMM_STATUS,	   /* struct vmm_status */
+	VMM_PROGRESS,	   /* uint32_t, enum vmm_stage: how far the guest has come since its power-on */
 	VMM_EXITED,	   /* struct vmm_exited: always the last message of an orderly end */
 };
 
@@ -71,6 +72,19 @@ struct vmm_start {
 	char cmdline[VM_CMDLINE_SIZE]; /* of the kernel; empty with firmware */
 	struct vmm_disk disks[VM_MAX_DISKS];
 };
+
+/* Guessed from what the guest does, see vmm/progress.h. SEC to BDS are the firmware's own phases. */
+enum vmm_stage {
+	VMM_STAGE_SEC = 1,
+	VMM_STAGE_PEI,
+	VMM_STAGE_DXE,
+	VMM_STAGE_BDS,
+	VMM_STAGE_LOADER, /* a boot option runs: a boot loader, a shell, a kernel's EFI stub */
+	VMM_STAGE_OS,
+};
+
+/* "SEC" to "OS" for people; empty for every other number. */
+const char *vmm_stage_name(uint32_t stage);
 
 /* How often a vCPU came out of the guest, and what for. */
 struct vmm_cpu_status {

@@ -151,6 +151,7 @@ static void draw_firmware(const struct ui *ui, const struct menu_firmware *firmw
 static void draw_vm(const struct ui *ui, int y, bool selected)
 {
 	const struct menu_vm *vm = &ui->model.vm;
+	const char *stage = vmm_stage_name(vm->stage);
 	char left[192], time[32];
 
 	frame_format_time(model_vm_run_ms(&ui->model, loop_now_ms()), time, sizeof(time));
@@ -159,7 +160,8 @@ static void draw_vm(const struct ui *ui, int y, bool selected)
 	else if (vm->state == MENU_VM_STARTING)
 		snprintf(left, sizeof(left), "%s  starting - Enter: console", vm->config.title);
 	else
-		snprintf(left, sizeof(left), "%s  running %s - Enter: console", vm->config.title, time);
+		snprintf(left, sizeof(left), "%s  %s %s%s%s - Enter: console", vm->config.title,
+			 model_vm_verb(&ui->model), time, stage[0] ? ", " : "", stage);
 	draw_row(ui, y, 3, selected, UI_WARN, left, UI_NORMAL, "");
 }
 

@@ -183,6 +183,13 @@ uint64_t model_vm_run_ms(const struct model *model, uint64_t now_ms)
 	return model->vm.run_ms + (now_ms - model->vm_at_ms);
 }
 
+const char *model_vm_verb(const struct model *model)
+{
+	if (model->vm.state == MENU_VM_STARTING)
+		return "starting";
+	return model->vm.paused ? "paused" : "running";
+}
+
 bool model_vm_alive(const struct model *model)
 {
 	return model->vm.state == MENU_VM_STARTING || model->vm.state == MENU_VM_RUNNING;

@@ -63,8 +63,9 @@ static void draw_bar(const struct ui *ui, const struct screen_console *sc, int g
 		return;
 	}
 	frame_format_time(model_vm_run_ms(&ui->model, loop_now_ms()), time, sizeof(time));
-	snprintf(left, sizeof(left), "%s  %s %s  ^] menu", vm->config.title,
-		 vm->state == MENU_VM_STARTING ? "starting" : "running", time);
+	snprintf(left, sizeof(left), "%s  %s %s  %s%s^] menu", vm->config.title,
+		 model_vm_verb(&ui->model), time, vmm_stage_name(vm->stage),
+		 vmm_stage_name(vm->stage)[0] ? "  " : "");
 	if (ui->console_bytes == 0 && model_vm_run_ms(&ui->model, loop_now_ms()) >= SILENT_MS)
 		snprintf(right, sizeof(right), "no serial output yet");
 	else if (grid_rows > pane)

@@ -54,6 +54,11 @@ static void cpu_reset(void *ctx)
 	vm_raise_request(ctx, VM_REQUEST_RESET, "");
 }
 
+static void stage_changed(void *ctx)
+{
+	eventfd_write(((struct vm *)ctx)->params.notify_fd, 1);
+}
+
 /* ---- building ---- */
 
 static int create_memory_and_chips(struct vm *vm, struct vmb_err *err)
@@ -179,6 +184,7 @@ static int power_on(struct vm *vm, struct vmb_err *err)
 	uint64_t rsdp;
 	int r = build_tables(vm, &rsdp, err);
 
+	progress_reset(&vm->progress, vm->params.kernel_fd >= 0 ? VMM_STAGE_OS : VMM_STAGE_SEC);
 	if (r == 0 && vm->params.kernel_fd >= 0)
 		r = load_linux(vm, rsdp, &entry, err);
 	else if (r == 0)
@@ -200,6 +206,7 @@ int vm_create(const struct vm_params *params, struct vm **ret_vm, struct vmb_err
 	vm->start = *params->start;
 	vm->params.start = NULL;
 	pthread_mutex_init(&vm->request_lock, NULL);
+	progress_init(&vm->progress, stage_changed, vm);
 	r = create_parts(vm, err);
 	if (r == 0 && params->vars_fd >= 0) {
 		r = varstore_settle(vm->mem, params->vars_fd, &changed);
@@ -228,6 +235,7 @@ void vm_destroy(struct vm *vm)
 	bus_destroy(vm->ports);
 	kvm_vm_destroy(vm->kvm);
 	gm_destroy(vm->mem);
+	progress_fini(&vm->progress);
 	pthread_mutex_destroy(&vm->request_lock);
 	free(vm);
 }
@@ -310,4 +318,9 @@ void vm_get_status(const struct vm *vm, struct vmm_status *ret_status)
 	ret_status->disk_count = vm->start.disk_count;
 	for (unsigned int i = 0; i < vm->start.disk_count; i++)
 		virtio_blk_get_status(vm->disks[i], &ret_status->disks[i]);
+}
+
+enum vmm_stage vm_stage(const struct vm *vm)
+{
+	return progress_stage(&vm->progress);
 }

@@ -67,6 +67,9 @@ void vm_pause(struct vm *vm);
 /* Lets them go on; the guest's clock is told of the pause. */
 void vm_resume(struct vm *vm);
 
+/* How far the guest has come; notify_fd is written when that changes. Any thread. */
+enum vmm_stage vm_stage(const struct vm *vm);
+
 /* Fills what the machine knows of RET_STATUS, nothing else of it. Any time. */
 void vm_get_status(const struct vm *vm, struct vmm_status *ret_status);
 

@@ -54,7 +54,10 @@ static int new_ring(struct vm *vm, const char *name, unsigned int depth, struct 
 
 static void uart_transmit(void *ctx, uint8_t byte)
 {
-	vm_console_transmit(((struct vm *)ctx)->console, byte);
+	struct vm *vm = ctx;
+
+	progress_serial(&vm->progress, byte);
+	vm_console_transmit(vm->console, byte);
 }
 
 static void uart_receive_ready(void *ctx)
@@ -107,6 +110,22 @@ static void destroy_serial(struct vm *vm)
 
 /* ---- clock ---- */
 
+/* The clock's ports, with an eye on what the guest writes there. */
+static uint64_t read_rtc(void *dev, uint64_t offset, unsigned int size)
+{
+	return rtc_bus_ops.read(((struct vm *)dev)->rtc, offset, size);
+}
+
+static void write_rtc(void *dev, uint64_t offset, unsigned int size, uint64_t value)
+{
+	struct vm *vm = dev;
+
+	progress_cmos_write(&vm->progress, offset, size, value);
+	rtc_bus_ops.write(vm->rtc, offset, size, value);
+}
+
+static const struct bus_ops watched_rtc_bus_ops = {.read = read_rtc, .write = write_rtc};
+
 static int create_rtc(struct vm *vm, struct vmb_err *err)
 {
 	struct rtc_params rtc = {
@@ -117,7 +136,7 @@ static int create_rtc(struct vm *vm, struct vmb_err *err)
 
 	(void)err;
 	if (r == 0)
-		r = claim_ports(vm, LAYOUT_PORT_RTC, 2, &rtc_bus_ops, vm->rtc);
+		r = claim_ports(vm, LAYOUT_PORT_RTC, 2, &watched_rtc_bus_ops, vm);
 	return r;
 }
 
@@ -243,6 +262,7 @@ static struct virtio_env make_env(struct vm *vm, struct ring *ring)
 		.ring = ring,
 		.msi = {.ops = &irq_kvm_msi_ops, .ctx = vm->kvm},
 		.doorbell = {.ops = &irq_kvm_doorbell_ops, .ctx = vm->kvm},
+		.observer = {.event = progress_virtio_event, .arg = &vm->progress},
 	};
 }
 

@@ -12,6 +12,7 @@
 #include "vmm/mem.h"
 #include "vmm/pci/pci.h"
 #include "vmm/platform/platform.h"
+#include "vmm/progress.h"
 #include "vmm/ring.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
@@ -42,6 +43,8 @@ struct vm {
 	struct debugcon *debugcon;
 	struct pci_bus *pci;
 	struct pci_device *disks[VM_MAX_DISKS]; /* on PCI, which owns them */
+
+	struct progress progress;
 
 	pthread_mutex_t request_lock;
 	enum vm_request request;

@@ -37,6 +37,7 @@ struct vmm {
 	struct vm *vm;
 	struct timespec started;
 	bool paused;
+	uint32_t stage; /* what the launcher knows of the guest's progress */
 	bool done;
 	bool launcher_gone;
 	struct vmm_exited exited;
@@ -149,6 +150,17 @@ static int build(struct vmm *vmm, struct vmb_err *err)
 
 /* ---- life ---- */
 
+static void tell_progress(struct vmm *vmm)
+{
+	uint32_t stage = vm_stage(vmm->vm);
+
+	if (stage == vmm->stage)
+		return;
+	vmm->stage = stage;
+	log_debug("vm: has come to %s", vmm_stage_name(stage));
+	tell(vmm, VMM_PROGRESS, &stage, sizeof(stage));
+}
+
 static void reset(struct vmm *vmm)
 {
 	bool vars_changed = false;
@@ -163,6 +175,7 @@ static void reset(struct vmm *vmm)
 	}
 	vmm->exited.resets++;
 	tell(vmm, VMM_WAS_RESET, NULL, 0);
+	tell_progress(vmm);
 	/* A paused machine stands at its first instruction now. */
 	if (!vmm->paused)
 		vm_run(vmm->vm);
@@ -190,6 +203,7 @@ static void handle_request(struct vmm *vmm)
 	eventfd_t count;
 
 	(void)eventfd_read(vmm->notify, &count);
+	tell_progress(vmm);
 	switch (vm_take_request(vmm->vm, text, sizeof(text))) {
 	case VM_REQUEST_NONE: break;
 	case VM_REQUEST_RESET: reset(vmm); break;
@@ -268,6 +282,7 @@ static void run(struct vmm *vmm)
 
 	clock_gettime(CLOCK_MONOTONIC, &vmm->started);
 	tell(vmm, VMM_STARTED, NULL, 0);
+	tell_progress(vmm);
 	vm_run(vmm->vm);
 	serve(vmm);
 	vm_stop(vmm->vm, &vars_changed);

@@ -333,11 +333,19 @@ uint32_t machine_next_message(struct machine *m, void *body, size_t cap)
 	uint32_t type = 0;
 	int r;
 
-	wait_readable(m, m->control, until, "a message");
-	r = proto_recv(m->control, &type, body, cap, NULL, 0, &nfds);
-	if (r == -EPIPE || r == -ECONNRESET)
-		return 0;
-	assert_true(r >= 0);
+	do {
+		uint8_t any[PROTO_MAX_BODY];
+
+		wait_readable(m, m->control, until, "a message");
+		r = proto_recv(m->control, &type, any, sizeof(any), NULL, 0, &nfds);
+		if (r == -EPIPE || r == -ECONNRESET)
+			return 0;
+		assert_true(r >= 0 && (type == VMM_PROGRESS || (size_t)r <= cap || !body));
+		if (type == VMM_PROGRESS)
+			memcpy(&m->stage, any, sizeof(m->stage));
+		else if (body)
+			memcpy(body, any, (size_t)r);
+	} while (type == VMM_PROGRESS);
 	return type;
 }
 

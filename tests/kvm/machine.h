@@ -25,6 +25,7 @@ struct machine {
 	int console; /* -1 when the test closed it */
 	int vars;
 	int log; /* what the vmm wrote to its standard error */
+	uint32_t stage; /* the last VMM_PROGRESS, which machine_next_message() keeps to itself */
 	size_t output_len;
 	size_t seen; /* expect_output() goes on from here */
 	char output[MACHINE_OUTPUT + 1];

@@ -1,6 +1,6 @@
 /*
  * Pause and resume: nothing runs, nothing is lost, and everything else works meanwhile. The status
- * of a machine: its counters count.
+ * of a machine: its counters count, its progress is told.
  */
 #include "machine.h"
 
@@ -217,6 +217,35 @@ static void status_counts_accesses_that_nobody_answers(void **state)
 	assert_in_range(status.cpus[0].mmio, 2, 1000);
 }
 
+/* Messages until the guest's progress is STAGE. */
+static void expect_stage(struct machine *m, uint32_t stage)
+{
+	struct vmm_status status;
+
+	for (int i = 0; i < 1000 && m->stage != stage; i++) {
+		get_status(m, &status);
+		usleep(2000);
+	}
+	assert_int_equal(m->stage, stage);
+}
+
+static void progress_is_told_as_it_comes(void **state)
+{
+	static const uint32_t stages[] = {VMM_STAGE_SEC, VMM_STAGE_PEI, VMM_STAGE_DXE,
+					  VMM_STAGE_BDS, VMM_STAGE_LOADER};
+	struct machine *m = machine_start_for(state, &(struct machine_config){.guest = "phases"});
+
+	machine_expect_message(m, VMM_STARTED);
+	for (int life = 0; life < 2; life++) {
+		for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+			expect_stage(m, stages[i]);
+			assert_int_equal(write(m->console, ".", 1), 1);
+		}
+		machine_expect_message(m, VMM_WAS_RESET);
+	}
+	expect_stage(m, VMM_STAGE_SEC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +258,7 @@ int main(void)
 		MACHINE_TEST(pause_and_the_guests_own_reset_do_not_disturb_each_other),
 		MACHINE_TEST(status_counts_what_the_guest_does),
 		MACHINE_TEST(status_counts_accesses_that_nobody_answers),
+		MACHINE_TEST(progress_is_told_as_it_comes),
 	};
 
 	return cmocka_run_group_tests_name("kvm pause", tests, NULL, NULL);

@@ -132,6 +132,9 @@ void virtio_common_write(struct virtio_device *vdev, uint64_t offset, unsigned i
 
 /* ---- virtio_pci.c ---- */
 
+/* Tells the environment's observer, if there is one. pci.lock not held. */
+void virtio_tell(const struct virtio_device *vdev, enum virtio_event event);
+
 /* The driver negotiated something that shows it is no polling firmware, or was reset. LOCK held. */
 void virtio_want_doorbells(struct virtio_device *vdev, bool wants);
 

@@ -111,6 +111,8 @@ static void write_status(struct virtio_device *vdev, uint8_t value)
 	if (value == 0) {
 		virtio_io_reset(vdev);
 		virtio_want_doorbells(vdev, false);
+		if (old & VIRTIO_CONFIG_S_DRIVER)
+			virtio_tell(vdev, VIRTIO_EVENT_GIVEN_BACK);
 		return;
 	}
 	if ((added & VIRTIO_CONFIG_S_FEATURES_OK) && !features_acceptable(vdev))
@@ -118,6 +120,8 @@ static void write_status(struct virtio_device *vdev, uint8_t value)
 	if (!((old | added) & VIRTIO_CONFIG_S_FEATURES_OK))
 		added &= (uint8_t)~VIRTIO_CONFIG_S_DRIVER_OK;
 	atomic_fetch_or(&vdev->status, added);
+	if (added & VIRTIO_CONFIG_S_DRIVER)
+		virtio_tell(vdev, VIRTIO_EVENT_DRIVEN);
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK) {
 		virtio_io_start(vdev);
 		virtio_want_doorbells(vdev, vdev->driver_features >> VIRTIO_RING_F_EVENT_IDX & 1);

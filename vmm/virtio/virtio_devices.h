@@ -10,12 +10,27 @@
 
 #define VIRTIO_MAX_QUEUES 4
 
+/* What a driver does to a device that says something about the guest's state. */
+enum virtio_event {
+	VIRTIO_EVENT_SIZED,	 /* its BAR was measured */
+	VIRTIO_EVENT_DRIVEN,	 /* a driver took it (DRIVER) */
+	VIRTIO_EVENT_GIVEN_BACK, /* a driver that had it reset it */
+	VIRTIO_EVENT_MSIX,	 /* MSI-X was switched on */
+};
+
+/* On vCPU threads, no lock held that an I/O thread takes. EVENT may be NULL. */
+struct virtio_observer {
+	void (*event)(void *arg, enum virtio_event event);
+	void *arg;
+};
+
 /* What every virtio device needs; all borrowed, all outlive the device. */
 struct virtio_env {
 	struct guest_mem *mem;
 	struct ring *ring; /* the device's queues are served on this thread, unless it says otherwise */
 	struct msi_target msi;
 	struct doorbell_target doorbell;
+	struct virtio_observer observer;
 };
 
 /* A request queue of virtio-blk: its thread, and the disk as that thread sees it. */

@@ -221,10 +221,24 @@ static void write_window(struct virtio_device *vdev)
 	virtio_bar_write(&vdev->pci, BAR_INDEX, at, len, value);
 }
 
+void virtio_tell(const struct virtio_device *vdev, enum virtio_event event)
+{
+	if (vdev->env.observer.event)
+		vdev->env.observer.event(vdev->env.observer.arg, event);
+}
+
+/* Does the BAR's low half hold the answer to being measured: all its writable bits set? */
+static bool bar_is_sized(const struct pci_device *dev)
+{
+	uint32_t mask = pci_get32(dev->wmask + PCI_BASE_ADDRESS_0);
+
+	return (pci_get32(dev->cfg + PCI_BASE_ADDRESS_0) & mask) == mask;
+}
+
 static void virtio_cfg_written(struct pci_device *dev, unsigned int offset, unsigned int size)
 {
 	struct virtio_device *vdev = to_virtio(dev);
-	bool master, became_master;
+	bool master, became_master, sized, msix = false;
 	unsigned int i;
 
 	pthread_mutex_lock(&dev->lock);
@@ -232,11 +246,17 @@ static void virtio_cfg_written(struct pci_device *dev, unsigned int offset, unsi
 		msix_cfg_written(&vdev->msix);
 		virtio_update_intx(vdev);
 		update_doorbells(vdev);
+		msix = msix_enabled(&vdev->msix);
 	}
+	sized = touches(offset, size, PCI_BASE_ADDRESS_0, 4) && bar_is_sized(dev);
 	master = pci_device_is_bus_master(dev);
 	became_master = !atomic_exchange(&vdev->bus_master, master) && master;
 	pthread_mutex_unlock(&dev->lock);
 
+	if (sized)
+		virtio_tell(vdev, VIRTIO_EVENT_SIZED);
+	if (msix)
+		virtio_tell(vdev, VIRTIO_EVENT_MSIX);
 	for (i = 0; became_master && i < vdev->params.queues; i++)
 		virtio_kick_again(&vdev->queues[i]); /* what was rung meanwhile */
 	if (touches_window_data(vdev, offset, size))
