@@ -38,13 +38,16 @@ def test_operators_main_job():
         term.show("menu")
         for word in ("nvme0n1", "xfs", "FIRMWARE", "vfat", "GUEST"):
             term.wait_for(word, 20)
+        since = len(term.raw)
         start_and_greet(term)
-        term.wait_for(r"running.*\^\] menu", 10)
+        # The phases of the boot, in the status row: BDS for a moment, then the loader, here the shell.
+        term.wait_raw(rb"BDS", 10, since)
+        term.wait_for(r"running +\S+ +loader +\^\] menu", 10)
 
         term.send(b"\x1d.")
         term.wait_for(READY, 10)
         term.show("menu while the VM runs")
-        term.wait_for("CLOUDHV.fd +running", 10)
+        term.wait_for(r"CLOUDHV.fd +running +\S+, loader", 10)
         term.send("\x1b[H\r")  # Home: the VM's line is the first
         term.wait_for(HELLO, 10)
 
