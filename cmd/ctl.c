@@ -45,10 +45,12 @@ static int fail(int status, const char *text)
 static int lost(int rc)
 {
 	if (rc == -ETIMEDOUT)
-		return fail(NO_DAEMON, "The daemon does not answer. It may hang; its log may tell more.");
+		return fail(NO_DAEMON,
+			    "The daemon does not answer. It may hang; its log may tell more.");
 	if (rc == -EBADMSG)
-		return fail(NO_DAEMON, "The daemon sent a message that makes no sense. Use one vmboot for "
-				       "both.");
+		return fail(NO_DAEMON,
+			    "The daemon sent a message that makes no sense. Use one vmboot for "
+			    "both.");
 	return fail(NO_DAEMON, "The daemon hung up.");
 }
 
@@ -246,10 +248,10 @@ static const struct {
 	int (*run)(struct ctl *ctl);
 	enum needs needs;
 } actions[] = {
-	{"list", do_list, NEEDS_NONE},	      {"status", do_status, NEEDS_NONE},
-	{"pause", do_pause, NEEDS_RUNNING},   {"resume", do_resume, NEEDS_RUNNING},
-	{"reset", do_reset, NEEDS_RUNNING},   {"power", do_power, NEEDS_RUNNING},
-	{"kill", do_kill, NEEDS_VM},	      {"console", do_console, NEEDS_NONE},
+	{"list", do_list, NEEDS_NONE},	    {"status", do_status, NEEDS_NONE},
+	{"pause", do_pause, NEEDS_RUNNING}, {"resume", do_resume, NEEDS_RUNNING},
+	{"reset", do_reset, NEEDS_RUNNING}, {"power", do_power, NEEDS_RUNNING},
+	{"kill", do_kill, NEEDS_VM},	    {"console", do_console, NEEDS_NONE},
 };
 
 static int find_action(const char *name)
@@ -288,11 +290,15 @@ static int connect_to(const char *socket_path, int *ret_sock)
 	if (rc == 0)
 		return DONE;
 	if (rc == -EACCES || rc == -EPERM)
-		snprintf(text, sizeof(text), "The daemon's socket %s is not for this user. Run vmboot "
-			 "as root.", socket_path);
+		snprintf(text, sizeof(text),
+			 "The daemon's socket %s is not for this user. Run vmboot "
+			 "as root.",
+			 socket_path);
 	else
-		snprintf(text, sizeof(text), "No daemon answers on %s: %s. Only a virtual machine of a "
-			 "`vmboot daemon` can be controlled from outside.", socket_path, strerror(-rc));
+		snprintf(text, sizeof(text),
+			 "No daemon answers on %s: %s. Only a virtual machine of a "
+			 "`vmboot daemon` can be controlled from outside.",
+			 socket_path, strerror(-rc));
 	return fail(NO_DAEMON, text);
 }
 

@@ -49,8 +49,8 @@ static void print_disk(unsigned int i, const struct vm_disk *disk, const struct 
 {
 	char path[2 * VM_PATH_SIZE], read[16], written[16];
 
-	printf("disk %u: %" PRIu64 " reads (%s), %" PRIu64 " writes (%s), %" PRIu64 " others, %" PRIu64
-	       " errors  %s\n",
+	printf("disk %u: %" PRIu64 " reads (%s), %" PRIu64 " writes (%s), %" PRIu64
+	       " others, %" PRIu64 " errors  %s\n",
 	       i, d->reads, text_format_size(d->read_bytes, read, sizeof(read)), d->writes,
 	       text_format_size(d->written_bytes, written, sizeof(written)), d->others, d->errors,
 	       safe(path, sizeof(path), disk->path, sizeof(disk->path)));
@@ -95,9 +95,7 @@ static void flush_line(struct ctl_text *text, bool ended)
 static bool is_text(struct ctl_text *text, uint8_t byte)
 {
 	switch (text->state) {
-	case TEXT_ESCAPE:
-		text->state = byte == '[' ? TEXT_SEQUENCE : TEXT_PLAIN;
-		return false;
+	case TEXT_ESCAPE: text->state = byte == '[' ? TEXT_SEQUENCE : TEXT_PLAIN; return false;
 	case TEXT_SEQUENCE:
 		if (byte >= 0x40 && byte <= 0x7E)
 			text->state = TEXT_PLAIN;

@@ -58,8 +58,8 @@ struct clients {
 	void *ctx;
 	struct client *list;
 	unsigned int count;
-	unsigned int depth;  /* of calls that walk or hold clients */
-	uint64_t generation; /* of the lists */
+	unsigned int depth;	  /* of calls that walk or hold clients */
+	uint64_t generation;	  /* of the lists */
 	struct vmm_status status; /* the machine's last answer */
 };
 

@@ -25,7 +25,7 @@ struct progress {
 	void *ctx;
 	pthread_mutex_t lock;
 	uint8_t cmos_index;
-	unsigned int driven;			/* virtio devices that have a driver */
+	unsigned int driven;		       /* virtio devices that have a driver */
 	unsigned int text_pos[PROGRESS_TEXTS]; /* so much of each was printed */
 };
 

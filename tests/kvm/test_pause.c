@@ -14,7 +14,8 @@
 
 static struct machine *start_running(void **state, const char *guest, const char *text)
 {
-	struct machine *m = machine_start_for(state, &(struct machine_config){.guest = guest, .cpus = 2});
+	struct machine *m =
+		machine_start_for(state, &(struct machine_config){.guest = guest, .cpus = 2});
 
 	machine_expect_message(m, VMM_STARTED);
 	machine_expect_output(m, text);

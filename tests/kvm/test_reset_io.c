@@ -92,7 +92,8 @@ static void wait_for_reads(struct machine *m)
 static void reset_under_reads(void **state, bool sleeps)
 {
 	struct machine *m = machine_start_for(
-		state, &(struct machine_config){.firmware_fd = guest_memfd(sleeps), .disk = disk_path});
+		state,
+		&(struct machine_config){.firmware_fd = guest_memfd(sleeps), .disk = disk_path});
 	unsigned int fds = 0;
 	uint64_t rss = 0;
 
@@ -132,7 +133,8 @@ static void a_guest_that_waits_for_interrupts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_guest_that_polls, machine_setup, machine_teardown),
+		cmocka_unit_test_setup_teardown(a_guest_that_polls, machine_setup,
+						machine_teardown),
 		cmocka_unit_test_setup_teardown(a_guest_that_waits_for_interrupts, machine_setup,
 						machine_teardown),
 	};

@@ -312,7 +312,8 @@ static void console_prints_what_the_guest_wrote(void **state)
 
 static void a_terminal_gets_no_control_characters(void **state)
 {
-	static const char bytes[] = "one\r\n\033[2J\033[01;31mred\033[0m\ttwo\n\007\xFF\033c\nend\033[";
+	static const char bytes[] =
+		"one\r\n\033[2J\033[01;31mred\033[0m\ttwo\n\007\xFF\033c\nend\033[";
 	struct fixture *f = *state;
 	struct ctl_text text;
 	int out = dup(STDOUT_FILENO), fd;

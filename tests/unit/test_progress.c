@@ -15,9 +15,18 @@ struct event {
 	enum vmm_stage after; /* what it must have come to */
 };
 
-#define AT_CMOS(r, v, s) {.kind = CMOS, .reg = (r), .value = (v), .after = VMM_STAGE_##s}
-#define AT_TEXT(t, s)	 {.kind = TEXT, .text = (t), .after = VMM_STAGE_##s}
-#define AT_VIRTIO(e, s)	 {.kind = VIRTIO, .virtio = VIRTIO_EVENT_##e, .after = VMM_STAGE_##s}
+#define AT_CMOS(r, v, s)                                                       \
+	{                                                                      \
+		.kind = CMOS, .reg = (r), .value = (v), .after = VMM_STAGE_##s \
+	}
+#define AT_TEXT(t, s)                                             \
+	{                                                         \
+		.kind = TEXT, .text = (t), .after = VMM_STAGE_##s \
+	}
+#define AT_VIRTIO(e, s)                                                            \
+	{                                                                          \
+		.kind = VIRTIO, .virtio = VIRTIO_EVENT_##e, .after = VMM_STAGE_##s \
+	}
 
 struct fixture {
 	struct progress progress;
@@ -123,7 +132,8 @@ static void boot_option_that_fails_goes_back_to_bds(void **state)
 		AT_CMOS(0x0F, 0, PEI),
 		AT_CMOS(0x0D, 0, DXE),
 		AT_TEXT("x", BDS),
-		AT_TEXT("BdsDxe: loading Boot0001 \"a\"\r\nBdsDxe: starting Boot0001 \"a\"\r\n", LOADER),
+		AT_TEXT("BdsDxe: loading Boot0001 \"a\"\r\nBdsDxe: starting Boot0001 \"a\"\r\n",
+			LOADER),
 		AT_TEXT("BdsDxe: failed to start Boot0001 \"a\": Not Found\r\n", BDS),
 		AT_TEXT("BdsDxe: loading Boot0002 \"b\"\r\n", BDS),
 		AT_TEXT("BBdsDxe: starting Boot0002 \"b\"\r\n", LOADER),
