@@ -228,8 +228,8 @@ static void input_byte(struct run *run, uint8_t byte)
 		break;
 	case PREFIX_RESET: launch_reset(run->launch); break;
 	case PREFIX_POWER: launch_power_button(run->launch); break;
-	case PREFIX_MENU:
-	case PREFIX_UNKNOWN: run_say(run, "^] ? lists the keys."); break;
+	/* There is no menu to go to, nor a view of ours. */
+	default: run_say(run, "^] ? lists the keys."); break;
 	}
 }
 

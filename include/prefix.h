@@ -12,6 +12,7 @@
 
 struct prefix {
 	bool pending; /* the prefix key was the last byte */
+	bool view;    /* the commands of the menu's console view are known too */
 };
 
 enum prefix_action {
@@ -22,13 +23,18 @@ enum prefix_action {
 	PREFIX_KILL,	/* k */
 	PREFIX_RESET,	/* r */
 	PREFIX_POWER,	/* p */
+	/* only with prefix->view: */
+	PREFIX_SCROLL,	/* [: look at what scrolled away */
+	PREFIX_KEYMAP,	/* m: the next of the key profiles */
+	PREFIX_CHARSET, /* u: the next way to read bytes beyond ASCII */
+	PREFIX_FKEY,	/* 1 to 9: F1 to F9, 0: F10; *ret_byte is the digit */
 	PREFIX_UNKNOWN, /* any other: nothing happens, say that ^] ? lists */
 };
 
 /* Feeds one byte. ^] ^] passes one literal ^]. */
 enum prefix_action prefix_feed(struct prefix *prefix, uint8_t byte, uint8_t *ret_byte);
 
-/* One line per command, for ^] ?; lines end in CR LF. Static. */
+/* One line per command but those of the view, for ^] ?; lines end in CR LF. Static. */
 const char *prefix_help(void);
 
 #endif

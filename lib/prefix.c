@@ -1,6 +1,20 @@
 /* See include/prefix.h. */
 #include "prefix.h"
 
+static enum prefix_action view_command(uint8_t byte, uint8_t *ret_byte)
+{
+	switch (byte) {
+	case '[': return PREFIX_SCROLL;
+	case 'm': return PREFIX_KEYMAP;
+	case 'u': return PREFIX_CHARSET;
+	default: break;
+	}
+	if (byte < '0' || byte > '9')
+		return PREFIX_UNKNOWN;
+	*ret_byte = byte;
+	return PREFIX_FKEY;
+}
+
 enum prefix_action prefix_feed(struct prefix *prefix, uint8_t byte, uint8_t *ret_byte)
 {
 	if (!prefix->pending) {
@@ -20,7 +34,7 @@ enum prefix_action prefix_feed(struct prefix *prefix, uint8_t byte, uint8_t *ret
 	case 'k': return PREFIX_KILL;
 	case 'r': return PREFIX_RESET;
 	case 'p': return PREFIX_POWER;
-	default: return PREFIX_UNKNOWN;
+	default: return prefix->view ? view_command(byte, ret_byte) : PREFIX_UNKNOWN;
 	}
 }
 

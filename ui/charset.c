@@ -46,6 +46,15 @@ static size_t put_cp437(uint8_t byte, char *out)
 	return 3;
 }
 
+/* BYTE (0x80 and up), which is not part of a sequence. */
+static size_t put_alone(const struct charset *charset, uint8_t byte, char *out)
+{
+	if (charset->mode != CHARSET_UTF8)
+		return put_cp437(byte, out);
+	memcpy(out, "\xEF\xBF\xBD", 3);
+	return 3;
+}
+
 static void score_add(struct charset *charset, int by)
 {
 	charset->cp437_score += by;
@@ -81,7 +90,8 @@ static size_t settle(struct charset *charset, char *out)
 		if (len == 0 && may_continue(s, charset->held_len))
 			break;
 		if (len >= 2) {
-			int as_utf8 = len > 2 || charset->cp437_score <= 0;
+			int as_utf8 = len > 2 || charset->cp437_score <= 0 ||
+				      charset->mode == CHARSET_UTF8;
 
 			/* Three bytes in the right order are hardly ever code page 437. */
 			score_add(charset, len > 2 ? -4 : -1);
@@ -96,7 +106,7 @@ static size_t settle(struct charset *charset, char *out)
 			out[at++] = (char)s[0];
 		} else {
 			score_add(charset, 1);
-			at += put_cp437(s[0], out + at);
+			at += put_alone(charset, s[0], out + at);
 		}
 		charset->held_len -= take;
 		memmove(s, s + take, charset->held_len);
@@ -113,6 +123,10 @@ size_t charset_convert(struct charset *charset, const uint8_t *in, size_t n, cha
 			out[at++] = (char)in[i];
 			continue;
 		}
+		if (charset->mode == CHARSET_CP437) {
+			at += put_cp437(in[i], out + at);
+			continue;
+		}
 		charset->held[charset->held_len++] = in[i];
 		at += settle(charset, out + at);
 	}
@@ -127,7 +141,7 @@ size_t charset_flush(struct charset *charset, char *out)
 		if (charset->held[i] < 0x80)
 			out[at++] = (char)charset->held[i];
 		else
-			at += put_cp437(charset->held[i], out + at);
+			at += put_alone(charset, charset->held[i], out + at);
 	}
 	charset->held_len = 0;
 	return at;

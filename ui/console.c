@@ -7,15 +7,15 @@
 #include "ui/console.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vterm.h>
 
 #include "text.h"
-#include "ui/charset.h"
+#include "ui/scrollback.h"
 
-#define HISTORY_LINES 32
-#define FEED_CHUNK    1024
+#define FEED_CHUNK 1024
 
 /* What the pre-scan has seen of a control sequence. */
 struct scan {
@@ -23,6 +23,7 @@ struct scan {
 	unsigned int args[4];
 	unsigned int arg_count; /* index of the argument being read */
 	bool other;		/* private or with intermediates: not one of ours */
+	bool escape;		/* ESC and one letter, no control sequence */
 };
 
 struct console {
@@ -31,8 +32,8 @@ struct console {
 	struct charset charset;
 	struct scan scan;
 	bool cursor_visible;
-	char history[HISTORY_LINES][CONSOLE_LINE_SIZE];
-	unsigned int history_next, history_count;
+	struct scrollback *scrollback;
+	int drawn_first, drawn_end; /* grid rows something was drawn on since the last snapshot */
 	console_output_fn output;
 	void *output_arg;
 };
@@ -80,33 +81,47 @@ static size_t cell_text(const VTermScreenCell *cell, char *out)
 	return 4;
 }
 
-/* One line of cells as text without trailing blanks. */
-static void line_text(const VTermScreenCell *cells, int cols, char *out)
+/* One line of cells as text without trailing blanks, in OUT of SIZE bytes. */
+static void line_text(const VTermScreenCell *cells, int cols, char *out, size_t size)
 {
-	char raw[CONSOLE_LINE_SIZE];
+	char raw[CONSOLE_TEXT_SIZE];
 	size_t n = 0, end = 0;
 
+	while (cols > 0 && (cells[cols - 1].chars[0] == 0 || cells[cols - 1].chars[0] == ' '))
+		cols--;
 	for (int col = 0; col < cols && n + 4 < sizeof(raw); col++) {
 		n += cell_text(&cells[col], raw + n);
 		if (n > 0 && raw[n - 1] != ' ')
 			end = n;
 	}
-	text_escape(out, CONSOLE_LINE_SIZE, raw, end);
+	text_escape(out, size, raw, end);
 }
 
 static int on_pushline(int cols, const VTermScreenCell *cells, void *user)
 {
 	struct console *console = user;
-	char line[CONSOLE_LINE_SIZE];
+	char line[CONSOLE_TEXT_SIZE];
 
-	line_text(cells, cols, line);
-	if (line[0] == '\0')
-		return 1;
-	memcpy(console->history[console->history_next], line, sizeof(line));
-	console->history_next = (console->history_next + 1) % HISTORY_LINES;
-	if (console->history_count < HISTORY_LINES)
-		console->history_count++;
+	line_text(cells, cols, line, sizeof(line));
+	scrollback_push(console->scrollback, line);
 	return 1;
+}
+
+static int on_damage(VTermRect rect, void *user)
+{
+	struct console *console = user;
+
+	if (rect.start_row < console->drawn_first)
+		console->drawn_first = rect.start_row;
+	if (rect.end_row > console->drawn_end)
+		console->drawn_end = rect.end_row;
+	return 1;
+}
+
+static void drawn_none(struct console *console)
+{
+	console->drawn_first = INT_MAX;
+	console->drawn_end = 0;
 }
 
 static int on_termprop(VTermProp prop, VTermValue *val, void *user)
@@ -126,6 +141,7 @@ static void on_output(const char *s, size_t len, void *user)
 }
 
 static const VTermScreenCallbacks screen_callbacks = {
+	.damage = on_damage,
 	.settermprop = on_termprop,
 	.sb_pushline = on_pushline,
 };
@@ -137,7 +153,9 @@ int console_create(console_output_fn output, void *arg, struct console **ret_con
 	if (!console)
 		return -ENOMEM;
 	console->vt = vterm_new(CONSOLE_ROWS, CONSOLE_COLS);
-	if (!console->vt) {
+	if (!console->vt || scrollback_create(&console->scrollback) < 0) {
+		if (console->vt)
+			vterm_free(console->vt);
 		free(console);
 		return -ENOMEM;
 	}
@@ -158,6 +176,7 @@ void console_destroy(struct console *console)
 	if (!console)
 		return;
 	vterm_free(console->vt);
+	scrollback_destroy(console->scrollback);
 	free(console);
 }
 
@@ -169,8 +188,8 @@ void console_reset(struct console *console)
 	vterm_set_size(console->vt, CONSOLE_ROWS, CONSOLE_COLS);
 	vterm_screen_reset(console->screen, 1);
 	/* The reset itself may have pushed lines. */
-	console->history_next = 0;
-	console->history_count = 0;
+	scrollback_clear(console->scrollback);
+	drawn_none(console);
 }
 
 static void grow_for_address(struct console *console, unsigned int row, unsigned int col)
@@ -190,11 +209,25 @@ static void grow_for_address(struct console *console, unsigned int row, unsigned
 	/* Beyond every mode: a guest that asks where the corner is. libvterm clamps, as it expects. */
 }
 
+/* True if the sequence that ends with FINAL, which libvterm has not seen yet, clears the screen. */
+static bool scan_clears(const struct console *console, uint8_t final)
+{
+	const struct scan *scan = &console->scan;
+	VTermPos pos;
+
+	if (scan->escape)
+		return final == 'c';
+	if (scan->other || final != 'J')
+		return false;
+	vterm_state_get_cursorpos(vterm_obtain_state(console->vt), &pos);
+	return scan->args[0] == 2 || (scan->args[0] == 0 && pos.row == 0 && pos.col == 0);
+}
+
 static void scan_finish(struct console *console, uint8_t final)
 {
 	const struct scan *scan = &console->scan;
 
-	if (scan->other)
+	if (scan->other || scan->escape)
 		return;
 	if (final == 'H' || final == 'f')
 		grow_for_address(console, scan->args[0], scan->args[1]);
@@ -212,10 +245,8 @@ static bool scan_byte(struct scan *scan, uint8_t byte)
 		return false;
 	}
 	if (scan->state == SCAN_ESC) {
-		scan->state = SCAN_TEXT;
-		if (byte == '[')
-			*scan = (struct scan){.state = SCAN_CSI};
-		return false;
+		*scan = (struct scan){.state = byte == '[' ? SCAN_CSI : SCAN_TEXT, .escape = byte != '['};
+		return byte == 'c';
 	}
 	if (scan->state != SCAN_CSI || byte < 0x20)
 		return false;
@@ -236,6 +267,45 @@ static bool scan_byte(struct scan *scan, uint8_t byte)
 	return true;
 }
 
+static void grid_line(const struct console *console, int row, char *out, size_t size)
+{
+	VTermScreenCell cells[ANNOUNCE_COLS_MAX];
+	int rows, cols;
+
+	vterm_get_size(console->vt, &rows, &cols);
+	if (cols > ANNOUNCE_COLS_MAX)
+		cols = ANNOUNCE_COLS_MAX;
+	for (int col = 0; col < cols; col++)
+		vterm_screen_get_cell(console->screen, (VTermPos){.row = row, .col = col},
+				      &cells[col]);
+	line_text(cells, cols, out, size);
+}
+
+static bool grid_row_is_blank(const struct console *console, int row)
+{
+	char line[CONSOLE_TEXT_SIZE];
+
+	grid_line(console, row, line, sizeof(line));
+	return line[0] == '\0';
+}
+
+void console_snapshot(struct console *console)
+{
+	int rows, cols, last;
+
+	vterm_get_size(console->vt, &rows, &cols);
+	last = console->drawn_end < rows ? console->drawn_end : rows;
+	while (last > console->drawn_first && grid_row_is_blank(console, last - 1))
+		last--;
+	for (int row = console->drawn_first; row < last; row++) {
+		char line[CONSOLE_TEXT_SIZE];
+
+		grid_line(console, row, line, sizeof(line));
+		scrollback_push(console->scrollback, line);
+	}
+	drawn_none(console);
+}
+
 /* Gives converted bytes to libvterm; the grid changes right before the byte that needs it bigger. */
 static void feed_utf8(struct console *console, const char *buf, size_t n)
 {
@@ -246,7 +316,15 @@ static void feed_utf8(struct console *console, const char *buf, size_t n)
 			continue;
 		vterm_input_write(console->vt, buf + done, i - done);
 		done = i;
-		scan_finish(console, (uint8_t)buf[i]);
+		if (scan_clears(console, (uint8_t)buf[i])) {
+			console_snapshot(console);
+			vterm_input_write(console->vt, buf + done, 1);
+			done++;
+			/* Clearing touches every row but draws on none. */
+			drawn_none(console);
+		} else {
+			scan_finish(console, (uint8_t)buf[i]);
+		}
 	}
 	vterm_input_write(console->vt, buf + done, n - done);
 }
@@ -328,42 +406,58 @@ void console_cell(const struct console *console, int row, int col, struct consol
 	ret_cell->reverse = cell.attrs.reverse;
 }
 
-static void grid_line(const struct console *console, int row, char *out)
+void console_set_charset(struct console *console, enum charset_mode mode)
 {
-	VTermScreenCell cells[ANNOUNCE_COLS_MAX];
+	console_idle(console);
+	console->charset = (struct charset){.mode = mode};
+}
+
+enum charset_mode console_get_charset(const struct console *console)
+{
+	return console->charset.mode;
+}
+
+void console_lines(const struct console *console, uint64_t *ret_first, uint64_t *ret_end)
+{
 	int rows, cols;
 
 	vterm_get_size(console->vt, &rows, &cols);
-	if (cols > ANNOUNCE_COLS_MAX)
-		cols = ANNOUNCE_COLS_MAX;
-	for (int col = 0; col < cols; col++)
-		vterm_screen_get_cell(console->screen, (VTermPos){.row = row, .col = col},
-				      &cells[col]);
-	line_text(cells, cols, out);
+	while (rows > 0 && grid_row_is_blank(console, rows - 1))
+		rows--;
+	*ret_first = scrollback_first(console->scrollback);
+	*ret_end = scrollback_next(console->scrollback) + (uint64_t)rows;
+}
+
+void console_line(const struct console *console, uint64_t number, char out[CONSOLE_TEXT_SIZE])
+{
+	uint64_t next = scrollback_next(console->scrollback);
+	int rows, cols;
+
+	vterm_get_size(console->vt, &rows, &cols);
+	if (number < next)
+		scrollback_line(console->scrollback, number, out, CONSOLE_TEXT_SIZE);
+	else if (number - next < (uint64_t)rows)
+		grid_line(console, (int)(number - next), out, CONSOLE_TEXT_SIZE);
+	else
+		out[0] = '\0';
 }
 
 unsigned int console_tail(const struct console *console, char (*lines)[CONSOLE_LINE_SIZE],
 			  unsigned int max)
 {
-	unsigned int count = 0, oldest;
-	int rows, cols;
+	uint64_t first, at;
+	unsigned int count = 0;
 
-	if (max == 0)
-		return 0;
-	vterm_get_size(console->vt, &rows, &cols);
+	console_lines(console, &first, &at);
 	/* Newest first from the end of LINES, then move down. */
-	for (int row = rows - 1; row >= 0 && count < max; row--) {
-		char *line = lines[max - 1 - count];
+	while (at > first && count < max) {
+		char line[CONSOLE_TEXT_SIZE];
 
-		grid_line(console, row, line);
-		if (line[0] != '\0')
-			count++;
-	}
-	for (oldest = 0; oldest < console->history_count && count < max; oldest++) {
-		unsigned int at = (console->history_next + HISTORY_LINES - 1 - oldest) % HISTORY_LINES;
-
-		memcpy(lines[max - 1 - count], console->history[at], CONSOLE_LINE_SIZE);
+		console_line(console, --at, line);
+		if (line[0] == '\0')
+			continue;
 		count++;
+		text_escape(lines[max - count], CONSOLE_LINE_SIZE, line, strlen(line));
 	}
 	memmove(lines, lines + (max - count), count * CONSOLE_LINE_SIZE);
 	return count;

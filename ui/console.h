@@ -10,9 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ui/charset.h"
+
 #define CONSOLE_ROWS	  25
 #define CONSOLE_COLS	  80
 #define CONSOLE_LINE_SIZE 256
+#define CONSOLE_TEXT_SIZE 1536 /* a whole line of the widest grid */
 
 struct console;
 
@@ -35,6 +38,26 @@ void console_reset(struct console *console);
 
 /* N bytes as the guest wrote them, anything at all. */
 void console_feed(struct console *console, const uint8_t *buf, size_t n);
+
+/* How bytes from 0x80 on are read from now on; a new machine starts with CHARSET_AUTO. */
+void console_set_charset(struct console *console, enum charset_mode mode);
+enum charset_mode console_get_charset(const struct console *console);
+
+/*
+ * Adds what was drawn since the last one to the lines that scrolled away. Happens by itself before
+ * the guest clears the screen or resets the terminal; for a reset of the machine the caller does it.
+ */
+void console_snapshot(struct console *console);
+
+/*
+ * The lines that can be looked at: those that scrolled away (the oldest are dropped) and, after them,
+ * the grid's up to the last that is not blank. *ret_first is the number of the first, *ret_end of the
+ * one after the last. A line keeps its number when it scrolls away.
+ */
+void console_lines(const struct console *console, uint64_t *ret_first, uint64_t *ret_end);
+
+/* Line NUMBER as UTF-8 without controls and blanks at its end; empty if there is no such line. */
+void console_line(const struct console *console, uint64_t number, char out[CONSOLE_TEXT_SIZE]);
 
 /* Nothing came for a while: shows an incomplete sequence at the end as what its bytes mean alone. */
 void console_idle(struct console *console);

@@ -88,6 +88,7 @@ static void output_open(struct ui *ui)
 	ui->console_is_open = true;
 	console_reset(ui->console);
 	ui->console_bytes = 0;
+	ui->guest_profile = GUEST_VTUTF8;
 	ui_send(ui, MENU_CONSOLE_OPEN, NULL, 0);
 }
 
@@ -231,7 +232,7 @@ static void take_output(struct ui *ui, size_t size)
 
 static int take_message(struct ui *ui, uint32_t type, size_t size)
 {
-	uint32_t was_state = ui->model.vm.state;
+	uint32_t was_state = ui->model.vm.state, was_resets = ui->model.vm.resets;
 	uint64_t lost;
 	int what;
 
@@ -250,6 +251,9 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 	what = model_take(&ui->model, type, ui->body, size, loop_now_ms());
 	if (what < 0)
 		return what;
+	/* What a machine said before its reset must not be lost to what it draws after it. */
+	if ((what & MODEL_VM) && ui->model.vm.resets > was_resets)
+		console_snapshot(ui->console);
 	if (what & MODEL_VM)
 		vm_changed(ui, was_state);
 	if (what != MODEL_NOTHING)

@@ -55,7 +55,9 @@ static void draw_bar(const struct ui *ui, const struct screen_console *sc, int g
 	draw_text(row, 0, ui->cols - 1, UI_CONSOLE_BAR, "");
 	if (sc->prefix.pending) {
 		draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR,
-			  "^]: . menu  ? help  k kill  r reset  p power  ^] literal");
+			  ui->cols < 80 ? "^]: . menu  ? help  k kill  r reset  p power  ^] literal"
+					: "^]: . menu  ? help  k kill  r reset  p power  [ scroll  "
+					  "m keys  ^] literal");
 		return;
 	}
 	if (ui->status[0]) {
@@ -131,15 +133,48 @@ static void vm_reset(struct ui *ui)
 	ui_say(ui, UI_WARN, "Reset.");
 }
 
+static void next_charset(struct ui *ui)
+{
+	static const char *const names[CHARSET_MODES] = {
+		[CHARSET_AUTO] = "automatic", [CHARSET_UTF8] = "UTF-8", [CHARSET_CP437] = "CP437",
+	};
+	enum charset_mode mode = (console_get_charset(ui->console) + 1) % CHARSET_MODES;
+
+	console_set_charset(ui->console, mode);
+	ui_say(ui, UI_NORMAL, "Character set: %s, for what comes from now on.", names[mode]);
+}
+
+/* A key for the guest, if it lives. */
+static void send_key(struct ui *ui, const struct ui_key *key)
+{
+	uint8_t bytes[GUEST_KEY_MAX];
+	size_t n = guest_key_encode(ui->guest_profile, key, bytes);
+
+	if (n > 0 && model_vm_alive(&ui->model))
+		ui_send(ui, MENU_INPUT, bytes, n);
+	else if (n == 0 && key->code >= UI_KEY_F1)
+		ui_say(ui, UI_NORMAL, "%s terminals have no such key: ^] m takes another.",
+		       guest_profile_name(ui->guest_profile));
+}
+
 static void prefix_command(struct ui *ui, enum prefix_action action)
 {
 	switch (action) {
 	case PREFIX_HELP:
 		dialog_tell(ui, "Keys after ^]",
-			    ". or d or m: the menu, the VM goes on.  k: kill the VM.  r: reset it.  "
-			    "p: press its power button.  ^]: one ^] for the guest.  After a pause "
-			    "the menu comes by itself.");
+			    ". or d: the menu, the VM goes on.  k: kill the VM.  r: reset it.  "
+			    "p: press its power button.  [: what scrolled away.  1 to 9, 0: F1 to F10.  "
+			    "m: how keys are sent (VT-UTF8, xterm, PC-ANSI, TTY), for when F10 or "
+			    "Delete do nothing.  u: character set (auto, UTF-8, CP437), for when lines "
+			    "look wrong.  ^]: one ^] for the guest.  After a pause the menu comes by "
+			    "itself.");
 		break;
+	case PREFIX_SCROLL: screen_scroll_open(ui); break;
+	case PREFIX_KEYMAP:
+		ui->guest_profile = (ui->guest_profile + 1) % GUEST_PROFILES;
+		ui_say(ui, UI_NORMAL, "Keys are sent as %s.", guest_profile_name(ui->guest_profile));
+		break;
+	case PREFIX_CHARSET: next_charset(ui); break;
 	case PREFIX_MENU: ui_pop_all(ui); break;
 	case PREFIX_KILL:
 		dialog_ask(ui, "Kill the VM",
@@ -165,13 +200,14 @@ static void prefix_command(struct ui *ui, enum prefix_action action)
 /* A key after ^]: one that is no character ends the prompt. */
 static void prefix_key(struct ui *ui, struct screen_console *sc, const struct ui_key *key)
 {
-	/* "m" for menu is the one this view knows beyond prefix.h. */
 	uint8_t byte = key->code < 0x80 ? (uint8_t)key->code : 0, passed;
-	enum prefix_action action = prefix_feed(&sc->prefix, byte == 'm' ? '.' : byte, &passed);
+	enum prefix_action action = prefix_feed(&sc->prefix, byte, &passed);
 
 	prefix_end(sc);
 	if (action == PREFIX_PASS)
 		ui_send(ui, MENU_INPUT, &passed, 1);
+	else if (action == PREFIX_FKEY)
+		send_key(ui, &(struct ui_key){.code = UI_KEY_F1 + (uint32_t)(passed - '0' + 9) % 10});
 	else if (key->code != UI_KEY_ESCAPE)
 		prefix_command(ui, action);
 }
@@ -179,21 +215,18 @@ static void prefix_key(struct ui *ui, struct screen_console *sc, const struct ui
 static void console_key(struct ui *ui, void *data, const struct ui_key *key)
 {
 	struct screen_console *sc = data;
-	uint8_t bytes[GUEST_KEY_MAX];
-	size_t n;
+	uint8_t ignored;
 
 	if (sc->prefix.pending) {
 		prefix_key(ui, sc, key);
 		return;
 	}
 	if (key->code == PREFIX_KEY && !key->alt) {
-		prefix_feed(&sc->prefix, PREFIX_KEY, bytes);
+		prefix_feed(&sc->prefix, PREFIX_KEY, &ignored);
 		loop_add_timer(ui->loop, PREFIX_WAIT_MS, on_prefix_wait, sc, &sc->prefix_timer);
 		return;
 	}
-	n = guest_key_encode(key, bytes);
-	if (n > 0 && model_vm_alive(&ui->model))
-		ui_send(ui, MENU_INPUT, bytes, n);
+	send_key(ui, key);
 }
 
 static void console_changed(struct ui *ui, void *data, int what)
@@ -233,5 +266,6 @@ void screen_console_open(struct ui *ui)
 		return;
 	}
 	sc->ui = ui;
+	sc->prefix.view = true;
 	ui_push(ui, &screen_console_ops, sc);
 }

@@ -65,7 +65,7 @@ static void result_draw(struct ui *ui, void *data)
 {
 	static const struct frame_hint hints[] = {
 		{"Enter", "start again", false}, {"m", "menu", false},	 {"!", "shell", false},
-		{"?", "help", true},		 {NULL, NULL, false},
+		{"[", "scroll", false},		{"?", "help", true},	 {NULL, NULL, false},
 	};
 	const struct menu_vm *vm = &ui->model.vm;
 	int y = FRAME_BODY_ROW, end = FRAME_BODY_ROW + frame_body_rows(ui->rows);
@@ -104,6 +104,8 @@ static void result_key(struct ui *ui, void *data, const struct ui_key *key)
 	} else if (key->code == 'm' || key->code == 'q' || key->code == UI_KEY_ESCAPE ||
 		   key->code == UI_KEY_LEFT) {
 		result_leave(ui);
+	} else if (key->code == '[') {
+		screen_scroll_open(ui);
 	} else {
 		ui_common_key(ui, key);
 	}

@@ -13,6 +13,9 @@ void screen_form_open(struct ui *ui, const struct menu_firmware *firmware);
 /* The guest's console. */
 void screen_console_open(struct ui *ui);
 
+/* What scrolled away on the guest's console, over the console. */
+void screen_scroll_open(struct ui *ui);
+
 /* A console_output_fn: what the emulated terminal answers goes to the guest. ARG is the struct ui. */
 void screen_console_output(void *arg, const uint8_t *buf, size_t n);
 

@@ -13,6 +13,7 @@
 #include "err.h"
 #include "loop.h"
 #include "ui/console.h"
+#include "ui/guest_keys.h"
 #include "ui/keys.h"
 #include "ui/model.h"
 #include "ui/outbox.h"
@@ -56,6 +57,7 @@ struct ui {
 	struct plan plan;
 	struct console *console; /* of the VM, kept while no screen shows it */
 	size_t clear_match;	 /* bytes of "clear the screen" that came last */
+	enum guest_profile guest_profile; /* how keys reach this VM */
 	uint64_t console_bytes;	 /* from this VM so far */
 	bool console_is_open;	 /* the daemon sends it */
 	bool owns_daemon;	 /* the daemon ends with this menu, and its VM with it */

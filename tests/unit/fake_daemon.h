@@ -290,7 +290,17 @@ static void fake_end(struct fake *f, uint32_t reason, const char *text)
 	fake_send_vm(f);
 }
 
-/* What the guest does with its keyboard: echoes, and ends on ^D. */
+static void fake_many_lines(struct fake *f)
+{
+	for (int i = 1; i <= 300; i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "\r\nboot line %d", i);
+		fake_console(f, line);
+	}
+}
+
+/* What the guest does with its keyboard: echoes, writes much on ^B, ends on ^D. */
 static void fake_input(struct fake *f, const char *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -305,6 +315,8 @@ static void fake_input(struct fake *f, const char *bytes, size_t n)
 		else if (bytes[i] == 6)
 			fake_end(f, VMM_EXIT_GUEST_FAULT,
 				 "VM stopped: triple fault at RIP 0x7fe01234, vcpu 0 (KVM_EXIT_SHUTDOWN).");
+		else if (bytes[i] == 2)
+			fake_many_lines(f);
 		else if (f->scene != FAKE_SETUP && bytes[i] >= 0x20 && bytes[i] < 0x7F)
 			fake_send(f, MENU_CONSOLE, bytes + i, 1);
 	}

@@ -148,11 +148,52 @@ static void test_guest_keys(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		uint8_t buf[GUEST_KEY_MAX];
-		size_t n = guest_key_encode(&table[i].key, buf);
+		size_t n = guest_key_encode(GUEST_VTUTF8, &table[i].key, buf);
 
 		if (n != strlen(table[i].bytes) || memcmp(buf, table[i].bytes, n) != 0)
 			fail_msg("row %zu", i);
 	}
+}
+
+/* The same file for PC-ANSI and TTY; xterm's control sequences for xterm. NULL: no such key. */
+static void test_guest_profiles(void **state)
+{
+	static const struct {
+		struct ui_key key;
+		const char *bytes[GUEST_PROFILES]; /* VT-UTF8, xterm, PC-ANSI, TTY */
+	} table[] = {
+		{{UI_KEY_UP, 0}, {"\033[A", "\033[A", "\033[A", "\033[A"}},
+		{{UI_KEY_HOME, 0}, {"\033h", "\033[H", "\033[H", "\033OH"}},
+		{{UI_KEY_END, 0}, {"\033k", "\033[F", "\033[F", "\033OF"}},
+		{{UI_KEY_INSERT, 0}, {"\033+", "\033[2~", "\033[@", "\033[2~"}},
+		{{UI_KEY_DELETE, 0}, {"\033-", "\033[3~", "\033[X", "\033[3~"}},
+		{{UI_KEY_PAGE_UP, 0}, {"\033?", "\033[5~", "\033[I", "\033[5~"}},
+		{{UI_KEY_PAGE_DOWN, 0}, {"\033/", "\033[6~", "\033[G", "\033[6~"}},
+		{{UI_KEY_BACKTAB, 0}, {"\t", "\033[Z", "\t", "\t"}},
+		{{UI_KEY_F1, 0}, {"\0331", "\033OP", "\033[M", "\033OP"}},
+		{{UI_KEY_F1 + 4, 0}, {"\0335", "\033[15~", "\033[Q", "\033[15~"}},
+		{{UI_KEY_F1 + 5, 0}, {"\0336", "\033[17~", "\033[R", "\033[17~"}},
+		{{UI_KEY_F1 + 9, 0}, {"\0330", "\033[21~", "\033[V", "\033[21~"}},
+		{{UI_KEY_F1 + 10, 0}, {"\033!", "\033[23~", "", "\033[23~"}},
+		{{UI_KEY_F12, 0}, {"\033@", "\033[24~", "", "\033[24~"}},
+		/* Firmware takes 0x7F for Delete, a system expects it of Backspace. */
+		{{0x7F, 0}, {"\010", "\177", "\010", "\010"}},
+		{{0x08, 0}, {"\010", "\177", "\010", "\010"}},
+		{{UI_KEY_ESCAPE, 0}, {"\033", "\033", "\033", "\033"}},
+		{{'R', 1}, {"", "", "", ""}},
+		{{'x', 1}, {"\033x", "\033x", "\033x", "\033x"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		for (int p = 0; p < GUEST_PROFILES; p++) {
+			const char *want = table[i].bytes[p];
+			uint8_t buf[GUEST_KEY_MAX];
+			size_t n = guest_key_encode((enum guest_profile)p, &table[i].key, buf);
+
+			if (n != strlen(want) || memcmp(buf, want, n) != 0)
+				fail_msg("row %zu, %s", i, guest_profile_name((enum guest_profile)p));
+		}
 }
 
 static void press(struct field *field, const char *s)
@@ -233,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_lone_escape_and_alt),
 		cmocka_unit_test(test_random_bytes),
 		cmocka_unit_test(test_guest_keys),
+		cmocka_unit_test(test_guest_profiles),
 		cmocka_unit_test(test_field),
 		cmocka_unit_test(test_list),
 	};

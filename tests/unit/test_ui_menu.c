@@ -592,7 +592,7 @@ static void test_resize_storm(void **state)
 static void test_redraw_changes_nothing(void **state)
 {
 	static const char *const steps[] = {"", "j", "\t", "e", "\033[B\0253G", "\033", "\r", "abc\r", "\035.",
-					    "?", "q", "\033[H\r\035m"};
+					    "?", "q", "\033[H\r\035."};
 	struct session *s = open_plain(FAKE_SETUP);
 	static char before[60000];
 

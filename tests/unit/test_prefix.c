@@ -1,0 +1,101 @@
+/* The prefix key's commands, as `vmboot run` and the menu's console view know them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "prefix.h"
+
+/* What BYTE after ^] means; *ret_byte is 0 unless something is passed. */
+static enum prefix_action after_prefix(bool view, uint8_t byte, uint8_t *ret_byte)
+{
+	struct prefix prefix = {.view = view};
+
+	*ret_byte = 0;
+	assert_int_equal(prefix_feed(&prefix, PREFIX_KEY, ret_byte), PREFIX_WAIT);
+	assert_true(prefix.pending);
+	assert_int_equal(*ret_byte, 0);
+	return prefix_feed(&prefix, byte, ret_byte);
+}
+
+static void test_bytes_pass(void **state)
+{
+	struct prefix prefix = {0};
+	uint8_t out;
+
+	(void)state;
+	for (int byte = 0; byte < 256; byte++) {
+		if (byte == PREFIX_KEY)
+			continue;
+		assert_int_equal(prefix_feed(&prefix, (uint8_t)byte, &out), PREFIX_PASS);
+		assert_int_equal(out, byte);
+	}
+}
+
+static void test_commands(void **state)
+{
+	static const struct {
+		uint8_t byte;
+		enum prefix_action run, view;
+	} table[] = {
+		{'?', PREFIX_HELP, PREFIX_HELP},       {'.', PREFIX_MENU, PREFIX_MENU},
+		{'d', PREFIX_MENU, PREFIX_MENU},       {'k', PREFIX_KILL, PREFIX_KILL},
+		{'r', PREFIX_RESET, PREFIX_RESET},     {'p', PREFIX_POWER, PREFIX_POWER},
+		{PREFIX_KEY, PREFIX_PASS, PREFIX_PASS}, {'x', PREFIX_UNKNOWN, PREFIX_UNKNOWN},
+		{0x1B, PREFIX_UNKNOWN, PREFIX_UNKNOWN}, {0, PREFIX_UNKNOWN, PREFIX_UNKNOWN},
+		{'K', PREFIX_UNKNOWN, PREFIX_UNKNOWN},
+		/* Only a view that emulates a terminal has these. */
+		{'[', PREFIX_UNKNOWN, PREFIX_SCROLL},  {'m', PREFIX_UNKNOWN, PREFIX_KEYMAP},
+		{'u', PREFIX_UNKNOWN, PREFIX_CHARSET}, {'1', PREFIX_UNKNOWN, PREFIX_FKEY},
+		{'9', PREFIX_UNKNOWN, PREFIX_FKEY},    {'0', PREFIX_UNKNOWN, PREFIX_FKEY},
+		{'/', PREFIX_UNKNOWN, PREFIX_UNKNOWN}, {':', PREFIX_UNKNOWN, PREFIX_UNKNOWN},
+	};
+	uint8_t out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		assert_int_equal(after_prefix(false, table[i].byte, &out), table[i].run);
+		assert_int_equal(after_prefix(true, table[i].byte, &out), table[i].view);
+	}
+	after_prefix(true, '7', &out);
+	assert_int_equal(out, '7');
+	after_prefix(false, PREFIX_KEY, &out);
+	assert_int_equal(out, PREFIX_KEY);
+}
+
+/* One command, then bytes pass again. */
+static void test_prefix_is_for_one_key(void **state)
+{
+	struct prefix prefix = {.view = true};
+	uint8_t out;
+
+	(void)state;
+	prefix_feed(&prefix, PREFIX_KEY, &out);
+	prefix_feed(&prefix, 'x', &out);
+	assert_int_equal(prefix_feed(&prefix, 'k', &out), PREFIX_PASS);
+	assert_int_equal(out, 'k');
+}
+
+/* `vmboot run` lists what it has, and nothing of the view. */
+static void test_help(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(prefix_help(), "^] k "));
+	assert_null(strstr(prefix_help(), "^] [ "));
+	assert_null(strstr(prefix_help(), "^] m "));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bytes_pass),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_prefix_is_for_one_key),
+		cmocka_unit_test(test_help),
+	};
+
+	return cmocka_run_group_tests_name("prefix", tests, NULL, NULL);
+}
