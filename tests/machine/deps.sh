@@ -13,7 +13,7 @@ declare -A GROUP=(
 	[run]="qemu-system-x86 mtools dosfstools xfsprogs e2fsprogs gdisk cpio busybox-static
 		python3 python3-pexpect"
 	[test]="libcmocka-dev python3-pyte python3-pil fonts-dejavu-core tmux clang
-		libclang-rt-14-dev fio lz4"
+		libclang-rt-14-dev fio lz4 grub-efi-amd64-bin systemd-boot-efi"
 )
 
 only_list=0
