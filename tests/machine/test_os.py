@@ -113,7 +113,7 @@ def text(folder, name, *lines):
 
 def boot(disk):
     """Runs the disk until it powers off: once round through reboot."""
-    got = run("vmboot run --firmware /firmware/CLOUDHV.fd --disk /dev/nvme0n1 --memory 512M", disks=[disk], timeout=240)
+    got = run("vmboot run --firmware /firmware/CLOUDHV.fd --disk /dev/nvme0n1 --memory 512M", disks=[disk], timeout=150)
     out = plain(got.output)
     expect(got.status == 0, "the guest powers off in the end")
     expect_text(out, "root: /dev/vda2 ext4", "The guest was reset.", "second boot after: the first one")
