@@ -1,9 +1,12 @@
 """The test machine itself: what the other tests take for granted."""
 
+import os
+import subprocess
+
 import pexpect
 
 import machine
-from harness import ROOT, expect, expect_text, run, sample_disk
+from harness import CLOUDHV, ROOT, expect, expect_text, run, sample_disk, scratch, sha256
 
 
 def test_kvm_and_exit_status():
@@ -19,6 +22,28 @@ def test_sample_disk_holds_firmware():
               "echo both are there", disks=[sample_disk() + ",ro"], vmboot=False)
     expect(got.status == 0, "the commands work")
     expect_text(got.output, "both are there")
+
+
+def test_firmware_is_found_on_fat_ext4_and_xfs():
+    """Whole disks with a file system each, as sticks are; looking at them changes nothing, on any."""
+    folder = scratch()
+    fat, ext4 = os.path.join(folder, "fat.img"), os.path.join(folder, "ext4.img")
+    for image in (fat, ext4):
+        subprocess.run(["truncate", "-s", "64M", image], check=True)
+    subprocess.run(["/sbin/mkfs.fat", "-n", "STICK", fat], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(["mmd", "-i", fat, "::/firmware"], check=True)
+    subprocess.run(["mcopy", "-i", fat, CLOUDHV, "::/firmware/CLOUDHV.fd"], check=True)
+    root = os.path.join(folder, "root")
+    os.makedirs(os.path.join(root, "boot"))
+    subprocess.run(["cp", CLOUDHV, os.path.join(root, "boot")], check=True)
+    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-L", "LINUX", "-d", root, ext4], check=True)
+    disks = [sample_disk(), fat, ext4]
+    before = [sha256(disk) for disk in disks]
+    # Idle time on a clock: else waiting for a disk lets the probes' deadline pass at once.
+    got = run("vmboot list", disks=disks, sleep=True)
+    expect(got.status == 0, "exit status 0")
+    expect_text(got.output, "FIRMWARE", "STICK", "LINUX", "/dev/nvme0n1p2", "/firmware/CLOUDHV.fd", "/boot/CLOUDHV.fd")
+    expect([sha256(disk) for disk in disks] == before, "no disk was written to")
 
 
 def test_watchdog_ends_a_run():
