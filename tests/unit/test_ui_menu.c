@@ -651,6 +651,8 @@ static void test_random_keys(void **state)
 			assert_true(session_tty_restored(s));
 			session_close(s);
 			s = session_open(FAKE_NORMAL, &o);
+			/* Before its signal handlers are there a signal would simply end it. */
+			session_wait(s, "? help");
 		}
 	}
 	kill(s->pid, SIGTERM);
