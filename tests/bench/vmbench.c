@@ -179,6 +179,8 @@ static void vm_message(struct bench_vm *vm)
 		vm->started_us = now_us();
 		return;
 	}
+	if (rc >= 0 && type == VMM_PROGRESS)
+		return;
 	if (rc == sizeof(exited) && type == VMM_EXITED)
 		fprintf(stderr, "vmbench: the vmm ended: %.*s\n", (int)sizeof(exited.text),
 			exited.text);
