@@ -14,7 +14,7 @@
 #include "vm_config.h"
 #include "vmm_proto.h"
 
-#define MENU_PROTO_VERSION 2
+#define MENU_PROTO_VERSION 3
 
 enum menu_msg {
 	/* menu -> daemon */
@@ -65,16 +65,24 @@ struct menu_list {
 	uint8_t first;
 	uint8_t last;
 	uint8_t scanning; /* probes are still running */
-	uint8_t pad;
+	uint8_t live;	  /* disks that come and go show by themselves; else MENU_RESCAN */
 };
 
-/* A whole disk, or a partition (PARENT set); a partition follows its disk. Texts are terminal-safe. */
+/*
+ * A whole disk, a partition (PARENT set; it follows its disk), or a file that can be attached like a
+ * disk (after all block devices). PATH is what tells one from another. Texts are terminal-safe.
+ */
 struct menu_device {
-	char name[32];	 /* kernel's name: nvme0n1p1 */
-	char parent[32]; /* whole disk's name, empty for a whole disk */
-	char path[64];	 /* /dev/nvme0n1p1 */
-	uint64_t size;	 /* bytes */
+	/* Kernel's name: nvme0n1p1; of an image the last part of its path. */
+	char name[64];
+	char parent[32];	 /* whole disk's name, empty for a whole disk */
+	char path[VM_PATH_SIZE]; /* /dev/nvme0n1p1 */
+	uint64_t size;		 /* bytes */
+	/* loop_now_ms() when its probe began, while that runs; else 0. */
+	uint64_t scanning_since;
 	uint32_t logical_block;
+	uint8_t kind;  /* enum menu_device_kind */
+	uint8_t empty; /* nothing is behind it (a loop device without a file): no row of its own */
 	uint8_t read_only;
 	uint8_t removable;
 	uint8_t in_use; /* cannot be attached read-write; USE says by whom */
@@ -88,7 +96,17 @@ struct menu_device {
 	char uuid[40];
 	char part_label[64];
 	char part_uuid[40];
-	char note[160]; /* why it was skipped or failed; empty otherwise */
+	/*
+	 * In words: "Debian GNU/Linux 12 (bookworm)", "Windows Boot Manager", "LUKS 2 encrypted
+	 * volume"; of a partitioned disk what its partitions hold. May be empty.
+	 */
+	char holds[160];
+	char note[160]; /* why it was skipped or failed; else a remark or empty */
+};
+
+enum menu_device_kind {
+	MENU_DEVICE_BLOCK,
+	MENU_DEVICE_IMAGE, /* PATH is a regular file */
 };
 
 enum menu_device_state {

@@ -126,8 +126,9 @@ static void draw_part(const struct ui *ui, const struct menu_device *part, int y
 		element = UI_BAD;
 	} else if (part->state == MENU_DEVICE_FAILED) {
 		element = UI_BAD;
-	} else if (strncmp(part->fstype, "crypto_LUKS", 11) == 0) {
-		right = "LUKS - can be passed to the guest as is";
+	} else if (part->holds[0]) {
+		right = part->holds;
+		element = UI_NORMAL;
 	}
 	draw_row(ui, y, 5, selected, UI_NORMAL, left, element, right);
 }
@@ -187,9 +188,9 @@ void main_disks_text(const struct ui *ui, char *buf, size_t size, int columns)
 	for (unsigned int i = 0; i < ui->model.device_count; i++) {
 		const struct menu_device *disk = &ui->model.devices[i];
 		enum plan_attach attach;
-		char one[64];
+		char one[96];
 
-		if (disk->parent[0])
+		if (disk->parent[0] || disk->empty)
 			continue;
 		attach = plan_attach_of(&ui->plan, &ui->model, disk);
 		if (attach == PLAN_OFF)

@@ -21,6 +21,7 @@ static void device_terminate(struct menu_device *device)
 	TERMINATE(device->uuid);
 	TERMINATE(device->part_label);
 	TERMINATE(device->part_uuid);
+	TERMINATE(device->holds);
 	TERMINATE(device->note);
 }
 
@@ -113,6 +114,7 @@ static int take_devices(struct model *model, const void *body, size_t size)
 		device_terminate(&model->devices[i]);
 	model->devices_known = true;
 	model->scanning = list.scanning;
+	model->live = list.live;
 	return MODEL_LISTS;
 }
 
@@ -206,6 +208,12 @@ const struct menu_device *model_device(const struct model *model, const char *na
 	return NULL;
 }
 
+bool model_is_part_of(const struct menu_device *part, const struct menu_device *disk)
+{
+	/* A file may be called "sda", too. */
+	return disk->kind == MENU_DEVICE_BLOCK && strcmp(part->parent, disk->name) == 0;
+}
+
 const struct vm_disk *model_vm_disk(const struct model *model, const struct menu_device *device)
 {
 	const struct vm_config *config = &model->vm.config;
@@ -225,7 +233,7 @@ const char *model_device_use(const struct model *model, const struct menu_device
 	for (unsigned int i = 0; i < model->device_count; i++) {
 		const struct menu_device *part = &model->devices[i];
 
-		if (strcmp(part->parent, device->name) == 0 && part->in_use)
+		if (model_is_part_of(part, device) && part->in_use)
 			return part->use[0] ? part->use : "used by this host";
 	}
 	return NULL;

@@ -18,6 +18,7 @@ struct model {
 	struct menu_welcome welcome;
 	bool devices_known; /* a whole list has come */
 	bool scanning;
+	bool live; /* disks that come and go show by themselves */
 	struct menu_device *devices;
 	unsigned int device_count;
 	bool firmwares_known;
@@ -59,6 +60,9 @@ bool model_vm_alive(const struct model *model);
 
 /* The device called NAME or whose path is NAME; NULL if there is none. */
 const struct menu_device *model_device(const struct model *model, const char *name);
+
+/* Is PART a partition of DISK? */
+bool model_is_part_of(const struct menu_device *part, const struct menu_device *disk);
 
 /* How DEVICE (a whole disk) is attached to the VM that is alive; NULL if it is not. */
 const struct vm_disk *model_vm_disk(const struct model *model, const struct menu_device *device);

@@ -60,7 +60,8 @@ bool plan_attach_allowed(const struct model *model, const struct menu_device *de
 
 static enum plan_attach plan_default(const struct model *model, const struct menu_device *device)
 {
-	if (model_device_use(model, device) || device->state == MENU_DEVICE_SKIPPED ||
+	if (device->kind == MENU_DEVICE_IMAGE || model_device_use(model, device) ||
+	    device->state == MENU_DEVICE_SKIPPED ||
 	    !plan_attach_allowed(model, device, PLAN_READ_ONLY, NULL))
 		return PLAN_OFF;
 	if (device->read_only || device->removable)
@@ -68,10 +69,16 @@ static enum plan_attach plan_default(const struct model *model, const struct men
 	return PLAN_READ_WRITE;
 }
 
+static bool is_choice_for(const struct plan_choice *choice, const struct menu_device *device)
+{
+	return choice->size == device->size && strcmp(choice->path, device->path) == 0 &&
+	       strcmp(choice->serial, device->serial) == 0;
+}
+
 static struct plan_choice *find_choice(const struct plan *plan, const struct menu_device *device)
 {
 	for (unsigned int i = 0; i < plan->choice_count; i++)
-		if (strcmp(plan->choices[i].path, device->path) == 0)
+		if (is_choice_for(&plan->choices[i], device))
 			return &plan->choices[i];
 	return NULL;
 }
@@ -101,6 +108,8 @@ int plan_choose(struct plan *plan, const struct menu_device *device, enum plan_a
 	plan->choices = grown;
 	choice = &grown[plan->choice_count++];
 	text_copy(choice->path, sizeof(choice->path), device->path);
+	text_copy(choice->serial, sizeof(choice->serial), device->serial);
+	choice->size = device->size;
 	choice->attach = attach;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
  * What starting a firmware would do: which disks are attached how, how much memory, how many CPUs.
- * The operator's choices are kept by the disk's path; what he did not choose has a default that
- * follows the machine. Draws nothing.
+ * The operator's choices are kept by the disk's path, serial number and size; what he did not choose
+ * has a default that follows the machine. Draws nothing.
  */
 #ifndef VMB_UI_PLAN_H
 #define VMB_UI_PLAN_H
@@ -21,8 +21,11 @@ enum plan_vars {
 	PLAN_VARS_COUNT,
 };
 
+/* For this disk only: another one that is plugged in later may get the same path. */
 struct plan_choice {
-	char path[64];
+	char path[VM_PATH_SIZE];
+	char serial[64];
+	uint64_t size;
 	enum plan_attach attach;
 };
 
@@ -45,7 +48,8 @@ bool plan_attach_allowed(const struct model *model, const struct menu_device *de
 
 /*
  * How DEVICE is attached: as chosen where that is possible, else by default. Default: read-write;
- * read-only if the device is that or is removable; off if this host uses it or it failed.
+ * read-only if the device is that or is removable; off if this host uses it, it failed, or it is a
+ * file, of which there may be many.
  */
 enum plan_attach plan_attach_of(const struct plan *plan, const struct model *model,
 				const struct menu_device *device);

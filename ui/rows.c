@@ -43,7 +43,7 @@ static int add_disk(struct rows *rows, const struct model *model, unsigned int i
 	if (rc == 0)
 		rc = add_firmware_of(rows, model, disk->path);
 	for (unsigned int i = 0; i < model->device_count && rc == 0; i++) {
-		if (strcmp(model->devices[i].parent, disk->name) != 0)
+		if (!model_is_part_of(&model->devices[i], disk))
 			continue;
 		rc = row_add(rows, ROW_PART, i, NULL);
 		if (rc == 0)
@@ -77,6 +77,14 @@ static int add_text(struct rows *rows, const char *first, const char *second)
 	return rc == 0 ? row_add(rows, ROW_TEXT, 0, second) : rc;
 }
 
+static bool has_disk(const struct model *model)
+{
+	for (unsigned int i = 0; i < model->device_count; i++)
+		if (!model->devices[i].empty)
+			return true;
+	return false;
+}
+
 /* An empty list says what was tried and what can be done. */
 static int add_empty_states(struct rows *rows, const struct model *model)
 {
@@ -86,7 +94,7 @@ static int add_empty_states(struct rows *rows, const struct model *model)
 		return row_add(rows, ROW_TEXT, 0, "Waiting for device discovery ...");
 	if (model->scanning)
 		return 0;
-	if (model->device_count == 0)
+	if (!has_disk(model))
 		rc = add_text(rows, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.",
 			      "r rescan, ! shell.");
 	if (rc == 0 && rows->count > 0 && model->firmware_count == 0)
@@ -105,7 +113,7 @@ int rows_build(struct rows *rows, const struct model *model)
 	if (model->vm.state != MENU_VM_NONE)
 		rc = row_add(rows, ROW_VM, 0, NULL);
 	for (unsigned int i = 0; i < model->device_count && rc == 0; i++)
-		if (model->devices[i].parent[0] == '\0')
+		if (model->devices[i].parent[0] == '\0' && !model->devices[i].empty)
 			rc = add_disk(rows, model, i);
 	if (rc == 0)
 		rc = add_system_firmware(rows, model);

@@ -32,7 +32,8 @@ struct screen_form {
 static const struct menu_device *form_disk(const struct ui *ui, int n)
 {
 	for (unsigned int i = 0; i < ui->model.device_count; i++)
-		if (ui->model.devices[i].parent[0] == '\0' && n-- == 0)
+		if (ui->model.devices[i].parent[0] == '\0' && !ui->model.devices[i].empty &&
+		    n-- == 0)
 			return &ui->model.devices[i];
 	return NULL;
 }

@@ -217,6 +217,7 @@ static void test_rows_group_by_disk(void **state)
 /* ui-anchors.md, section 6: an empty list says what was tried. */
 static void test_rows_empty_states(void **state)
 {
+	struct menu_device nothing = device("loop0", "", 0);
 	struct model m = {0};
 	struct rows rows = {0};
 
@@ -227,6 +228,12 @@ static void test_rows_empty_states(void **state)
 	assert_string_equal(rows.row[0].text,
 			    "No disks found. Looked at: nvme, sata, scsi, usb, virtio.");
 	assert_string_equal(rows.row[1].text, "r rescan, ! shell.");
+	assert_int_equal(rows.count, 5);
+	/* What has nothing behind it is no disk. */
+	nothing.empty = 1;
+	nothing.state = MENU_DEVICE_SKIPPED;
+	take_devices(&m, &nothing, 1);
+	assert_int_equal(rows_build(&rows, &m), 0);
 	assert_int_equal(rows.count, 5);
 	m.scanning = true;
 	assert_int_equal(rows_build(&rows, &m), 0);
@@ -275,6 +282,48 @@ static void test_plan_defaults_are_safe(void **state)
 		assert_int_not_equal(next, PLAN_READ_WRITE);
 		assert_int_equal(plan_choose(&plan, &m.devices[1], next), 0);
 	}
+	plan_free(&plan);
+	model_free(&m);
+}
+
+/* Files are offered, but there may be many: none goes into the VM unasked. */
+static void test_plan_attaches_no_image_unasked(void **state)
+{
+	struct menu_device d[2] = {device("sda", "", 1 << 30), device("debian.iso", "", 1 << 20)};
+	struct plan plan = {0};
+	struct model m = {0};
+
+	(void)state;
+	d[1].kind = MENU_DEVICE_IMAGE;
+	snprintf(d[1].path, sizeof(d[1].path), "/images/%0100d/debian.iso", 0);
+	take_devices(&m, d, 2);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[1]), PLAN_OFF);
+	assert_int_equal(plan_toggle(&plan, &m, &m.devices[1]), PLAN_READ_ONLY);
+	assert_int_equal(plan_choose(&plan, &m.devices[1], PLAN_READ_ONLY), 0);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[1]), PLAN_READ_ONLY);
+	plan_free(&plan);
+	model_free(&m);
+}
+
+/* What was chosen for a disk is not done to the next one that is plugged in where it was. */
+static void test_plan_choice_is_for_one_disk(void **state)
+{
+	struct menu_device d[1] = {device("sdb", "", 1 << 30)};
+	struct plan plan = {0};
+	struct model m = {0};
+
+	(void)state;
+	d[0].removable = 1;
+	snprintf(d[0].serial, sizeof(d[0].serial), "AAA");
+	take_devices(&m, d, 1);
+	plan_choose(&plan, &m.devices[0], PLAN_READ_WRITE);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_READ_WRITE);
+	snprintf(d[0].serial, sizeof(d[0].serial), "BBB");
+	take_devices(&m, d, 1);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_READ_ONLY);
+	snprintf(d[0].serial, sizeof(d[0].serial), "AAA");
+	take_devices(&m, d, 1);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_READ_WRITE);
 	plan_free(&plan);
 	model_free(&m);
 }
@@ -489,6 +538,8 @@ int main(void)
 		cmocka_unit_test(test_rows_group_by_disk),
 		cmocka_unit_test(test_rows_empty_states),
 		cmocka_unit_test(test_plan_defaults_are_safe),
+		cmocka_unit_test(test_plan_attaches_no_image_unasked),
+		cmocka_unit_test(test_plan_choice_is_for_one_disk),
 		cmocka_unit_test(test_plan_choice_that_became_impossible),
 		cmocka_unit_test(test_plan_config),
 		cmocka_unit_test(test_plan_too_many_disks),
