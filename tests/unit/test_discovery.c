@@ -458,7 +458,7 @@ static void pausing_ends_probes_and_resuming_starts_them_anew(void **state)
 	 * No process of ours is left: nobody holds a disk now. Pausing waits a bounded time only, which
 	 * a busy computer can exceed: a few more times are no failure, a probe that stays is.
 	 */
-	for (int i = 0; i < 10 && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0; i++)
+	for (int i = 0; i < 200 && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0; i++)
 		discovery_pause(f->discovery);
 	assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), -1);
 	assert_int_equal(errno, ECHILD);
