@@ -46,13 +46,13 @@ CFLAGS += $(CFLAGS_COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recove
 	-fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 # Sanitizers need the dynamic loader; only the product is static.
-PKG := $(shell pkg-config --libs ncursesw blkid liburing vterm inih 2>/dev/null)
+PKG := $(shell pkg-config --libs ncursesw blkid liburing vterm inih jansson 2>/dev/null)
 else
 CFLAGS += $(CFLAGS_COMMON) -Os -fPIE -ffunction-sections -fdata-sections \
 	-D_FORTIFY_SOURCE=3 -fstack-protector-strong -ftrivial-auto-var-init=zero \
 	-fsanitize=bounds,integer-divide-by-zero -fsanitize-undefined-trap-on-error
 LDFLAGS += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
-PKG := $(shell pkg-config --static --libs ncursesw blkid liburing vterm inih 2>/dev/null)
+PKG := $(shell pkg-config --static --libs ncursesw blkid liburing vterm inih jansson 2>/dev/null)
 endif
 LDLIBS += $(PKG) -pthread
 

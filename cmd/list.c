@@ -1,11 +1,13 @@
 /*
- * vmboot list: what the menu would show, as text: disks, their partitions, and the firmware found.
+ * vmboot list: what the menu would show, as text or as JSON: disks, their partitions, what they
+ * hold, disk images, and the firmware found.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "discovery.h"
+#include "list_json.h"
 #include "log.h"
 #include "loop.h"
 #include "text.h"
@@ -13,6 +15,8 @@
 struct list {
 	struct loop *loop;
 	struct discovery *discovery;
+	bool json;
+	const char *image_dirs[DISCOVERY_MAX_IMAGES + 1];
 };
 
 static void on_changed(void *ctx)
@@ -29,17 +33,19 @@ static void print_parts(const char *const *parts, size_t count)
 	for (size_t i = 0; i < count; i++)
 		if (parts[i][0])
 			printf("  %s", parts[i]);
+	printf("\n");
 }
 
 static void print_device(const struct menu_device *d)
 {
-	char size[16], name[96];
+	char size[16], name[VM_PATH_SIZE + 2];
 	const char *const parts[] = {
-		d->transport,
+		d->kind == MENU_DEVICE_IMAGE ? "" : d->transport,
 		d->model,
 		d->serial,
 		d->fstype,
 		d->label[0] ? d->label : d->part_label,
+		d->holds,
 		d->read_only ? "read-only" : "",
 		d->removable ? "removable" : "",
 		d->use,
@@ -49,7 +55,6 @@ static void print_device(const struct menu_device *d)
 	snprintf(name, sizeof(name), "%s%s", d->parent[0] ? "  " : "", d->path);
 	printf("%-18s %7s", name, text_format_size(d->size, size, sizeof(size)));
 	print_parts(parts, sizeof(parts) / sizeof(parts[0]));
-	printf("\n");
 }
 
 static void print_firmware(const struct menu_firmware *f)
@@ -60,7 +65,29 @@ static void print_firmware(const struct menu_firmware *f)
 	printf("%s%s%s  %s", f->device, f->device[0] ? ":" : "", f->path,
 	       text_format_size(f->size, size, sizeof(size)));
 	print_parts(parts, sizeof(parts) / sizeof(parts[0]));
-	printf("\n");
+}
+
+/* The devices of KIND that are EMPTY or not. Returns how many. */
+static size_t print_devices(const struct menu_device *devices, size_t count,
+			    enum menu_device_kind kind, bool empty)
+{
+	size_t printed = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (devices[i].kind == kind && (devices[i].empty != 0) == empty) {
+			print_device(&devices[i]);
+			printed++;
+		}
+	return printed;
+}
+
+static bool has_devices(const struct menu_device *devices, size_t count, enum menu_device_kind kind,
+			bool empty)
+{
+	for (size_t i = 0; i < count; i++)
+		if (devices[i].kind == kind && (devices[i].empty != 0) == empty)
+			return true;
+	return false;
 }
 
 static void print_all(struct discovery *discovery)
@@ -72,10 +99,16 @@ static void print_all(struct discovery *discovery)
 	devices = discovery_devices(discovery, &device_count);
 	firmwares = discovery_firmwares(discovery, &firmware_count);
 	printf("Disks:\n");
-	for (size_t i = 0; i < device_count; i++)
-		print_device(&devices[i]);
-	if (device_count == 0)
+	if (print_devices(devices, device_count, MENU_DEVICE_BLOCK, false) == 0)
 		printf("none found\n");
+	if (has_devices(devices, device_count, MENU_DEVICE_IMAGE, false)) {
+		printf("\nDisk images:\n");
+		print_devices(devices, device_count, MENU_DEVICE_IMAGE, false);
+	}
+	if (has_devices(devices, device_count, MENU_DEVICE_BLOCK, true)) {
+		printf("\nNothing behind them:\n");
+		print_devices(devices, device_count, MENU_DEVICE_BLOCK, true);
+	}
 	printf("\nFirmware:\n");
 	for (size_t i = 0; i < firmware_count; i++)
 		print_firmware(&firmwares[i]);
@@ -84,15 +117,37 @@ static void print_all(struct discovery *discovery)
 		       "install cloudhv-efi-x86-64.\n");
 }
 
+static int parse_args(int argc, char **argv, struct list *list)
+{
+	unsigned int dirs = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			list->json = true;
+		else if (strcmp(argv[i], "--images") == 0 && i + 1 < argc &&
+			 dirs < DISCOVERY_MAX_IMAGES)
+			list->image_dirs[dirs++] = argv[++i];
+		else
+			return CMD_USAGE;
+	}
+	if (dirs == 0)
+		list->image_dirs[0] = DISCOVERY_IMAGES;
+	return 0;
+}
+
 int cmd_list(int argc, char **argv)
 {
 	struct list list = {0};
-	const struct discovery_options options = {.root = "", .changed = on_changed, .ctx = &list};
+	const struct discovery_options options = {
+		.root = "",
+		.image_dirs = list.image_dirs,
+		.changed = on_changed,
+		.ctx = &list,
+	};
 	struct vmb_err err = {0};
 	int rc = 0;
 
-	(void)argv;
-	if (argc > 1)
+	if (parse_args(argc, argv, &list) != 0)
 		return CMD_USAGE;
 	log_init(-1, LOG_LEVEL_ERROR, "list"); /* what went wrong stands beside each device */
 	if (loop_create(&list.loop) < 0)
@@ -100,10 +155,13 @@ int cmd_list(int argc, char **argv)
 	rc = discovery_create(list.loop, &options, &list.discovery, &err);
 	if (rc == 0) {
 		loop_run(list.loop);
-		print_all(list.discovery);
-	} else {
-		fprintf(stderr, "vmboot: %s\n", err.text);
+		if (list.json)
+			rc = list_print_json(list.discovery, stdout, &err);
+		else
+			print_all(list.discovery);
 	}
+	if (rc < 0)
+		fprintf(stderr, "vmboot: %s\n", err.text);
 	discovery_destroy(list.discovery);
 	loop_destroy(list.loop);
 	return rc < 0 ? 1 : 0;

@@ -19,14 +19,15 @@
 #define CPU_SECONDS  20
 #define MEMORY_BYTES (512u << 20)
 
-static void limit_self(void)
+/* WRITES: a file is copied; else there is nothing at all to write. */
+static void limit_self(bool writes)
 {
-	static const struct {
+	const struct {
 		int what;
 		rlim_t most;
 	} limits[] = {
 		{RLIMIT_CPU, CPU_SECONDS}, {RLIMIT_CORE, 0},
-		{RLIMIT_NOFILE, 64},	   {RLIMIT_FSIZE, STORAGE_FIRMWARE_MAX},
+		{RLIMIT_NOFILE, 64},	   {RLIMIT_FSIZE, writes ? STORAGE_FIRMWARE_MAX : 0},
 #ifndef __SANITIZE_ADDRESS__ /* whose shadow alone is bigger */
 		{RLIMIT_AS, MEMORY_BYTES},
 #endif
@@ -46,6 +47,18 @@ static void send_identity(void *ctx, const struct storage_identity *identity)
 	proto_send(PROBE_CONTROL_FD, PROBE_IDENTITY, identity, sizeof(*identity), NULL, 0);
 }
 
+static void send_system(void *ctx, const struct storage_system *system)
+{
+	(void)ctx;
+	proto_send(PROBE_CONTROL_FD, PROBE_SYSTEM, system, sizeof(*system), NULL, 0);
+}
+
+static void send_image(void *ctx, const struct storage_image *image)
+{
+	(void)ctx;
+	proto_send(PROBE_CONTROL_FD, PROBE_IMAGE, image, sizeof(*image), NULL, 0);
+}
+
 static void send_firmware(void *ctx, const struct storage_firmware *firmware)
 {
 	(void)ctx;
@@ -54,6 +67,8 @@ static void send_firmware(void *ctx, const struct storage_firmware *firmware)
 
 static const struct storage_report report = {
 	.identity = send_identity,
+	.system = send_system,
+	.image = send_image,
 	.firmware = send_firmware,
 };
 
@@ -66,11 +81,13 @@ int cmd_probe(int argc, char **argv)
 	if (fcntl(PROBE_CONTROL_FD, F_GETFD) < 0)
 		return CMD_USAGE;
 	log_init(2, LOG_LEVEL_WARN, "probe");
-	limit_self();
+	limit_self(argc == 4);
 	if (argc == 3 && strcmp(argv[1], "--device") == 0)
 		rc = storage_probe(argv[2], &report, NULL, &err);
 	else if (argc == 2 && strcmp(argv[1], "--system") == 0)
 		rc = storage_probe_system(&report, NULL, &err);
+	else if (argc == 3 && strcmp(argv[1], "--images") == 0)
+		rc = storage_probe_images(argv[2], &report, NULL, &err);
 	else if (argc == 4 && strcmp(argv[1], "--read") == 0)
 		rc = storage_read_file(argv[2], argv[3], PROBE_OUT_FD, &err);
 	else

@@ -214,6 +214,7 @@ static int send_list(struct client *c, struct list_state *state, uint32_t type, 
 			.first = state->next == 0,
 			.last = state->next + n == count,
 			.scanning = discovery_scanning(c->clients->discovery),
+			.live = discovery_is_live(c->clients->discovery),
 		};
 		int rc;
 

@@ -24,6 +24,7 @@
 #include "log.h"
 #include "loop.h"
 #include "machine.h"
+#include "storage.h"
 #include "text.h"
 
 struct daemon {
@@ -32,7 +33,7 @@ struct daemon {
 	struct discovery *discovery;
 	struct machine *machine;
 	struct clients *clients;
-	int signals, listener, lock; /* -1: none */
+	int signals, listener, lock, uevents; /* -1: none */
 	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct loop_io *signal_io, *listener_io;
 	bool ending;
@@ -275,13 +276,20 @@ static int open_signals(struct daemon *d, struct vmb_err *err)
 
 static int create_parts(struct daemon *d, struct vmb_err *err)
 {
-	const struct discovery_options discovery = {
+	struct discovery_options discovery = {
 		.root = "",
+		.image_dirs = d->options->image_dirs,
 		.changed = on_discovery_changed,
 		.ctx = d,
 	};
-	int rc = discovery_create(d->loop, &discovery, &d->discovery, err);
+	struct vmb_err why = {0};
+	int rc;
 
+	/* Before the first list, so that nothing comes or goes unseen between the two. */
+	if (storage_uevent_open(&d->uevents, &why) < 0)
+		log_warn("%s", why.text);
+	discovery.uevent_fd = d->uevents;
+	rc = discovery_create(d->loop, &discovery, &d->discovery, err);
 	if (rc < 0)
 		return rc;
 	if (machine_create(d->loop, &machine_events, d, &d->machine) < 0 ||
@@ -317,11 +325,14 @@ static void close_daemon(struct daemon *d)
 	}
 	if (d->lock >= 0)
 		close(d->lock);
+	if (d->uevents >= 0)
+		close(d->uevents);
 }
 
 int daemon_run(const struct daemon_options *options, struct vmb_err *err)
 {
-	struct daemon d = {.options = options, .signals = -1, .listener = -1, .lock = -1};
+	struct daemon d = {
+		.options = options, .signals = -1, .listener = -1, .lock = -1, .uevents = -1};
 	int rc;
 
 	if (loop_create(&d.loop) < 0)

@@ -1,54 +1,21 @@
 /*
- * See include/discovery.h. One entry per block device, and one for the running system, whose
- * firmware directories are searched too. Entries are probed in order, a few at once.
+ * See include/discovery.h: which entries there are, and which of them is probed when. They are probed
+ * in order, a few at once; one that changed meanwhile is probed again.
  */
 #include "discovery.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "discovery_internal.h"
 #include "log.h"
-#include "probe_proto.h"
-#include "probes.h"
-#include "storage.h"
 #include "text.h"
 
 #define MAX_RUNNING	 8
 #define DEADLINE_MS	 10000
 #define CHANGED_DELAY_MS 30
 #define SETTLE_MS	 300
-
-struct firmwares {
-	unsigned int count;
-	struct menu_firmware list[PROBE_MAX_FIRMWARES];
-};
-
-struct entry {
-	struct discovery *discovery;
-	struct menu_device device; /* of the running system: all empty */
-	dev_t dev;
-	bool queued, taken;
-	struct probe *probe;
-	struct firmwares *known, *coming; /* either may be NULL; COMING replaces KNOWN when done */
-};
-
-struct discovery {
-	struct loop *loop;
-	struct discovery_options options;
-	struct probe_pool *pool;
-	struct loop_timer *changed_timer;
-	bool paused, has_snapshot;
-	struct vm_disk taken[VM_MAX_DISKS];
-	uint32_t taken_count;
-	struct entry *system;
-	struct entry **entries;
-	size_t count;
-	struct menu_device *devices; /* the snapshot, made when asked for */
-	struct menu_firmware *firmwares;
-	size_t firmware_count;
-};
 
 static void start_probes(struct discovery *d);
 
@@ -70,63 +37,55 @@ static void set_changed(struct discovery *d)
 
 /* ---- what a probe says ---- */
 
-#define ESCAPE(dst, src) text_escape(dst, sizeof(dst), src, strnlen(src, sizeof(src)))
-
-static void on_identity(void *ctx, const struct storage_identity *id)
+static void on_identity(void *ctx, const struct storage_identity *identity)
 {
 	struct entry *entry = ctx;
 
-	ESCAPE(entry->device.fstype, id->fstype);
-	ESCAPE(entry->device.label, id->label);
-	ESCAPE(entry->device.uuid, id->uuid);
-	ESCAPE(entry->device.part_label, id->part_label);
-	ESCAPE(entry->device.part_uuid, id->part_uuid);
+	findings_take_identity(&entry->device, identity);
 	set_changed(entry->discovery);
 }
 
-static void on_firmware(void *ctx, const struct storage_firmware *fw)
+static void on_system(void *ctx, const struct storage_system *system)
 {
 	struct entry *entry = ctx;
-	struct menu_firmware *to;
 
-	/* PATH is sent back to be opened, so it must stay what it is; one that is not safe on a
-	 * terminal is left out. */
-	struct menu_firmware known = {.size = fw->size, .usable = fw->usable != 0};
-
-	ESCAPE(known.path, fw->path);
-	if (strcmp(known.path, fw->path) != 0) {
-		log_info("firmware with an unprintable name is left out: %s", fw->path);
-		return;
-	}
-	if (!entry->coming)
-		entry->coming = calloc(1, sizeof(*entry->coming));
-	if (!entry->coming || entry->coming->count == PROBE_MAX_FIRMWARES)
-		return;
-	if (!fw->on_system)
-		text_copy(known.device, sizeof(known.device), entry->device.path);
-	ESCAPE(known.kind, fw->kind);
-	ESCAPE(known.version, fw->version);
-	ESCAPE(known.reason, fw->reason);
-	to = &entry->coming->list[entry->coming->count++];
-	*to = known;
+	findings_add_system(&entry->coming, system);
 }
 
-static void take_firmwares(struct entry *entry)
+static void on_image(void *ctx, const struct storage_image *image)
 {
-	free(entry->known);
-	entry->known = entry->coming;
-	entry->coming = NULL;
+	struct entry *entry = ctx;
+
+	findings_add_image(&entry->coming, image);
+}
+
+static void on_firmware(void *ctx, const struct storage_firmware *firmware)
+{
+	struct entry *entry = ctx;
+
+	findings_add_firmware(&entry->coming, entry->device.path, firmware);
+}
+
+static const char *entry_name(const struct entry *entry)
+{
+	if (entry->kind == PROBE_OF_DEVICE)
+		return entry->device.name;
+	return entry->kind == PROBE_OF_IMAGES ? entry->target : "running system";
 }
 
 static void finish_entry(struct entry *entry, int code, const char *text)
 {
+	struct menu_device *m = &entry->device;
+
 	entry->probe = NULL;
-	entry->device.state = code == 0 ? MENU_DEVICE_READY : MENU_DEVICE_FAILED;
-	text_escape(entry->device.note, sizeof(entry->device.note), text, strlen(text));
+	m->scanning_since = 0;
+	m->state = code == 0 ? MENU_DEVICE_READY : MENU_DEVICE_FAILED;
+	text_escape(m->note, sizeof(m->note), text, strlen(text));
 	if (code != 0)
-		log_warn("%s: %s", entry->device.name[0] ? entry->device.name : "running system",
-			 text);
-	take_firmwares(entry);
+		log_warn("%s: %s", entry_name(entry), text);
+	findings_clear(&entry->known);
+	entry->known = entry->coming;
+	entry->coming = (struct findings){.holds = ""};
 	set_changed(entry->discovery);
 }
 
@@ -140,62 +99,58 @@ static void on_done(void *ctx, int code, const char *text)
 
 static const struct probe_events probe_events = {
 	.identity = on_identity,
+	.system = on_system,
+	.image = on_image,
 	.firmware = on_firmware,
 	.done = on_done,
 };
 
 /* ---- which probe runs when ---- */
 
-static bool is_system(const struct entry *entry)
+static size_t all_count(const struct discovery *d)
 {
-	return entry == entry->discovery->system;
+	return d->count + d->other_count;
 }
 
-static const char *probe_path(const struct entry *entry)
+/* Entry I of all: the devices, then the others. */
+static struct entry *get_entry(const struct discovery *d, size_t i)
 {
-	return is_system(entry) ? NULL : entry->device.path;
+	return i < d->count ? d->entries[i] : d->others[i - d->count];
 }
 
 static void start_probe(struct entry *entry)
 {
 	struct discovery *d = entry->discovery;
 	struct vmb_err err = {0};
-	int rc = probe_start(d->pool, probe_path(entry), d->options.deadline_ms, &probe_events,
-			     entry, &entry->probe, &err);
+	int rc = probe_start(d->pool, entry->kind, entry->target, d->options.deadline_ms,
+			     &probe_events, entry, &entry->probe, &err);
 
 	entry->queued = false;
-	if (rc < 0)
+	if (rc < 0) {
 		finish_entry(entry, -rc, err.text);
-}
-
-static unsigned int count_running(const struct discovery *d)
-{
-	unsigned int n = d->system->probe != NULL;
-
-	for (size_t i = 0; i < d->count; i++)
-		n += d->entries[i]->probe != NULL;
-	return n;
-}
-
-static bool can_start(const struct entry *entry)
-{
-	return entry->queued && !entry->probe &&
-	       !probe_pool_busy(entry->discovery->pool, probe_path(entry));
+		return;
+	}
+	entry->device.state = MENU_DEVICE_SCANNING;
+	entry->device.scanning_since = loop_now_ms();
+	set_changed(d);
 }
 
 static void start_probes(struct discovery *d)
 {
-	unsigned int running = count_running(d);
+	unsigned int running = 0;
 
 	if (d->paused)
 		return;
-	for (size_t i = 0; i <= d->count && running < MAX_RUNNING; i++) {
-		struct entry *entry = i < d->count ? d->entries[i] : d->system;
+	for (size_t i = 0; i < all_count(d); i++)
+		running += get_entry(d, i)->probe != NULL;
+	for (size_t i = 0; i < all_count(d) && running < MAX_RUNNING; i++) {
+		struct entry *entry = get_entry(d, i);
 
-		if (can_start(entry)) {
-			start_probe(entry);
-			running += entry->probe != NULL;
-		}
+		if (!entry->queued || entry->probe ||
+		    probe_pool_busy(d->pool, entry->kind, entry->target))
+			continue;
+		start_probe(entry);
+		running += entry->probe != NULL;
 	}
 }
 
@@ -206,22 +161,49 @@ static void on_reaped(void *ctx)
 
 bool discovery_scanning(const struct discovery *d)
 {
-	if (d->system->probe || d->system->queued)
-		return true;
-	for (size_t i = 0; i < d->count; i++)
-		if (d->entries[i]->probe || d->entries[i]->queued)
+	for (size_t i = 0; i < all_count(d); i++)
+		if (get_entry(d, i)->probe || get_entry(d, i)->queued)
 			return true;
 	return false;
 }
 
+/* Decides whether a device is probed (again): it is new, or something about it CHANGED. */
+static void queue_device(struct entry *entry, const struct storage_device *s, bool changed)
+{
+	struct menu_device *m = &entry->device;
+
+	if (s->skip[0]) {
+		m->state = MENU_DEVICE_SKIPPED;
+		text_escape(m->note, sizeof(m->note), s->skip, strlen(s->skip));
+		findings_clear(&entry->known);
+		return;
+	}
+	if (entry->taken) {
+		/* What a guest may write to is not parsed; what was known before stays. */
+		if (m->state == MENU_DEVICE_SCANNING && !entry->probe)
+			m->state = MENU_DEVICE_READY;
+		return;
+	}
+	/* A probe that hangs in the kernel tells nothing new by a second one beside it. */
+	if (!changed || (m->state == MENU_DEVICE_FAILED &&
+			 probe_pool_busy(entry->discovery->pool, PROBE_OF_DEVICE, entry->target)))
+		return;
+	entry->queued = true;
+	m->state = MENU_DEVICE_SCANNING;
+	m->note[0] = '\0';
+}
+
 /* ---- the list of entries ---- */
 
-static struct entry *new_entry(struct discovery *d)
+static struct entry *new_entry(struct discovery *d, enum probe_kind kind, const char *target)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
 
-	if (entry)
-		entry->discovery = d;
+	if (!entry)
+		return NULL;
+	entry->discovery = d;
+	entry->kind = kind;
+	entry->target = target ? target : entry->device.path;
 	return entry;
 }
 
@@ -231,129 +213,30 @@ static void free_entry(struct entry *entry)
 		return;
 	if (entry->probe)
 		probe_abandon(entry->probe);
-	free(entry->known);
-	free(entry->coming);
+	findings_clear(&entry->known);
+	findings_clear(&entry->coming);
 	free(entry);
 }
 
-/* Facts of sysfs, new at each scan. What a probe found stays as it is. */
-static void take_facts(struct entry *entry, const struct storage_device *s)
-{
-	struct menu_device *m = &entry->device;
-
-	entry->dev = s->dev;
-	ESCAPE(m->name, s->name);
-	ESCAPE(m->parent, s->parent);
-	ESCAPE(m->path, s->path);
-	m->size = s->size;
-	m->logical_block = s->logical_block;
-	m->read_only = s->read_only;
-	m->removable = s->removable;
-	ESCAPE(m->model, s->model);
-	ESCAPE(m->serial, s->serial);
-	ESCAPE(m->transport, s->transport);
-}
-
-/* Is DEVICE the block device numbered TAKEN, a partition of it, or the disk it lies on? */
-static bool is_same_disk(const struct discovery *d, const struct storage_device *device,
-			 dev_t taken)
-{
-	struct storage_device other, disk;
-
-	if (device->dev == taken)
-		return true;
-	if (storage_find_device(d->options.root, taken, &other) < 0)
-		return false;
-	if (storage_parent_device(d->options.root, device, &disk) == 0 && disk.dev == taken)
-		return true;
-	return storage_parent_device(d->options.root, &other, &disk) == 0 &&
-	       disk.dev == device->dev;
-}
-
-static bool is_taken(const struct discovery *d, const struct storage_device *device)
-{
-	for (uint32_t i = 0; i < d->taken_count; i++) {
-		struct stat st;
-
-		if (stat(d->taken[i].path, &st) == 0 && S_ISBLK(st.st_mode) &&
-		    is_same_disk(d, device, st.st_rdev))
-			return true;
-	}
-	return false;
-}
-
-static void take_use(struct entry *entry, const struct storage_device *s)
-{
-	struct discovery *d = entry->discovery;
-	struct menu_device *m = &entry->device;
-	struct storage_use use = {0};
-	char text[sizeof(use.node) + sizeof(use.how) + 8];
-
-	m->in_use = 0;
-	m->use[0] = '\0';
-	entry->taken = is_taken(d, s);
-	if (entry->taken) {
-		m->in_use = 1;
-		text_copy(m->use, sizeof(m->use), "attached to the VM");
-		return;
-	}
-	if (storage_device_use(d->options.root, s, &use) < 0 || use.kind == STORAGE_USE_NONE)
-		return;
-	m->in_use = 1;
-	text[0] = '\0';
-	if (strcmp(use.node, s->name) != 0) {
-		strcat(text, use.node);
-		strcat(text, " is ");
-	}
-	strcat(text, use.how);
-	text_escape(m->use, sizeof(m->use), text, strlen(text));
-}
-
-/* Decides whether the entry is to be probed (again). */
-static void queue_entry(struct entry *entry, const struct storage_device *s)
-{
-	struct menu_device *m = &entry->device;
-
-	if (s->skip[0]) {
-		m->state = MENU_DEVICE_SKIPPED;
-		ESCAPE(m->note, s->skip);
-		free(entry->known);
-		entry->known = NULL;
-		return;
-	}
-	if (entry->taken) {
-		/* What a guest may write to is not parsed; what was known before stays. */
-		if (m->state == MENU_DEVICE_SCANNING)
-			m->state = MENU_DEVICE_READY;
-		return;
-	}
-	if (entry->probe)
-		return;
-	/* A probe that hangs in the kernel tells nothing new by a second one beside it. */
-	if (m->state == MENU_DEVICE_FAILED && probe_pool_busy(entry->discovery->pool, m->path))
-		return;
-	entry->queued = true;
-	m->state = MENU_DEVICE_SCANNING;
-	m->note[0] = '\0';
-}
-
-/* Takes the entry of the same device out of the old list, or makes one. NULL: no memory. */
-static struct entry *reuse_entry(struct discovery *d, struct entry **old, size_t old_count,
+/* Takes the entry of the same device out of the old list. NULL: it is a new one. */
+static struct entry *reuse_entry(struct entry **old, size_t old_count,
 				 const struct storage_device *s)
 {
 	for (size_t i = 0; i < old_count; i++) {
 		struct entry *entry = old[i];
 
-		if (entry && entry->dev == s->dev && entry->device.size == s->size &&
-		    strcmp(entry->device.path, s->path) == 0) {
+		if (entry && entry->dev == s->dev && entry->sequence == s->sequence &&
+		    entry->device.size == s->size && strcmp(entry->device.path, s->path) == 0) {
 			old[i] = NULL;
 			return entry;
 		}
 	}
-	return new_entry(d);
+	return NULL;
 }
 
-static void replace_entries(struct discovery *d, const struct storage_device *devices, size_t count)
+/* CHANGES NULL: everything is to be looked at again. */
+static void update_entries(struct discovery *d, const struct storage_device *devices, size_t count,
+			   const struct hotplug_changes *changes)
 {
 	struct entry **old = d->entries, **entries = calloc(count + 1, sizeof(struct entry *));
 	size_t old_count = d->count, n = 0;
@@ -365,13 +248,20 @@ static void replace_entries(struct discovery *d, const struct storage_device *de
 	d->entries = entries;
 	d->count = 0;
 	for (size_t i = 0; i < count; i++) {
-		struct entry *entry = reuse_entry(d, old, old_count, &devices[i]);
+		const struct storage_device *s = &devices[i];
+		const struct storage_uevent *event =
+			changes ? hotplug_find(changes, s->name) : NULL;
+		/* What was plugged in is another disk, however alike. */
+		bool is_new = event && event->action != STORAGE_CHANGED;
+		struct entry *entry = is_new ? NULL : reuse_entry(old, old_count, s);
+		bool changed = !entry || event || ((!changes || changes->all) && !entry->probe);
 
 		if (!entry)
+			entry = new_entry(d, PROBE_OF_DEVICE, NULL);
+		if (!entry)
 			continue;
-		take_facts(entry, &devices[i]);
-		take_use(entry, &devices[i]);
-		queue_entry(entry, &devices[i]);
+		entry_take_facts(entry, s);
+		queue_device(entry, s, changed);
 		entries[n++] = entry;
 	}
 	d->count = n;
@@ -380,7 +270,7 @@ static void replace_entries(struct discovery *d, const struct storage_device *de
 	free(old);
 }
 
-void discovery_rescan(struct discovery *d)
+static void update(struct discovery *d, const struct hotplug_changes *changes)
 {
 	struct storage_device *devices = NULL;
 	size_t count = 0;
@@ -388,12 +278,23 @@ void discovery_rescan(struct discovery *d)
 
 	if (rc < 0)
 		log_error("the disks cannot be listed: %s (is /sys mounted?)", strerror(-rc));
-	replace_entries(d, devices, count);
+	update_entries(d, devices, count, changes);
 	free(devices);
-	if (!d->system->probe)
-		d->system->queued = true;
 	set_changed(d);
 	start_probes(d);
+}
+
+static void on_hotplug(void *ctx, const struct hotplug_changes *changes)
+{
+	update(ctx, changes);
+}
+
+void discovery_rescan(struct discovery *d)
+{
+	for (size_t i = 0; i < d->other_count; i++)
+		if (!d->others[i]->probe)
+			d->others[i]->queued = true;
+	update(d, NULL);
 }
 
 void discovery_set_taken(struct discovery *d, const struct vm_disk *disks, uint32_t count)
@@ -410,17 +311,16 @@ static void pause_entry(struct entry *entry)
 		return;
 	probe_abandon(entry->probe);
 	entry->probe = NULL;
-	free(entry->coming);
-	entry->coming = NULL;
+	entry->device.scanning_since = 0;
+	findings_clear(&entry->coming);
 	entry->queued = true;
 }
 
 void discovery_pause(struct discovery *d)
 {
 	d->paused = true;
-	pause_entry(d->system);
-	for (size_t i = 0; i < d->count; i++)
-		pause_entry(d->entries[i]);
+	for (size_t i = 0; i < all_count(d); i++)
+		pause_entry(get_entry(d, i));
 	probe_pool_settle(d->pool, SETTLE_MS);
 }
 
@@ -430,64 +330,35 @@ void discovery_resume(struct discovery *d)
 	start_probes(d);
 }
 
-/* ---- the snapshot ---- */
-
-static bool is_listed(const struct discovery *d, const struct menu_firmware *fw)
+bool discovery_is_live(const struct discovery *d)
 {
-	for (size_t i = 0; i < d->firmware_count; i++)
-		if (strcmp(d->firmwares[i].path, fw->path) == 0 &&
-		    strcmp(d->firmwares[i].device, fw->device) == 0)
-			return true;
-	return false;
+	return d->hotplug && hotplug_is_live(d->hotplug);
 }
 
-static void add_firmwares(struct discovery *d, const struct firmwares *from)
+/* ---- life ---- */
+
+static int add_other(struct discovery *d, enum probe_kind kind, const char *target)
 {
-	for (unsigned int i = 0; from && i < from->count; i++)
-		if (!is_listed(d, &from->list[i]))
-			d->firmwares[d->firmware_count++] = from->list[i];
+	struct entry *entry = new_entry(d, kind, target);
+
+	if (!entry)
+		return -ENOMEM;
+	d->others[d->other_count++] = entry;
+	return 0;
 }
 
-static size_t count_firmwares(const struct discovery *d)
+static int create_parts(struct discovery *d)
 {
-	size_t n = d->system->known ? d->system->known->count : 0;
+	const char *const *dir = d->options.image_dirs;
+	int rc = probe_pool_create(d->loop, on_reaped, d, &d->pool);
 
-	for (size_t i = 0; i < d->count; i++)
-		n += d->entries[i]->known ? d->entries[i]->known->count : 0;
-	return n;
-}
-
-static void make_snapshot(struct discovery *d)
-{
-	free(d->devices);
-	free(d->firmwares);
-	d->firmware_count = 0;
-	d->devices = calloc(d->count + 1, sizeof(*d->devices));
-	d->firmwares = calloc(count_firmwares(d) + 1, sizeof(*d->firmwares));
-	d->has_snapshot = d->devices && d->firmwares;
-	if (!d->has_snapshot)
-		return;
-	for (size_t i = 0; i < d->count; i++) {
-		d->devices[i] = d->entries[i]->device;
-		add_firmwares(d, d->entries[i]->known);
-	}
-	add_firmwares(d, d->system->known);
-}
-
-const struct menu_device *discovery_devices(struct discovery *d, size_t *ret_count)
-{
-	if (!d->has_snapshot)
-		make_snapshot(d);
-	*ret_count = d->has_snapshot ? d->count : 0;
-	return d->devices;
-}
-
-const struct menu_firmware *discovery_firmwares(struct discovery *d, size_t *ret_count)
-{
-	if (!d->has_snapshot)
-		make_snapshot(d);
-	*ret_count = d->has_snapshot ? d->firmware_count : 0;
-	return d->firmwares;
+	if (rc == 0)
+		rc = add_other(d, PROBE_OF_SYSTEM, "");
+	for (; rc == 0 && dir && *dir && d->other_count < MAX_OTHERS; dir++)
+		rc = add_other(d, PROBE_OF_IMAGES, *dir);
+	if (rc == 0 && d->options.uevent_fd > 0)
+		rc = hotplug_create(d->loop, d->options.uevent_fd, on_hotplug, d, &d->hotplug);
+	return rc;
 }
 
 int discovery_create(struct loop *loop, const struct discovery_options *options,
@@ -501,10 +372,8 @@ int discovery_create(struct loop *loop, const struct discovery_options *options,
 	d->options = *options;
 	if (d->options.deadline_ms == 0)
 		d->options.deadline_ms = DEADLINE_MS;
-	d->system = new_entry(d);
-	if (!d->system || probe_pool_create(loop, on_reaped, d, &d->pool) < 0) {
-		free_entry(d->system);
-		free(d);
+	if (create_parts(d) < 0) {
+		discovery_destroy(d);
 		return vmb_err_set(err, ENOMEM, "Not enough memory to look for disks.");
 	}
 	discovery_rescan(d);
@@ -516,9 +385,9 @@ void discovery_destroy(struct discovery *d)
 {
 	if (!d)
 		return;
-	for (size_t i = 0; i < d->count; i++)
-		free_entry(d->entries[i]);
-	free_entry(d->system);
+	hotplug_destroy(d->hotplug);
+	for (size_t i = 0; i < all_count(d); i++)
+		free_entry(get_entry(d, i));
 	probe_pool_destroy(d->pool);
 	loop_remove_timer(d->changed_timer);
 	free(d->entries);

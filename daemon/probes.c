@@ -2,6 +2,7 @@
 #include "probes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ struct probe {
 	struct probe_pool *pool;
 	struct child child;
 	int control;
-	char device[VM_PATH_SIZE]; /* empty: the running system */
+	enum probe_kind kind;
+	char target[VM_PATH_SIZE];
 	uint32_t deadline_ms;
 	struct loop_io *control_io, *child_io;
 	struct loop_timer *deadline;
@@ -95,7 +97,13 @@ static void finish_bad(struct probe *probe)
 static bool identity_ok(const struct storage_identity *id)
 {
 	return TERMINATED(id->fstype) && TERMINATED(id->label) && TERMINATED(id->uuid) &&
-	       TERMINATED(id->part_label) && TERMINATED(id->part_uuid);
+	       TERMINATED(id->part_label) && TERMINATED(id->part_uuid) && TERMINATED(id->version);
+}
+
+static bool image_ok(const struct storage_image *image)
+{
+	return TERMINATED(image->path) && identity_ok(&image->identity) &&
+	       TERMINATED(image->holds) && TERMINATED(image->use) && TERMINATED(image->reason);
 }
 
 static bool firmware_ok(const struct storage_firmware *fw)
@@ -104,14 +112,39 @@ static bool firmware_ok(const struct storage_firmware *fw)
 	       TERMINATED(fw->reason);
 }
 
+union message {
+	struct storage_identity identity;
+	struct storage_system system;
+	struct storage_image image;
+	struct storage_firmware firmware;
+	struct probe_done done;
+};
+
+/* Checks and hands on what was found. False when it is nothing of that kind. */
+static bool take_finding(struct probe *probe, uint32_t type, const union message *body, size_t size)
+{
+	const struct probe_events *events = probe->events;
+
+	if (type == PROBE_IDENTITY && size == sizeof(body->identity) &&
+	    identity_ok(&body->identity))
+		events->identity(probe->ctx, &body->identity);
+	else if (type == PROBE_SYSTEM && size == sizeof(body->system) &&
+		 TERMINATED(body->system.text))
+		events->system(probe->ctx, &body->system);
+	else if (type == PROBE_IMAGE && size == sizeof(body->image) && image_ok(&body->image))
+		events->image(probe->ctx, &body->image);
+	else if (type == PROBE_FIRMWARE && size == sizeof(body->firmware) &&
+		 firmware_ok(&body->firmware))
+		events->firmware(probe->ctx, &body->firmware);
+	else
+		return false;
+	return true;
+}
+
 /* Reads one message. 1 if there may be more. */
 static int read_message(struct probe *probe)
 {
-	union {
-		struct storage_identity identity;
-		struct storage_firmware firmware;
-		struct probe_done done;
-	} body;
+	union message body;
 	uint32_t type;
 	int n = proto_recv(probe->control, &type, &body, sizeof(body), NULL, 0, NULL);
 
@@ -123,16 +156,8 @@ static int read_message(struct probe *probe)
 		probe->control_io = NULL;
 		return 0;
 	}
-	if (n == (int)sizeof(body.identity) && type == PROBE_IDENTITY &&
-	    identity_ok(&body.identity)) {
-		probe->events->identity(probe->ctx, &body.identity);
+	if (n >= 0 && take_finding(probe, type, &body, (size_t)n))
 		return 1;
-	}
-	if (n == (int)sizeof(body.firmware) && type == PROBE_FIRMWARE &&
-	    firmware_ok(&body.firmware)) {
-		probe->events->firmware(probe->ctx, &body.firmware);
-		return 1;
-	}
 	if (n == (int)sizeof(body.done) && type == PROBE_DONE && TERMINATED(body.done.text) &&
 	    body.done.code >= 0)
 		finish(probe, body.done.code, body.done.text);
@@ -197,15 +222,17 @@ static int watch(struct probe *probe)
 
 static int spawn(struct probe *probe, struct vmb_err *err)
 {
-	char name[] = "vmboot", role[] = "probe", device[] = "--device", system[] = "--system";
-	char *argv_device[] = {name, role, device, probe->device, NULL};
-	char *argv_system[] = {name, role, system, NULL};
+	static const char *const options[] = {"--device", "--images", "--system"};
+	char name[] = "vmboot", role[] = "probe", option[16];
+	char *argv[] = {name, role, option, probe->target[0] ? probe->target : NULL, NULL};
 	int pair[2], rc;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return vmb_err_set(err, errno, "No socket for a probe: %s.", strerror(errno));
-	rc = child_spawn(probe->device[0] ? argv_device : argv_system, &pair[1], 1, &probe->child,
-			 err);
+	/* Only our end: a probe that says much waits for us, so that nothing is lost. */
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	text_copy(option, sizeof(option), options[probe->kind]);
+	rc = child_spawn(argv, &pair[1], 1, &probe->child, err);
 	close(pair[1]);
 	if (rc < 0)
 		close(pair[0]);
@@ -214,9 +241,9 @@ static int spawn(struct probe *probe, struct vmb_err *err)
 	return rc;
 }
 
-int probe_start(struct probe_pool *pool, const char *device, uint32_t deadline_ms,
-		const struct probe_events *events, void *ctx, struct probe **ret_probe,
-		struct vmb_err *err)
+int probe_start(struct probe_pool *pool, enum probe_kind kind, const char *target,
+		uint32_t deadline_ms, const struct probe_events *events, void *ctx,
+		struct probe **ret_probe, struct vmb_err *err)
 {
 	struct probe *probe = calloc(1, sizeof(*probe));
 	int rc;
@@ -224,12 +251,13 @@ int probe_start(struct probe_pool *pool, const char *device, uint32_t deadline_m
 	if (!probe)
 		return vmb_err_set(err, ENOMEM, "Not enough memory for a probe.");
 	*probe = (struct probe){.pool = pool,
+				.kind = kind,
 				.deadline_ms = deadline_ms,
 				.events = events,
 				.ctx = ctx,
 				.control = -1,
 				.child = {.pidfd = -1}};
-	text_copy(probe->device, sizeof(probe->device), device ? device : "");
+	text_copy(probe->target, sizeof(probe->target), target);
 	rc = spawn(probe, err);
 	if (rc < 0) {
 		free(probe);
@@ -256,10 +284,10 @@ void probe_abandon(struct probe *probe)
 	probe->events = NULL;
 }
 
-bool probe_pool_busy(const struct probe_pool *pool, const char *device)
+bool probe_pool_busy(const struct probe_pool *pool, enum probe_kind kind, const char *target)
 {
 	for (const struct probe *probe = pool->probes; probe; probe = probe->next)
-		if (strcmp(probe->device, device ? device : "") == 0)
+		if (probe->kind == kind && strcmp(probe->target, target) == 0)
 			return true;
 	return false;
 }
@@ -287,7 +315,7 @@ void probe_pool_destroy(struct probe_pool *pool)
 		probe_abandon(probe);
 	probe_pool_settle(pool, DESTROY_WAIT_MS);
 	while (pool->probes) {
-		log_warn("the probe of %s does not die; leaving it", pool->probes->device);
+		log_warn("the probe of %s does not die; leaving it", pool->probes->target);
 		free_probe(pool->probes);
 	}
 	free(pool);

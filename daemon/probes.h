@@ -16,9 +16,17 @@
 struct probe;
 struct probe_pool;
 
+enum probe_kind {
+	PROBE_OF_DEVICE, /* the target is its path */
+	PROBE_OF_IMAGES, /* the target is a directory */
+	PROBE_OF_SYSTEM, /* no target: "" */
+};
+
 struct probe_events {
 	/* Lengths and terminations were checked; the texts are raw. */
 	void (*identity)(void *ctx, const struct storage_identity *identity);
+	void (*system)(void *ctx, const struct storage_system *system);
+	void (*image)(void *ctx, const struct storage_image *image);
 	void (*firmware)(void *ctx, const struct storage_firmware *firmware);
 	/* The end: CODE 0 or a positive errno; TEXT is a sentence or "". The probe is gone after that. */
 	void (*done)(void *ctx, int code, const char *text);
@@ -31,18 +39,17 @@ int probe_pool_create(struct loop *loop, void (*reaped)(void *ctx), void *ctx,
 void probe_pool_destroy(struct probe_pool *pool);
 
 /*
- * Starts a probe of DEVICE (a path; NULL: of the running system) that has DEADLINE_MS. EVENTS is
- * borrowed. 0 or -errno with the sentence.
+ * Starts a probe of TARGET that has DEADLINE_MS. EVENTS is borrowed. 0 or -errno with the sentence.
  */
-int probe_start(struct probe_pool *pool, const char *device, uint32_t deadline_ms,
-		const struct probe_events *events, void *ctx, struct probe **ret_probe,
-		struct vmb_err *err);
+int probe_start(struct probe_pool *pool, enum probe_kind kind, const char *target,
+		uint32_t deadline_ms, const struct probe_events *events, void *ctx,
+		struct probe **ret_probe, struct vmb_err *err);
 
 /* Kills it; none of its events is called any more. */
 void probe_abandon(struct probe *probe);
 
-/* Is there still a process at work on DEVICE, an abandoned one included? */
-bool probe_pool_busy(const struct probe_pool *pool, const char *device);
+/* Is there still a process at work on TARGET, an abandoned one included? */
+bool probe_pool_busy(const struct probe_pool *pool, enum probe_kind kind, const char *target);
 
 /* Waits up to MSEC in all for abandoned and finished processes to be gone. */
 void probe_pool_settle(struct probe_pool *pool, int msec);

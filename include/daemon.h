@@ -11,6 +11,8 @@ struct daemon_options {
 	 * daemon ends with it. -1: listen on SOCKET_PATH until SIGTERM or SIGINT. */
 	int client_fd;
 	const char *socket_path;
+	/* Directories of disk images, NULL at the end. */
+	const char *const *image_dirs;
 	/* What is known of KVM, for MENU_WELCOME. */
 	bool kvm_ok;
 	bool firmware_ok;

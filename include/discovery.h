@@ -1,6 +1,6 @@
 /*
- * Knows the block devices and the firmware on them. Each device is looked at by a probe process of
- * its own, so a broken disk costs nobody but itself. Lives in a struct loop. Texts in the model are
+ * Knows the block devices, what lives on them, and the disk images in some directories. Each device
+ * is looked at by a probe process of its own, so a broken disk costs nobody but itself. Lives in a struct loop. Texts in the model are
  * escaped.
  */
 #ifndef VMB_INCLUDE_DISCOVERY_H
@@ -16,8 +16,15 @@
 
 struct discovery;
 
+#define DISCOVERY_IMAGES     "/var/lib/vmboot/images"
+#define DISCOVERY_MAX_IMAGES 8
+
 struct discovery_options {
-	const char *root;	    /* "" for the running system */
+	const char *root; /* "" for the running system */
+	/* Directories whose disk images are offered, NULL at the end; at most DISCOVERY_MAX_IMAGES. */
+	const char *const *image_dirs;
+	/* Of storage_uevent_open(), borrowed: disks that come and go are followed. 0 or less: not. */
+	int uevent_fd;
 	uint32_t deadline_ms;	    /* for one probe; 0: 10 s */
 	void (*changed)(void *ctx); /* the model changed; called at most every 30 ms */
 	void *ctx;
@@ -39,6 +46,8 @@ const struct menu_device *discovery_devices(struct discovery *discovery, size_t 
 const struct menu_firmware *discovery_firmwares(struct discovery *discovery, size_t *ret_count);
 /* Are probes still running or waiting? */
 bool discovery_scanning(const struct discovery *discovery);
+/* Do disks that come and go show by themselves? */
+bool discovery_is_live(const struct discovery *discovery);
 
 /*
  * Ends all probes, waits until the devices they held are free (a hung one is not waited for), and

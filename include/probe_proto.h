@@ -3,8 +3,9 @@
  * the probe finds as descriptor PROBE_CONTROL_FD. A probe looks at disks that may be hostile: the
  * receiver checks lengths and terminations and escapes every text.
  *
- *	vmboot probe --device PATH          identity and firmware of one block device
+ *	vmboot probe --device PATH          identity, systems and firmware of one block device
  *	vmboot probe --system               firmware on the running system
+ *	vmboot probe --images DIR           disk images in a directory of the running system
  *	vmboot probe --read DEVICE PATH     copies a file from DEVICE to descriptor PROBE_OUT_FD
  */
 #ifndef VMB_INCLUDE_PROBE_PROTO_H
@@ -18,9 +19,15 @@
 /* A device with more firmware files than this is told up to here. */
 #define PROBE_MAX_FIRMWARES 32
 
+/* The same for systems of one device and for images in one directory. */
+#define PROBE_MAX_SYSTEMS 8
+#define PROBE_MAX_IMAGES  128
+
 enum probe_msg {
 	PROBE_IDENTITY = 1, /* struct storage_identity */
 	PROBE_FIRMWARE,	    /* struct storage_firmware */
+	PROBE_SYSTEM,	    /* struct storage_system */
+	PROBE_IMAGE,	    /* struct storage_image */
 	PROBE_DONE,	    /* struct probe_done: always the last message of an orderly end */
 };
 

@@ -26,11 +26,13 @@ struct storage_device {
 	char parent[STORAGE_NAME_SIZE]; /* whole disk of a partition, else empty */
 	char path[64];			/* /dev/nvme0n1p1 */
 	dev_t dev;
-	uint64_t size; /* bytes */
+	uint64_t sequence; /* another one for each disk in this place; 0 before Linux 5.15 */
+	uint64_t size;	   /* bytes */
 	uint32_t logical_block;
 	uint32_t partition; /* number, 0 for a whole disk */
 	bool read_only;
 	bool removable;
+	bool empty; /* nothing is behind it: a loop device without a file, a RAM disk; SKIP says it */
 	char model[64];
 	char serial[64];
 	char transport
@@ -39,9 +41,8 @@ struct storage_device {
 };
 
 /*
- * Every block device worth telling about, partitions after their disk, sorted by name (natural
- * order: sda2 before sda10). Left out are RAM disks and loop devices without a file. The array is
- * the caller's to free(). 0, -ENOMEM, or -errno when sysfs cannot be read.
+ * Every block device, partitions after their disk, sorted by name (natural order: sda2 before
+ * sda10). The array is the caller's to free(). 0, -ENOMEM, or -errno when sysfs cannot be read.
  */
 int storage_list_devices(const char *root, struct storage_device **ret_devices, size_t *ret_count);
 
@@ -51,6 +52,36 @@ int storage_find_device(const char *root, dev_t dev, struct storage_device *ret_
 /* The whole disk of partition DEVICE. 0, or -ENOENT when DEVICE is a whole disk itself. */
 int storage_parent_device(const char *root, const struct storage_device *device,
 			  struct storage_device *ret_parent);
+
+/* ---- what comes and goes (uevents) ---- */
+
+enum storage_action {
+	STORAGE_ADDED,
+	STORAGE_CHANGED, /* or anything else that may have made it different */
+	STORAGE_REMOVED,
+};
+
+struct storage_uevent {
+	enum storage_action action;
+	char name[STORAGE_NAME_SIZE]; /* the block device's */
+};
+
+/*
+ * Opens a socket on which the kernel tells of block devices that come, go and change. The descriptor
+ * is the caller's (non-blocking, close-on-exec). 0, or -errno with the sentence; -ENOTSUP in a
+ * container that the kernel tells nothing.
+ */
+int storage_uevent_open(int *ret_fd, struct vmb_err *err);
+
+/*
+ * Reads one message from FD. 1 with RET_EVENT filled; 0 for one that is of no concern: not about a
+ * block device, malformed, or not from the kernel; -EAGAIN when none waits; -ENOBUFS when some were
+ * lost, so that everything has to be listed anew; any other -errno: FD is of no use any more.
+ */
+int storage_uevent_read(int fd, struct storage_uevent *ret_event);
+
+/* The same for the SIZE bytes of one MESSAGE: 1 or 0. */
+int storage_uevent_parse(const char *message, size_t size, struct storage_uevent *ret_event);
 
 /* ---- who uses it ---- */
 
@@ -102,10 +133,31 @@ int storage_open_disk(const struct vm_disk *disk, int *ret_fd, struct vmm_disk *
 struct storage_identity {
 	char fstype
 		[24]; /* xfs, crypto_LUKS, ...; "gpt" or "dos" for a partitioned disk; or empty */
+	char version[16]; /* of the format: "2" of LUKS; may be empty */
 	char label[64];
 	char uuid[40];
 	char part_label[64];
 	char part_uuid[40];
+	uint32_t partitions; /* in its table */
+	uint8_t has_esp;     /* one of them is an EFI system partition */
+};
+
+#define STORAGE_SYSTEM_SIZE 128
+
+/* Something that lives on a device, in words: "Debian GNU/Linux 12 (bookworm)". Raw bytes. */
+struct storage_system {
+	char text[STORAGE_SYSTEM_SIZE];
+};
+
+/* A file that can be attached like a disk. Raw bytes. */
+struct storage_image {
+	char path[VM_PATH_SIZE];
+	uint64_t size;
+	uint8_t read_only; /* we have no right to write to it */
+	struct storage_identity identity;
+	char holds[STORAGE_SYSTEM_SIZE]; /* "ISO 9660, boots by UEFI" */
+	char use[96];			 /* who on this host uses it, or empty */
+	char reason[128];		 /* why it cannot be attached, or empty */
 };
 
 /* A file that looks like firmware. Raw bytes. */
@@ -121,12 +173,14 @@ struct storage_firmware {
 
 struct storage_report {
 	void (*identity)(void *ctx, const struct storage_identity *identity);
+	void (*system)(void *ctx, const struct storage_system *system);
+	void (*image)(void *ctx, const struct storage_image *image);
 	void (*firmware)(void *ctx, const struct storage_firmware *firmware);
 };
 
 /*
- * Looks at the block device (or image file) PATH: identity, then firmware in its file system, read
- * through a mount that nobody else sees and that replays no journal. A device that the host has
+ * Looks at the block device (or image file) PATH: identity, then systems and firmware in its file
+ * system, read through a mount that nobody else sees and that replays no journal. A device that the host has
  * mounted is looked at where it is mounted. 0; or -errno with the sentence for the operator: cannot
  * be opened or read, damaged, file system unknown to this kernel. What was reported before stays
  * good. Without the right to mount, 0 after the identity, and ERR->text says what was left out.
@@ -136,6 +190,13 @@ int storage_probe(const char *path, const struct storage_report *report, void *c
 
 /* Looks for firmware on the running system, in the directories distributions use. 0 or -errno. */
 int storage_probe_system(const struct storage_report *report, void *ctx, struct vmb_err *err);
+
+/*
+ * Looks for files in DIR of the running system that can be attached like disks; reports at most
+ * PROBE_MAX_IMAGES, none when there is no such directory. 0 or -errno with the sentence.
+ */
+int storage_probe_images(const char *dir, const struct storage_report *report, void *ctx,
+			 struct vmb_err *err);
 
 /* Firmware files bigger than this are not firmware. */
 #define STORAGE_FIRMWARE_MAX (64u << 20)

@@ -5,10 +5,12 @@
  */
 #include "copy.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,6 +18,9 @@
 
 #include "storage.h"
 #include "text.h"
+
+/* A directory with more entries holds something else than what is looked for. */
+#define MAX_ENTRIES 4096
 
 int copy_open_in(int root, const char *path, uint64_t flags)
 {
@@ -29,6 +34,33 @@ int copy_open_in(int root, const char *path, uint64_t flags)
 		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
 	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
 	return fd < 0 ? -errno : (int)fd;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+unsigned int copy_list_names(int dir, bool (*wanted)(const char *name), char **names,
+			     unsigned int max)
+{
+	unsigned int count = 0;
+	struct dirent *entry;
+	DIR *stream = fdopendir(dir);
+
+	if (!stream) {
+		close(dir);
+		return 0;
+	}
+	for (int i = 0; i < MAX_ENTRIES && count < max && (entry = readdir(stream)); i++)
+		if (wanted(entry->d_name)) {
+			names[count] = strdup(entry->d_name);
+			count += names[count] != NULL;
+		}
+	closedir(stream);
+	if (count > 0)
+		qsort(names, count, sizeof(*names), compare_names);
+	return count;
 }
 
 /* Bytes copied, or -errno; -EFBIG beyond MAX. */

@@ -2,6 +2,7 @@
 #ifndef VMB_STORAGE_COPY_H
 #define VMB_STORAGE_COPY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -11,6 +12,14 @@
  * Never blocks on a FIFO. The descriptor or -errno.
  */
 int copy_open_in(int root, const char *path, uint64_t flags);
+
+/*
+ * Puts the names in directory DIR (a descriptor, taken over) that WANTED lets through into NAMES,
+ * sorted, at most MAX of them; looks at a bounded number of entries. Returns how many; each is the
+ * caller's to free().
+ */
+unsigned int copy_list_names(int dir, bool (*wanted)(const char *name), char **names,
+			     unsigned int max);
 
 /* A file to be copied, and what the sentences say of it. */
 struct copy_source {

@@ -38,6 +38,8 @@ static const struct file_system file_systems[] = {
 	{"udf", "udf", {{NULL, NULL}}},
 	{"squashfs", "squashfs", {{NULL, NULL}}},
 	{"erofs", "erofs", {{NULL, NULL}}},
+	/* fs/ntfs3/fslog.c leaves a log that is not empty alone when the mount is read-only */
+	{"ntfs", "ntfs3", {{NULL, NULL}}},
 };
 
 static const struct file_system *find_file_system(const char *fstype)

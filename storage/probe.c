@@ -1,6 +1,6 @@
 /*
  * The work of a probe process: one device, looked at in order: can it be opened and read, what is on
- * it, which firmware lies in its file system. Whatever is found is reported at once, so that it
+ * it, which systems and which firmware live in its file system. Whatever is found is reported at once, so that it
  * counts even when the next step hangs.
  */
 #include <errno.h>
@@ -13,9 +13,13 @@
 
 #include "blkid.h"
 #include "copy.h"
+#include "disk_image.h"
+#include "member.h"
 #include "mount.h"
 #include "scan.h"
 #include "storage.h"
+#include "system.h"
+#include "text.h"
 
 static int open_device(const char *path, int *ret_fd, struct stat *ret_st, struct vmb_err *err)
 {
@@ -70,6 +74,7 @@ static int probe_files(const char *path, const struct stat *st, const char *fsty
 		/* Mounting it a second time would fail, or show the same; so look where it is. */
 		if (open_mount_point(point, &root) < 0)
 			return 0;
+		system_look(root, fstype, report, ctx);
 		scan_firmware(root, strcmp(point, "/") == 0 ? "" : point, true, report, ctx);
 		close(root);
 		return 0;
@@ -81,9 +86,28 @@ static int probe_files(const char *path, const struct stat *st, const char *fsty
 		return 0; /* the disk is fine; the sentence stays as a remark */
 	if (rc < 0)
 		return rc;
+	system_look(root, fstype, report, ctx);
 	scan_firmware(root, "", false, report, ctx);
 	close(root);
 	return 0;
+}
+
+/* What the device itself tells, without a file system of this kernel. */
+static void probe_content(int fd, const struct storage_identity *identity,
+			  const struct storage_report *report, void *ctx)
+{
+	struct storage_system system = {0};
+	bool uefi = false, bios = false;
+
+	if (strcmp(identity->fstype, "iso9660") == 0)
+		disk_image_boots(fd, &uefi, &bios);
+	if (uefi)
+		text_copy(system.text, sizeof(system.text), "boots by UEFI");
+	else if (bios)
+		text_copy(system.text, sizeof(system.text), "boots by BIOS only");
+	else if (member_describe(fd, identity, system.text, sizeof(system.text)) < 0)
+		return;
+	report->system(ctx, &system);
 }
 
 int storage_probe(const char *path, const struct storage_report *report, void *ctx,
@@ -97,9 +121,11 @@ int storage_probe(const char *path, const struct storage_report *report, void *c
 	if (rc < 0)
 		return rc;
 	rc = identify_device(fd, path, &identity, err);
-	close(fd);
 	if (rc == 0 || rc == -ENOTUNIQ)
 		report->identity(ctx, &identity);
+	if (rc == 0)
+		probe_content(fd, &identity, report, ctx);
+	close(fd);
 	if (rc == -ENOTUNIQ)
 		return 0;
 	return rc < 0 ? rc : probe_files(path, &st, identity.fstype, report, ctx, err);

@@ -4,7 +4,6 @@
  */
 #include "scan.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,9 +17,6 @@
 #include "image.h"
 #include "probe_proto.h"
 #include "text.h"
-
-/* Of one directory. More entries than that belong to something else than firmware. */
-#define MAX_ENTRIES 4096
 
 static const char *const directories[] = {
 	"/",
@@ -136,44 +132,20 @@ static void look_at_file(struct scan *scan, const char *dir, const char *name)
 	close(fd);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The wanted names in DIR, sorted, at most MAX of them. */
-static unsigned int collect_names(DIR *dir, char **names, unsigned int max)
-{
-	unsigned int count = 0;
-	struct dirent *entry;
-
-	for (int i = 0; i < MAX_ENTRIES && count < max && (entry = readdir(dir)); i++)
-		if (is_wanted_name(entry->d_name)) {
-			names[count] = strdup(entry->d_name);
-			count += names[count] != NULL;
-		}
-	if (count > 0)
-		qsort(names, count, sizeof(*names), compare_names);
-	return count;
-}
-
 static void look_at_directory(struct scan *scan, const char *path)
 {
 	char *names[PROBE_MAX_FIRMWARES];
 	unsigned int count;
 	struct stat st;
-	DIR *dir;
 	int fd = copy_open_in(scan->root, path, O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) < 0 || seen_before(scan->seen_dirs, &scan->dir_count, &st) ||
-	    !(dir = fdopendir(fd))) {
+	if (fstat(fd, &st) < 0 || seen_before(scan->seen_dirs, &scan->dir_count, &st)) {
 		close(fd);
 		return;
 	}
-	count = collect_names(dir, names, PROBE_MAX_FIRMWARES);
-	closedir(dir);
+	count = copy_list_names(fd, is_wanted_name, names, PROBE_MAX_FIRMWARES);
 	for (unsigned int i = 0; i < count; i++) {
 		look_at_file(scan, path, names[i]);
 		free(names[i]);

@@ -290,17 +290,50 @@ static void read_parent(const char *root, const char *real, struct storage_devic
 	snprintf(d->parent, sizeof(d->parent), "%.*s", (int)(end - start), start);
 }
 
+static bool has_prefix(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/* Drivers that make device nodes before anything is behind them. */
+static const char *empty_reason(const char *name)
+{
+	static const struct {
+		const char *prefix, *reason;
+	} drivers[] = {
+		{"loop", "no file is attached to it"},
+		{"nbd", "no server is connected to it"},
+		{"zram", "not set up"},
+		{"md", "the array is not running"},
+		{"dm-", "nothing is mapped to it"},
+	};
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (has_prefix(name, drivers[i].prefix))
+			return drivers[i].reason;
+	return NULL;
+}
+
+/* Why nobody should look at it, in words; and whether it is anything at all. */
 static void decide_skip(struct storage_device *d)
 {
-	if (d->size == 0)
-		text_copy(d->skip, sizeof(d->skip),
-			  d->removable ? "no medium inside" : "its size is zero");
-	else if (strncmp(d->name, "zram", 4) == 0)
-		text_copy(d->skip, sizeof(d->skip), "compressed memory, not a disk");
-	else if (strncmp(d->name, "fd", 2) == 0)
-		text_copy(d->skip, sizeof(d->skip), "a floppy disk drive");
-	else if (strstr(d->name, "boot") && strncmp(d->name, "mmcblk", 6) == 0)
-		text_copy(d->skip, sizeof(d->skip), "the boot area of an eMMC chip");
+	const char *reason = d->size == 0 ? empty_reason(d->name) : NULL;
+
+	if (has_prefix(d->name, "ram"))
+		reason = "a RAM disk";
+	d->empty = reason != NULL;
+	if (!reason && d->size == 0)
+		reason = d->removable ? "no medium inside" : "its size is zero";
+	else if (!reason && has_prefix(d->name, "zram"))
+		reason = "compressed memory, not a disk";
+	else if (!reason && has_prefix(d->name, "fd"))
+		reason = "a floppy disk drive";
+	else if (!reason && has_prefix(d->name, "mmcblk") && strstr(d->name, "boot"))
+		reason = "the boot area of an eMMC chip";
+	else if (!reason && has_prefix(d->name, "mmcblk") && strstr(d->name, "rpmb"))
+		reason = "the protected area of an eMMC chip";
+	if (reason)
+		text_copy(d->skip, sizeof(d->skip), reason);
 }
 
 int sysfs_describe(const char *root, const char *name, struct storage_device *ret_device)
@@ -318,6 +351,7 @@ int sysfs_describe(const char *root, const char *name, struct storage_device *re
 	disk = d.parent[0] ? d.parent : d.name;
 	read_path_of_node(root, &d);
 	d.dev = read_dev(root, name);
+	d.sequence = sysfs_read_uint(root, disk, "diskseq", 0);
 	if (__builtin_mul_overflow(sysfs_read_uint(root, name, "size", 0), 512, &d.size))
 		d.size = 0;
 	d.logical_block = (uint32_t)sysfs_read_uint(root, disk, "queue/logical_block_size", 512);
@@ -368,17 +402,6 @@ static int compare_devices(const void *left, const void *right)
 	return compare_names(a->name, b->name);
 }
 
-/* Not worth a line: RAM disks, loop devices and network block devices that nothing is behind. */
-static bool is_hidden(const struct storage_device *d)
-{
-	if (strncmp(d->name, "ram", 3) == 0)
-		return true;
-	return d->size == 0 &&
-	       (strncmp(d->name, "loop", 4) == 0 || strncmp(d->name, "nbd", 3) == 0 ||
-		strncmp(d->name, "zram", 4) == 0 || strncmp(d->name, "md", 2) == 0 ||
-		strncmp(d->name, "dm-", 3) == 0);
-}
-
 struct list {
 	const char *root;
 	struct storage_device *devices;
@@ -407,8 +430,7 @@ static int list_add(void *ctx, const char *name)
 		log_info("block device %s is left out: %s", name, strerror(-rc));
 		return 0;
 	}
-	if (!is_hidden(&device))
-		list->devices[list->count++] = device;
+	list->devices[list->count++] = device;
 	return 0;
 }
 

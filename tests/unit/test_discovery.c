@@ -17,7 +17,9 @@
 #include "storage.h"
 #include "text.h"
 
-#define DEADLINE_MS 400
+/* For a probe that answers, on a machine that is busy; and for one that never does. */
+#define DEADLINE_MS 20000
+#define HANG_MS	    1500
 
 /* ---- the probe's side ---- */
 
@@ -55,10 +57,57 @@ static void count_self(void)
 	   dir, dir, dir);
 }
 
+/* What is on a disk that changes stands in a file. */
+static void send_content(void)
+{
+	char path[PATH_MAX], label[64] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/content", getenv("PROBE_DIR"));
+	f = fopen(path, "re");
+	if (!f || !fgets(label, sizeof(label), f))
+		label[0] = '\0';
+	if (f)
+		fclose(f);
+	send_identity("ext4", label);
+	send_done(0, "");
+}
+
+static void send_system(const char *text)
+{
+	struct storage_system system = {.text = ""};
+
+	text_copy(system.text, sizeof(system.text), text);
+	proto_send(PROBE_CONTROL_FD, PROBE_SYSTEM, &system, sizeof(system), NULL, 0);
+}
+
+static void send_image(const char *path, const char *use, const char *reason)
+{
+	struct storage_image image = {.size = 4096, .identity = {.fstype = "iso9660"}};
+
+	text_copy(image.path, sizeof(image.path), path);
+	text_copy(image.use, sizeof(image.use), use);
+	text_copy(image.reason, sizeof(image.reason), reason);
+	text_copy(image.holds, sizeof(image.holds), "ISO 9660, boots by UEFI");
+	proto_send(PROBE_CONTROL_FD, PROBE_IMAGE, &image, sizeof(image), NULL, 0);
+}
+
+static int fake_images(void)
+{
+	send_image("/images/debian.iso", "", "");
+	send_image("/images/used.img", "attached to /dev/loop7", "");
+	send_image("/images/vm.qcow2", "", "a qcow2 image, not a raw disk");
+	send_image("/images/\033[2J.iso", "", "");
+	send_done(0, "");
+	return 0;
+}
+
 static int fake_probe(int argc, char **argv)
 {
 	const char *how = argc > 3 ? strrchr(argv[3], '/') + 1 : "system";
 
+	if (argc > 3 && strcmp(argv[2], "--images") == 0)
+		return fake_images();
 	if (strncmp(how, "hang", 4) == 0) {
 		send_identity("xfs", "seen before it hung");
 		for (;;)
@@ -95,6 +144,13 @@ static int fake_probe(int argc, char **argv)
 			send_firmware(path);
 		}
 		send_done(0, "");
+	} else if (strncmp(how, "content", 7) == 0) {
+		send_content();
+	} else if (strncmp(how, "os", 2) == 0) {
+		send_identity("ext4", "");
+		send_system(how[2] == '1' ? "Debian GNU/Linux 12 (bookworm)" : "Windows\033[2J");
+		send_system("GRUB of debian");
+		send_done(0, "");
 	} else if (strncmp(how, "count", 5) == 0) {
 		count_self();
 		send_done(0, "");
@@ -125,6 +181,9 @@ struct fixture {
 	struct discovery *discovery;
 	unsigned int number; /* of the next device */
 	unsigned int changes;
+	uint32_t deadline_ms;
+	int uevents[2]; /* what is sent to the first, discovery reads from the second */
+	const char *image_dirs[2];
 	bool (*enough)(struct fixture *f);
 };
 
@@ -161,6 +220,7 @@ static int setup(void **state)
 	if (scratch_setup(&scratch) < 0 || loop_create(&f->loop) < 0)
 		return -1;
 	f->scratch = scratch;
+	f->deadline_ms = DEADLINE_MS;
 	put(f, "proc/self/mountinfo", "");
 	put(f, "proc/swaps", "");
 	setenv("PROBE_DIR", f->scratch->dir, 1);
@@ -174,6 +234,12 @@ static int teardown(void **state)
 	void *scratch = f->scratch;
 
 	discovery_destroy(f->discovery);
+	for (int i = 0; i < 2; i++)
+		if (f->uevents[i] > 0)
+			close(f->uevents[i]);
+	/* What took longer to die than it waits for is not the next test's child. */
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 	loop_destroy(f->loop);
 	free(f);
 	return scratch_teardown(&scratch);
@@ -205,7 +271,7 @@ static void wait_until(struct fixture *f, bool (*enough)(struct fixture *f))
 	struct loop_timer *timer;
 
 	f->enough = enough;
-	assert_int_equal(loop_add_timer(f->loop, 20000, on_too_long, f, &timer), 0);
+	assert_int_equal(loop_add_timer(f->loop, 60000, on_too_long, f, &timer), 0);
 	if (loop_run(f->loop) != 0)
 		fail_msg("discovery does not get there");
 	loop_remove_timer(timer);
@@ -215,7 +281,9 @@ static void discover(struct fixture *f)
 {
 	struct discovery_options options = {
 		.root = f->scratch->dir,
-		.deadline_ms = DEADLINE_MS,
+		.image_dirs = f->image_dirs,
+		.uevent_fd = f->uevents[1],
+		.deadline_ms = f->deadline_ms,
 		.changed = on_changed,
 		.ctx = f,
 	};
@@ -283,7 +351,7 @@ static void a_bad_device_shows_itself_and_touches_no_other(void **state)
 	static const struct {
 		const char *name, *note, *label;
 	} bad[] = {
-		{"hang", "No answer for 0 s", "seen before it hung"},
+		{"hang", "No answer for 2 s", "seen before it hung"},
 		{"crash", "killed by signal 11", "seen before it died"},
 		{"fail", "I/O error at its first block", ""},
 		{"junk", "nonsense", ""},
@@ -295,6 +363,7 @@ static void a_bad_device_shows_itself_and_touches_no_other(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		put_disk(f, bad[i].name, "2048");
 	put_disk(f, "good", "2048");
+	f->deadline_ms = HANG_MS;
 	discover(f);
 	wait_until(f, is_finished);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -325,6 +394,7 @@ static void hung_disks_do_not_use_up_the_probes(void **state)
 		put_disk(f, name, "2048");
 	}
 	put_disk(f, "good", "2048");
+	f->deadline_ms = HANG_MS;
 	discover(f);
 	wait_until(f, good_is_ready);
 	wait_until(f, is_finished);
@@ -458,7 +528,7 @@ static void pausing_ends_probes_and_resuming_starts_them_anew(void **state)
 	 * No process of ours is left: nobody holds a disk now. Pausing waits a bounded time only, which
 	 * a busy computer can exceed: a few more times are no failure, a probe that stays is.
 	 */
-	for (int i = 0; i < 200 && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0; i++)
+	for (int i = 0; i < 10 && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0; i++)
 		discovery_pause(f->discovery);
 	assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), -1);
 	assert_int_equal(errno, ECHILD);
@@ -531,6 +601,281 @@ static void the_disks_of_a_vm_are_not_probed(void **state)
 	assert_good(f, "good");
 }
 
+/* ---- what disks hold ---- */
+
+static void put_part(struct fixture *f, const char *disk, const char *name)
+{
+	char path[PATH_MAX], to[PATH_MAX];
+
+	/* As in sysfs: its directory lies in the disk's, and the class has a link to it. */
+	snprintf(path, sizeof(path), "sys/class/block/%s/%s/partition", disk, name);
+	put(f, path, name + strlen(name) - 1);
+	snprintf(path, sizeof(path), "sys/class/block/%s/%s/size", disk, name);
+	put(f, path, "2048");
+	snprintf(path, sizeof(path), "sys/class/block/%s/%s/dev", disk, name);
+	snprintf(to, sizeof(to), "241:%u", f->number++);
+	put(f, path, to);
+	snprintf(path, sizeof(path), "%s/sys/class/block/%s", f->scratch->dir, name);
+	snprintf(to, sizeof(to), "%s/%s", disk, name);
+	assert_int_equal(symlink(to, path), 0);
+}
+
+static void what_lives_on_a_disk_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	put_disk(f, "sda", "8192");
+	put_part(f, "sda", "os1");
+	put_part(f, "sda", "os2");
+	discover(f);
+	wait_until(f, is_finished);
+	assert_string_equal(device(f, "os1")->parent, "sda");
+	assert_string_equal(device(f, "os1")->holds,
+			    "Debian GNU/Linux 12 (bookworm), GRUB of debian");
+	assert_string_equal(device(f, "os2")->holds, "Windows\\x1b[2J, GRUB of debian");
+	/* The disk tells what its partitions hold, each thing once. */
+	assert_string_equal(device(f, "sda")->holds,
+			    "Debian GNU/Linux 12 (bookworm), GRUB of debian, Windows\\x1b[2J");
+}
+
+static void images_are_offered_as_disks(void **state)
+{
+	struct fixture *f = *state;
+	const struct vm_disk disk = {.path = "/images/debian.iso"};
+	const struct menu_device *d;
+
+	f->image_dirs[0] = "/images";
+	put_disk(f, "good", "2048");
+	discover(f);
+	wait_until(f, is_finished);
+	d = device(f, "debian.iso");
+	assert_non_null(d);
+	assert_int_equal(d->kind, MENU_DEVICE_IMAGE);
+	assert_int_equal(d->state, MENU_DEVICE_READY);
+	assert_string_equal(d->path, "/images/debian.iso");
+	assert_string_equal(d->fstype, "iso9660");
+	assert_string_equal(d->holds, "ISO 9660, boots by UEFI");
+	assert_int_equal(d->in_use, 0);
+	assert_int_equal(device(f, "used.img")->in_use, 1);
+	assert_string_equal(device(f, "used.img")->use, "attached to /dev/loop7");
+	assert_int_equal(device(f, "vm.qcow2")->state, MENU_DEVICE_SKIPPED);
+	assert_string_equal(device(f, "vm.qcow2")->note, "a qcow2 image, not a raw disk");
+	/* One whose name is not safe on a terminal could not be named to be opened. */
+	assert_null(device(f, "\\x1b[2J.iso"));
+	assert_int_equal(device(f, "good")->kind, MENU_DEVICE_BLOCK);
+	discovery_set_taken(f->discovery, &disk, 1);
+	assert_string_equal(device(f, "debian.iso")->use, "attached to the VM");
+	wait_until(f, is_finished);
+}
+
+/* "Still scanning sdc (4 s)". */
+static bool hang_is_probed(struct fixture *f)
+{
+	return device(f, "hang")->scanning_since != 0;
+}
+
+static void a_running_probe_says_since_when(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t before = loop_now_ms();
+
+	put_disk(f, "hang", "2048");
+	put_disk(f, "good", "2048");
+	f->deadline_ms = HANG_MS;
+	discover(f);
+	wait_until(f, hang_is_probed);
+	assert_int_equal(device(f, "hang")->state, MENU_DEVICE_SCANNING);
+	assert_true(device(f, "hang")->scanning_since >= before);
+	assert_true(device(f, "hang")->scanning_since <= loop_now_ms());
+	wait_until(f, is_finished);
+	assert_int_equal(device(f, "hang")->scanning_since, 0);
+	assert_int_equal(device(f, "good")->scanning_since, 0);
+}
+
+/* ---- hotplug ---- */
+
+static void follow_hotplug(struct fixture *f)
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, f->uevents), 0);
+}
+
+static void send_uevent(struct fixture *f, const char *action, const char *name)
+{
+	char message[256];
+	int n = snprintf(message, sizeof(message),
+			 "%s@/devices/x/block/%s%cACTION=%s%cDEVPATH=/devices/x/block/%s%c"
+			 "SUBSYSTEM=block%cDEVNAME=%s",
+			 action, name, 0, action, 0, name, 0, 0, name);
+
+	assert_int_equal(send(f->uevents[0], message, (size_t)n + 1, 0), n + 1);
+}
+
+static bool goodb_is_ready(struct fixture *f)
+{
+	return device(f, "goodb") && is_finished(f);
+}
+
+static bool gooda_is_gone(struct fixture *f)
+{
+	return !device(f, "gooda") && is_finished(f);
+}
+
+static void disks_that_come_and_go_show_by_themselves(void **state)
+{
+	struct fixture *f = *state;
+
+	follow_hotplug(f);
+	put_disk(f, "gooda", "2048");
+	discover(f);
+	assert_true(discovery_is_live(f->discovery));
+	wait_until(f, is_finished);
+	put_disk(f, "goodb", "4096");
+	send_uevent(f, "add", "goodb");
+	wait_until(f, goodb_is_ready);
+	assert_good(f, "goodb");
+	assert_good(f, "gooda");
+	assert_true(sh("rm -r %s/sys/class/block/gooda", f->scratch->dir));
+	send_uevent(f, "remove", "gooda");
+	wait_until(f, gooda_is_gone);
+	assert_int_equal(firmwares_of(f, "/dev/gooda"), 0);
+	assert_good(f, "goodb");
+}
+
+static void write_content(struct fixture *f, const char *text)
+{
+	char path[PATH_MAX];
+
+	write_file(scratch_path(f->scratch, "content", path), text, strlen(text), 0);
+}
+
+static bool content_is_second(struct fixture *f)
+{
+	return strcmp(device(f, "content1")->label, "second") == 0 && is_finished(f);
+}
+
+static void only_what_changed_is_probed_again(void **state)
+{
+	struct fixture *f = *state;
+
+	follow_hotplug(f);
+	put_disk(f, "content0", "2048");
+	put_disk(f, "content1", "2048");
+	write_content(f, "first");
+	discover(f);
+	wait_until(f, is_finished);
+	write_content(f, "second");
+	send_uevent(f, "change", "content1");
+	wait_until(f, content_is_second);
+	assert_string_equal(device(f, "content0")->label, "first");
+}
+
+static bool content_is_forgotten(struct fixture *f)
+{
+	return device(f, "content0")->label[0] == '\0';
+}
+
+/* A stick pulled and another one plugged in: what was known of the first is not said of the second. */
+static void another_disk_in_the_same_place_is_another_disk(void **state)
+{
+	struct fixture *f = *state;
+
+	follow_hotplug(f);
+	put_disk(f, "content0", "2048");
+	write_content(f, "first");
+	discover(f);
+	wait_until(f, is_finished);
+	assert_string_equal(device(f, "content0")->label, "first");
+	/* Held off, so that it can be seen before it is probed. */
+	discovery_pause(f->discovery);
+	write_content(f, "second");
+	send_uevent(f, "remove", "content0");
+	send_uevent(f, "add", "content0");
+	wait_until(f, content_is_forgotten);
+	assert_int_equal(device(f, "content0")->state, MENU_DEVICE_SCANNING);
+	discovery_resume(f->discovery);
+	wait_until(f, is_finished);
+	assert_string_equal(device(f, "content0")->label, "second");
+}
+
+/* The same without messages: the kernel counts the disks that were in one place. */
+static void a_rescan_knows_another_disk_by_its_sequence_number(void **state)
+{
+	struct fixture *f = *state;
+
+	put_disk(f, "content0", "2048");
+	put(f, "sys/class/block/content0/diskseq", "7");
+	write_content(f, "first");
+	discover(f);
+	wait_until(f, is_finished);
+	put(f, "sys/class/block/content0/diskseq", "8");
+	write_content(f, "second");
+	discovery_rescan(f->discovery);
+	assert_string_equal(device(f, "content0")->label, "");
+	wait_until(f, is_finished);
+	assert_string_equal(device(f, "content0")->label, "second");
+}
+
+/* A message that comes while the disk is probed: what the probe saw may be old by now. */
+static void a_change_during_a_probe_is_not_lost(void **state)
+{
+	struct fixture *f = *state;
+
+	follow_hotplug(f);
+	f->deadline_ms = HANG_MS;
+	put_disk(f, "hang", "2048");
+	discover(f);
+	wait_until(f, hang_is_probed);
+	put_disk(f, "goodb", "2048");
+	send_uevent(f, "change", "hang");
+	send_uevent(f, "add", "goodb");
+	wait_until(f, goodb_is_ready);
+	assert_good(f, "goodb");
+	assert_int_equal(device(f, "hang")->state, MENU_DEVICE_FAILED);
+}
+
+static void messages_of_no_concern_change_nothing(void **state)
+{
+	static const char junk[] = "junk",
+			  others[] = "add@/x\0ACTION=add\0SUBSYSTEM=net\0DEVPATH=/x";
+	struct fixture *f = *state;
+	struct loop_timer *timer;
+	unsigned int changes;
+
+	follow_hotplug(f);
+	put_disk(f, "gooda", "2048");
+	discover(f);
+	wait_until(f, is_finished);
+	changes = f->changes;
+	assert_true(send(f->uevents[0], junk, sizeof(junk), 0) > 0);
+	assert_true(send(f->uevents[0], junk, 4, 0) > 0);
+	assert_true(send(f->uevents[0], others, sizeof(others), 0) > 0);
+	f->enough = NULL;
+	assert_int_equal(loop_add_timer(f->loop, 300, on_too_long, f, &timer), 0);
+	loop_run(f->loop);
+	assert_int_equal(f->changes, changes);
+	assert_true(discovery_is_live(f->discovery));
+}
+
+static bool is_not_live(struct fixture *f)
+{
+	return !discovery_is_live(f->discovery) && device(f, "goodb") && is_finished(f);
+}
+
+/* When the messages end, that is said, and what they would have told is looked for once. */
+static void the_end_of_messages_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+
+	follow_hotplug(f);
+	put_disk(f, "gooda", "2048");
+	discover(f);
+	wait_until(f, is_finished);
+	put_disk(f, "goodb", "2048");
+	assert_true(send(f->uevents[0], "", 0, 0) == 0);
+	wait_until(f, is_not_live);
+	assert_good(f, "goodb");
+}
+
 int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -545,6 +890,16 @@ int main(int argc, char **argv)
 		TEST(a_rescan_follows_the_disks),
 		TEST(a_rescan_in_the_middle_of_a_scan_is_fine),
 		TEST(pausing_ends_probes_and_resuming_starts_them_anew),
+		TEST(what_lives_on_a_disk_is_told),
+		TEST(images_are_offered_as_disks),
+		TEST(a_running_probe_says_since_when),
+		TEST(disks_that_come_and_go_show_by_themselves),
+		TEST(only_what_changed_is_probed_again),
+		TEST(another_disk_in_the_same_place_is_another_disk),
+		TEST(a_rescan_knows_another_disk_by_its_sequence_number),
+		TEST(a_change_during_a_probe_is_not_lost),
+		TEST(messages_of_no_concern_change_nothing),
+		TEST(the_end_of_messages_is_noticed),
 		TEST(uses_are_shown),
 		TEST(without_sysfs_the_list_is_empty_and_the_scan_ends),
 		TEST(the_disks_of_a_vm_are_not_probed),

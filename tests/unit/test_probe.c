@@ -16,6 +16,8 @@ struct seen {
 	struct storage_identity identity;
 	unsigned int identities, count;
 	struct storage_firmware firmwares[64];
+	unsigned int system_count;
+	char systems[16][STORAGE_SYSTEM_SIZE];
 	struct vmb_err err;
 	int rc;
 };
@@ -36,7 +38,19 @@ static void on_firmware(void *ctx, const struct storage_firmware *firmware)
 	seen->firmwares[seen->count++] = *firmware;
 }
 
-static const struct storage_report report = {.identity = on_identity, .firmware = on_firmware};
+static void on_system(void *ctx, const struct storage_system *system)
+{
+	struct seen *seen = ctx;
+
+	assert_true(seen->system_count < 16);
+	strcpy(seen->systems[seen->system_count++], system->text);
+}
+
+static const struct storage_report report = {
+	.identity = on_identity,
+	.system = on_system,
+	.firmware = on_firmware,
+};
 
 /* Probes PATH and makes sure that not a byte of it changed. */
 static struct seen *probe(const char *path)

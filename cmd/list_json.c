@@ -1,0 +1,107 @@
+/* See cmd/list_json.h. The texts are escaped already, so they are valid UTF-8, as jansson wants them. */
+#include "list_json.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+/* Adds a text that is not empty. Without memory *OBJECT becomes NULL, as in all of these. */
+static void add_text(json_t **object, const char *key, const char *text)
+{
+	if (*object && text[0] && json_object_set_new(*object, key, json_string(text)) < 0) {
+		json_decref(*object);
+		*object = NULL;
+	}
+}
+
+static void add_value(json_t **object, const char *key, json_t *value)
+{
+	if (!*object) {
+		json_decref(value);
+	} else if (json_object_set_new(*object, key, value) < 0) {
+		json_decref(*object);
+		*object = NULL;
+	}
+}
+
+static json_t *make_device(const struct menu_device *d)
+{
+	static const char *const kinds[] = {"block", "image"};
+	static const char *const states[] = {"scanning", "ready", "failed", "skipped"};
+	json_t *object = json_object();
+
+	add_text(&object, "name", d->name);
+	add_text(&object, "path", d->path);
+	add_text(&object, "parent", d->parent);
+	add_value(&object, "kind", json_string(kinds[d->kind]));
+	add_value(&object, "state", json_string(states[d->state]));
+	add_value(&object, "size", json_integer((json_int_t)d->size));
+	add_value(&object, "logical_block", json_integer(d->logical_block));
+	add_value(&object, "read_only", json_boolean(d->read_only));
+	add_value(&object, "removable", json_boolean(d->removable));
+	add_value(&object, "empty", json_boolean(d->empty));
+	add_value(&object, "in_use", json_boolean(d->in_use));
+	add_text(&object, "use", d->use);
+	add_text(&object, "model", d->model);
+	add_text(&object, "serial", d->serial);
+	add_text(&object, "transport", d->transport);
+	add_text(&object, "fstype", d->fstype);
+	add_text(&object, "label", d->label);
+	add_text(&object, "uuid", d->uuid);
+	add_text(&object, "part_label", d->part_label);
+	add_text(&object, "part_uuid", d->part_uuid);
+	add_text(&object, "holds", d->holds);
+	add_text(&object, "note", d->note);
+	return object;
+}
+
+static json_t *make_firmware(const struct menu_firmware *f)
+{
+	json_t *object = json_object();
+
+	add_text(&object, "device", f->device);
+	add_text(&object, "path", f->path);
+	add_value(&object, "size", json_integer((json_int_t)f->size));
+	add_value(&object, "usable", json_boolean(f->usable));
+	add_text(&object, "kind", f->kind);
+	add_text(&object, "version", f->version);
+	add_text(&object, "reason", f->reason);
+	return object;
+}
+
+static json_t *make_lists(struct discovery *discovery)
+{
+	json_t *object = json_object(), *devices = json_array(), *firmwares = json_array();
+	const struct menu_firmware *f;
+	const struct menu_device *d;
+	size_t count;
+	int rc = 0;
+
+	d = discovery_devices(discovery, &count);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = json_array_append_new(devices, make_device(&d[i]));
+	f = discovery_firmwares(discovery, &count);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = json_array_append_new(firmwares, make_firmware(&f[i]));
+	add_value(&object, "devices", devices);
+	add_value(&object, "firmware", firmwares);
+	if (rc < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+int list_print_json(struct discovery *discovery, FILE *out, struct vmb_err *err)
+{
+	json_t *lists = make_lists(discovery);
+	int rc;
+
+	if (!lists)
+		return vmb_err_set(err, ENOMEM, "Not enough memory to print the list.");
+	rc = json_dumpf(lists, out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	json_decref(lists);
+	if (rc < 0 || fputc('\n', out) == EOF || fflush(out) == EOF)
+		return vmb_err_set(err, EIO, "The list cannot be written.");
+	return 0;
+}
