@@ -6,11 +6,17 @@
 #ifndef VMB_INCLUDE_VM_CONFIG_H
 #define VMB_INCLUDE_VM_CONFIG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
 
 #define VM_MAX_DISKS	   24
+#define VM_MAX_NETS	   8
+#define VM_MAX_NET_QUEUES  4  /* pairs of queues of one network card */
+#define VM_NET_NAME_SIZE   16 /* of a network interface: 15 bytes + NUL, Linux's own limit */
+#define VM_NET_MAC_SIZE	   6
+#define VM_NET_TEXT_SIZE   128 /* room for vm_config_format_net() */
 #define VM_MAX_CPUS	   254 /* APIC ids stay below 255: xAPIC, and what EDK2 accepts */
 #define VM_MIN_MEMORY	   (64ULL << 20)
 #define VM_SERIAL_SIZE	   21 /* virtio-blk: 20 bytes + NUL */
@@ -28,6 +34,27 @@ struct vm_disk {
 	uint8_t overlay; /* guest writes stay in RAM; the disk is opened read-only */
 };
 
+/* What a network card of the guest is joined to. */
+enum vm_net_kind {
+	VM_NET_TAP,	/* NAME is a tap that is there already */
+	VM_NET_BRIDGE,	/* NAME is a bridge; a tap is made for it, and goes with the virtual machine */
+	VM_NET_MACVTAP, /* NAME is an interface that gets a macvtap for as long, or a macvtap itself */
+};
+
+enum vm_net_vhost {
+	VM_NET_VHOST_AUTO, /* the kernel moves the packets (vhost-net) where it can, else the vmm does */
+	VM_NET_VHOST_ON,
+	VM_NET_VHOST_OFF,
+};
+
+struct vm_net {
+	uint8_t kind;  /* enum vm_net_kind */
+	uint8_t vhost; /* enum vm_net_vhost */
+	uint8_t queues; /* pairs, 1 to VM_MAX_NET_QUEUES; 0: one for each CPU, as far as the tap allows */
+	uint8_t mac[VM_NET_MAC_SIZE]; /* all zero: made from the host, the machine's disk and the card's number */
+	char name[VM_NET_NAME_SIZE];
+};
+
 struct vm_config {
 	char title[64];
 	/* Firmware: PATH on the running system, or, when DEVICE names a block device ("/dev/nvme0n1p1"),
@@ -43,8 +70,10 @@ struct vm_config {
 	uint64_t memory;	      /* bytes, multiple of 1 MiB */
 	uint32_t cpus;
 	uint32_t disk_count;
+	uint32_t net_count;
 	uint8_t fresh_vars; /* start with an empty store although the file is damaged (it is kept as .bad) */
 	struct vm_disk disks[VM_MAX_DISKS];
+	struct vm_net nets[VM_MAX_NETS];
 };
 
 /* Empty configuration with the default memory and one CPU. */
@@ -52,8 +81,8 @@ void vm_config_init(struct vm_config *config);
 
 /*
  * Checks what can be checked without opening anything: strings terminated, memory and CPU limits
- * against this host (free memory, online CPUs), disk count, serial characters, firmware or a kernel
- * but not both, and nothing that belongs to the other. 0, -EINVAL or
+ * against this host (free memory, online CPUs), disk count, serial characters, network cards,
+ * firmware or a kernel but not both, and nothing that belongs to the other. 0, -EINVAL or
  * -ERANGE with the sentence in ERR (may be NULL).
  */
 int vm_config_check(const struct vm_config *config, struct vmb_err *err);
@@ -63,5 +92,17 @@ int vm_config_check(const struct vm_config *config, struct vmb_err *err);
  * comma inside PATH is written ",,". 0 or -EINVAL with the sentence.
  */
 int vm_config_parse_disk(const char *arg, struct vm_disk *disk, struct vmb_err *err);
+
+/*
+ * Parses "tap=NAME|bridge=NAME|macvtap=NAME[,mac=XX:XX:XX:XX:XX:XX][,queues=N][,vhost=on|off|auto]"
+ * (the --net argument) into NET. 0 or -EINVAL with the sentence.
+ */
+int vm_config_parse_net(const char *arg, struct vm_net *net, struct vmb_err *err);
+
+/* NET as vm_config_parse_net() reads it, without what is at its default. Cut when SIZE is too small; returns BUF. */
+char *vm_config_format_net(const struct vm_net *net, char *buf, size_t size);
+
+/* What can be checked of NET without opening anything, as vm_config_check() does. */
+int vm_config_check_net(const struct vm_net *net, struct vmb_err *err);
 
 #endif

@@ -147,6 +147,10 @@ int vm_config_check(const struct vm_config *config, struct vmb_err *err)
 	if (config->disk_count > VM_MAX_DISKS)
 		return vmb_err_set(err, ERANGE, "%u disks are more than vmboot supports (%u). Attach fewer.",
 				   config->disk_count, VM_MAX_DISKS);
+	if (config->net_count > VM_MAX_NETS)
+		return vmb_err_set(err, ERANGE,
+				   "%u network cards are more than vmboot supports (%u). Attach fewer.",
+				   config->net_count, VM_MAX_NETS);
 	rc = check_strings(config, err);
 	if (rc < 0)
 		return rc;
@@ -161,6 +165,8 @@ int vm_config_check(const struct vm_config *config, struct vmb_err *err)
 		if (rc == 0)
 			rc = check_sector(&config->disks[i], err);
 	}
+	for (uint32_t i = 0; rc == 0 && i < config->net_count; i++)
+		rc = vm_config_check_net(&config->nets[i], err);
 	return rc;
 }
 

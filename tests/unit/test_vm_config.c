@@ -190,6 +190,102 @@ static void wrong_disk_arguments_are_told(void **state)
 	assert_string_equal(disk.path, "untouched");
 }
 
+static void network_arguments_are_parsed_and_written_back(void **state)
+{
+	static const uint8_t mac[] = {0x52, 0x54, 0x00, 0xAB, 0xcd, 0xEF};
+	static const char *const args[] = {
+		"tap=tap0",
+		"bridge=br-lan,queues=2",
+		"macvtap=eth0.5,mac=02:00:00:00:00:01,queues=4,vhost=off",
+		"tap=fifteen_letters,vhost=on",
+	};
+	char text[VM_NET_TEXT_SIZE];
+	struct vm_net net;
+
+	(void)state;
+	assert_int_equal(vm_config_parse_net("tap=tap0", &net, NULL), 0);
+	assert_int_equal(net.kind, VM_NET_TAP);
+	assert_string_equal(net.name, "tap0");
+	assert_int_equal(net.queues, 0);
+	assert_int_equal(net.vhost, VM_NET_VHOST_AUTO);
+	assert_memory_equal(net.mac, "\0\0\0\0\0\0", 6);
+	assert_int_equal(vm_config_parse_net("mac=52:54:00:AB:cd:EF,vhost=auto,bridge=br0", &net, NULL), 0);
+	assert_int_equal(net.kind, VM_NET_BRIDGE);
+	assert_memory_equal(net.mac, mac, sizeof(mac));
+	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {
+		assert_int_equal(vm_config_parse_net(args[i], &net, NULL), 0);
+		assert_string_equal(vm_config_format_net(&net, text, sizeof(text)), args[i]);
+	}
+}
+
+static void wrong_network_arguments_are_told(void **state)
+{
+	static const struct {
+		const char *arg, *part;
+	} cases[] = {
+		{"", "is not understood"},
+		{"tap0", "is not understood"},
+		{"tap=", "no name of a network interface"},
+		{"tap=..", "no name of a network interface"},
+		{"tap=../etc", "no name of a network interface"},
+		{"tap=sixteen_letters_", "no name of a network interface"},
+		{"tap=tap%d", "no name of a network interface"},
+		{"tap=\033[2J", "\"\\x1b[2J\" is no name"},
+		{"mac=02:00:00:00:00:01", "does not say what the network card is joined to"},
+		{"tap=a,bridge=b", "one thing only"},
+		{"tap=a,", "is not understood"},
+		{"tap=a,mac=02:00:00:00:00", "is no MAC address"},
+		{"tap=a,mac=02:00:00:00:00:0", "is no MAC address"},
+		{"tap=a,mac=02:00:00:00:00:001", "is no MAC address"},
+		{"tap=a,mac=02:00:00:00:00:0g", "is no MAC address"},
+		{"tap=a,mac=0200:00:00:00:00:01", "is no MAC address"},
+		{"tap=a,mac=00:00:00:00:00:00", "is no MAC address"},
+		{"tap=a,mac=ff:ff:ff:ff:ff:ff", "one of a group"},
+		{"tap=a,mac=01:00:5e:00:00:01", "one of a group"},
+		{"tap=a,queues=0", "give queues=1 to queues=4"},
+		{"tap=a,queues=5", "give queues=1 to queues=4"},
+		{"tap=a,queues=two", "give queues=1 to queues=4"},
+		{"tap=a,vhost=yes", "give on, off or auto"},
+		{"tap=a,speed=10", "unknown option \"speed\""},
+	};
+	char long_arg[400];
+	struct vm_net net = {.name = "untouched"};
+	struct vmb_err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(vm_config_parse_net(cases[i].arg, &net, &err), -EINVAL);
+		assert_says(&err, cases[i].part);
+	}
+	memset(long_arg, 'n', sizeof(long_arg));
+	long_arg[sizeof(long_arg) - 1] = '\0';
+	assert_int_equal(vm_config_parse_net(long_arg, &net, &err), -EINVAL);
+	assert_says(&err, "too long");
+	assert_string_equal(net.name, "untouched");
+}
+
+static void network_cards_are_checked(void **state)
+{
+	struct vm_config config = good();
+	struct vmb_err err;
+
+	(void)state;
+	config.net_count = VM_MAX_NETS + 1;
+	assert_int_equal(vm_config_check(&config, &err), -ERANGE);
+	assert_says(&err, "9 network cards are more than vmboot supports (8)");
+	config.net_count = 1;
+	strcpy(config.nets[0].name, "tap0");
+	assert_int_equal(vm_config_check(&config, &err), 0);
+	config.nets[0].kind = 3;
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	config.nets[0].kind = VM_NET_TAP;
+	config.nets[0].queues = VM_MAX_NET_QUEUES + 1;
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	config.nets[0].queues = 0;
+	memset(config.nets[0].name, 'x', sizeof(config.nets[0].name));
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+}
+
 static void prefix_key_splits_input(void **state)
 {
 	struct prefix prefix = {0};
@@ -225,6 +321,9 @@ int main(void)
 		cmocka_unit_test(strings_without_an_end_are_refused),
 		cmocka_unit_test(disk_arguments_are_parsed),
 		cmocka_unit_test(wrong_disk_arguments_are_told),
+		cmocka_unit_test(network_arguments_are_parsed_and_written_back),
+		cmocka_unit_test(wrong_network_arguments_are_told),
+		cmocka_unit_test(network_cards_are_checked),
 		cmocka_unit_test(prefix_key_splits_input),
 	};
 
