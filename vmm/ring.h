@@ -50,8 +50,9 @@ void ring_call(struct ring *ring, void (*fn)(void *arg), void *arg);
 /*
  * A watched descriptor. The struct is the caller's and must live until ring_unwatch() returned.
  * Eventfds: FN is called after the counter was read (VALUE = counter); make them without
- * EFD_NONBLOCK, which costs a system call more per event. Streams: FN is called as long as there is something to
- * read or the other end hung up (VALUE = poll events); FN reads itself, non-blocking, and unwatches at the end.
+ * EFD_NONBLOCK, which costs a system call more per event. Streams: FN is called as long as one of EVENTS (POLLIN when
+ * it is 0) is true or the other end hung up (VALUE = poll events); FN reads or writes itself, non-blocking, and
+ * unwatches at the end.
  *
  * ring_watch() never fails for a good descriptor but with -ENOMEM; -EBUSY when WATCH is watched already. FN may
  * unwatch any watch, its own included. When ring_unwatch() returns nothing refers to the
@@ -60,6 +61,7 @@ void ring_call(struct ring *ring, void (*fn)(void *arg), void *arg);
 struct ring_watch {
 	int fd;
 	bool is_eventfd;
+	short events; /* of a stream, as for poll(2); 0: POLLIN */
 	void (*fn)(struct ring_watch *watch, uint64_t value);
 	void *arg;
 	/* private to the ring; all zero before ring_watch() and after ring_unwatch() */

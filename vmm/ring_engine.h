@@ -6,6 +6,7 @@
 #ifndef VMB_VMM_RING_ENGINE_H
 #define VMB_VMM_RING_ENGINE_H
 
+#include <poll.h>
 #include <pthread.h>
 
 #include "vmm/ring.h"
@@ -171,6 +172,12 @@ static inline void ring_fire(struct ring *ring, struct ring_watch *watch, uint64
 	watch->value = value;
 	watch->state = RING_WATCH_FIRED;
 	ring_watch_list_add(&ring->fired, watch);
+}
+
+/* For engines: what poll(2) is to wait for. */
+static inline short ring_poll_events(const struct ring_watch *watch)
+{
+	return watch->is_eventfd || !watch->events ? POLLIN : watch->events;
 }
 
 /* For engines: WATCH is to be armed (again). */

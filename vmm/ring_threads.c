@@ -223,7 +223,7 @@ static unsigned int threads_collect(struct ring *ring)
 	for (watch = ring->watches; watch; watch = watch->next) {
 		if (watch->state != RING_WATCH_ARMED)
 			continue;
-		threads->fds[n] = (struct pollfd){.fd = watch->fd, .events = POLLIN};
+		threads->fds[n] = (struct pollfd){.fd = watch->fd, .events = ring_poll_events(watch)};
 		threads->fd_watches[n++] = watch;
 	}
 	return n;

@@ -289,7 +289,7 @@ static void uring_arm_watches(struct ring *ring)
 	while (ring->to_arm.first && (sqe = uring_sqe(ring))) {
 		watch = ring_watch_list_take(&ring->to_arm);
 		if (watch->by_poll)
-			io_uring_prep_poll_add(sqe, watch->fd, POLLIN);
+			io_uring_prep_poll_add(sqe, watch->fd, (unsigned int)ring_poll_events(watch));
 		else
 			io_uring_prep_read(sqe, watch->fd, &watch->value, sizeof(watch->value), 0);
 		io_uring_sqe_set_data64(sqe, uring_data(watch, URING_TAG_WATCH));

@@ -463,6 +463,62 @@ static void test_stream(void **state)
 	close(sv[0]);
 }
 
+struct writer {
+	struct ring_watch watch;
+	struct ring *ring;
+	atomic_uint calls;
+	atomic_uint events;
+};
+
+static void writer_called(struct ring_watch *watch, uint64_t value)
+{
+	struct writer *writer = watch->arg;
+
+	writer->events = (unsigned int)value;
+	writer->calls++;
+	ring_unwatch(writer->ring, watch);
+}
+
+static void do_watch_writer(void *arg)
+{
+	struct writer *writer = arg;
+
+	assert_int_equal(ring_watch(writer->ring, &writer->watch), 0);
+}
+
+/* A stream that takes nothing now is told of when it does again, and not before. */
+static void test_stream_to_write(void **state)
+{
+	struct ring *ring = make_ring(state, 4);
+	struct writer writer = {.ring = ring};
+	uint8_t buf[4096] = {0};
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
+	while (write(sv[0], buf, sizeof(buf)) > 0)
+		;
+	writer.watch = (struct ring_watch){
+		.fd = sv[0],
+		.events = POLLOUT,
+		.fn = writer_called,
+		.arg = &writer,
+	};
+	assert_int_equal(ring_start(ring), 0);
+	ring_call(ring, do_watch_writer, &writer);
+	/* What waits to be read is none of its business. */
+	assert_int_equal(write(sv[1], "x", 1), 1);
+	usleep(20000);
+	assert_int_equal(writer.calls, 0);
+	while (read(sv[1], buf, sizeof(buf)) > 0)
+		;
+	wait_until(&writer.calls, 1);
+	assert_true(writer.events & POLLOUT);
+	ring_destroy(ring);
+	assert_int_equal(writer.calls, 1);
+	close(sv[0]);
+	close(sv[1]);
+}
+
 static void do_fire_both(void *arg)
 {
 	struct counter *counter = arg;
@@ -860,6 +916,7 @@ int main(void)
 		BOTH(test_eventfd_nonblocking),
 		BOTH(test_eventfd_that_is_none),
 		BOTH(test_stream),
+		BOTH(test_stream_to_write),
 		BOTH(test_unwatch_of_one_that_fired),
 		BOTH(test_no_bell_is_lost),
 		BOTH(test_many_watches),

@@ -272,6 +272,29 @@ static void whether_the_driver_polls(void **state)
 	assert_false(vq_driver_polls(&f->vq));
 }
 
+/* As if it had never been taken: the same chain comes again, and its head is not in flight. */
+static void chains_are_put_back(void **state)
+{
+	struct fixture *f = *state;
+
+	set(f, 0, BUF, 100, WRITE, 0);
+	set(f, 5, BUF + 4096, 200, WRITE, 0);
+	offer(f, 5);
+	offer(f, 0);
+	assert_int_equal(pop(f), 1);
+	assert_int_equal(pop(f), 1);
+	vq_put_back(&f->vq, 0);
+	vq_put_back(&f->vq, 5);
+	assert_true(vq_notify_on(&f->vq));
+	assert_int_equal(pop(f), 1);
+	assert_int_equal(f->chain.head, 5);
+	assert_int_equal(f->chain.in_len, 200);
+	vq_push(&f->vq, 5, 1);
+	assert_int_equal(pop(f), 1);
+	assert_int_equal(f->chain.head, 0);
+	assert_int_equal(pop(f), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +312,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(asking_for_kicks_by_flag, setup, teardown),
 		cmocka_unit_test_setup_teardown(start_asks_for_the_first_kick, setup, teardown),
 		cmocka_unit_test_setup_teardown(whether_the_driver_polls, setup, teardown),
+		cmocka_unit_test_setup_teardown(chains_are_put_back, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("virtqueue", tests, NULL, NULL);

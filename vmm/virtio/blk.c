@@ -72,7 +72,7 @@ static void free_blk(struct blk *blk)
 {
 	unsigned int i;
 
-	for (i = 0; i < VIRTIO_MAX_QUEUES; i++)
+	for (i = 0; i < VIRTIO_BLK_MAX_QUEUES; i++)
 		lazy_free(blk->queues[i].memory, sizeof(struct blk_memory));
 	free(blk);
 }
@@ -170,7 +170,7 @@ void virtio_blk_get_status(struct pci_device *dev, struct vmm_disk_status *ret_s
 	struct vmm_disk_status sum = {0};
 	unsigned int i;
 
-	for (i = 0; i < VIRTIO_MAX_QUEUES; i++) {
+	for (i = 0; i < VIRTIO_BLK_MAX_QUEUES; i++) {
 		const struct blk_counters *c = &blk->queues[i].counters;
 
 		sum.reads += counter_get(&c->reads);

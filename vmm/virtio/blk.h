@@ -70,7 +70,7 @@ struct blk_queue {
 struct blk {
 	struct virtio_device vdev;
 	struct virtio_blk_config config;
-	struct blk_queue queues[VIRTIO_MAX_QUEUES];
+	struct blk_queue queues[VIRTIO_BLK_MAX_QUEUES];
 };
 
 /*

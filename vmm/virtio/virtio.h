@@ -28,6 +28,7 @@ struct virtio_queue {
 	struct vq vq;
 	struct ring_watch watch; /* the doorbell's eventfd */
 	bool started;		 /* the queue's thread: enabled, and the features are in VQ */
+	bool waits_for_others;	 /* chains stay until the outside world answers: no poller waits for that */
 	uint16_t vector;	 /* pci.lock */
 	bool doorbell_attached;	 /* pci.lock */
 	/* For drivers that poll: how many doorbells exited to us, seen and wholly answered. */
@@ -40,6 +41,8 @@ struct virtio_queue {
 struct virtio_device_ops {
 	/* The driver is ready (DRIVER_OK); FEATURES are final. */
 	void (*start)(struct virtio_device *vdev);
+	/* QUEUE works from now on. May be NULL. */
+	void (*queue_started)(struct virtio_device *vdev, struct virtio_queue *queue);
 	/* Chains may be waiting in QUEUE. Only between start() and stop(). */
 	void (*kick)(struct virtio_device *vdev, struct virtio_queue *queue);
 	/*
@@ -59,7 +62,7 @@ struct virtio_params {
 	unsigned int queues;
 	struct ring *rings[VIRTIO_MAX_QUEUES]; /* of each queue; NULL: that of the environment */
 	uint16_t queue_size;
-	const void *config; /* device configuration, read-only for the driver; borrowed */
+	const void *config; /* device configuration, read-only for the driver; borrowed; see virtio_change_config() */
 	unsigned int config_len;
 };
 
@@ -74,6 +77,7 @@ struct virtio_device {
 	/* pci.lock */
 	struct msix msix;
 	uint16_t config_vector;
+	uint8_t config_generation;
 	uint8_t isr;
 	uint64_t bar_addr;
 	uint64_t doorbell_addr; /* the BAR's address for which doorbells are attached */
@@ -110,11 +114,17 @@ int virtio_device_init(struct virtio_device *vdev, const struct virtio_device_op
 
 /* ---- for devices, on the queue's thread ---- */
 
-/* Publishes what was pushed to QUEUE and interrupts the driver if it wants that. */
+/* Publishes what was pushed to QUEUE and interrupts the driver if it wants that; stops the device if QUEUE broke. */
 void virtio_publish(struct virtio_queue *queue);
 
 /* Comes back to QUEUE soon, after other work of this I/O thread had its turn. Any thread. */
 void virtio_kick_again(struct virtio_queue *queue);
+
+/*
+ * Writes LEN bytes of VALUE over FIELD, which is in PARAMS.config, and tells the driver (2.5, 4.1.4.3.1).
+ * Any thread without a lock of VDEV.
+ */
+void virtio_change_config(struct virtio_device *vdev, void *field, const void *value, size_t len);
 
 static inline bool virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
 {

@@ -74,7 +74,7 @@ uint64_t virtio_common_read(struct virtio_device *vdev, uint64_t offset, unsigne
 	c.msix_config = shown_vector(vdev, vdev->config_vector);
 	c.num_queues = (uint16_t)vdev->params.queues;
 	c.device_status = atomic_load(&vdev->status);
-	c.config_generation = 0; /* the configuration never changes */
+	c.config_generation = vdev->config_generation;
 	c.queue_select = vdev->queue_select;
 	fill_queue_fields(vdev, &c);
 	pthread_mutex_unlock(&vdev->pci.lock);

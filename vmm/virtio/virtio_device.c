@@ -8,6 +8,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,6 +52,16 @@ static void interrupt_config(struct virtio_device *vdev)
 	pthread_mutex_unlock(&vdev->pci.lock);
 }
 
+void virtio_change_config(struct virtio_device *vdev, void *field, const void *value, size_t len)
+{
+	pthread_mutex_lock(&vdev->pci.lock);
+	memcpy(field, value, len);
+	vdev->config_generation++;
+	pthread_mutex_unlock(&vdev->pci.lock);
+	if (atomic_load(&vdev->status) & VIRTIO_CONFIG_S_DRIVER_OK)
+		interrupt_config(vdev);
+}
+
 /* The driver broke the rules: the device stops for good and asks to be reset (2.1.2). */
 static void virtio_fail(struct virtio_device *vdev, const char *why)
 {
@@ -85,10 +96,19 @@ static void answer_pollers(struct virtio_queue *queue)
 	pthread_mutex_unlock(&vdev->poll_lock);
 }
 
+static void stop_if_broken(struct virtio_queue *queue)
+{
+	if (!queue->vq.error || !queue->vdev->live)
+		return;
+	queue->vdev->live = false;
+	virtio_fail(queue->vdev, queue->vq.error);
+}
+
 void virtio_publish(struct virtio_queue *queue)
 {
 	if (vq_publish(&queue->vq))
 		interrupt_queue(queue);
+	stop_if_broken(queue);
 	answer_pollers(queue);
 }
 
@@ -102,10 +122,7 @@ static void serve_queue(struct virtio_queue *queue)
 			  vdev->params.name);
 	} else if (vdev->live && queue->started) {
 		vdev->ops->kick(vdev, queue);
-		if (queue->vq.error) {
-			vdev->live = false;
-			virtio_fail(vdev, queue->vq.error);
-		}
+		stop_if_broken(queue);
 	}
 	answer_pollers(queue);
 }
@@ -149,7 +166,8 @@ void virtio_io_ring(struct virtio_queue *queue)
 
 	pthread_mutex_lock(&vdev->lock);
 	mine = atomic_fetch_add(&queue->rung, 1) + 1;
-	polls = (atomic_load(&vdev->status) & VIRTIO_CONFIG_S_DRIVER_OK) &&
+	polls = !queue->waits_for_others &&
+		(atomic_load(&vdev->status) & VIRTIO_CONFIG_S_DRIVER_OK) &&
 		atomic_load(&vdev->bus_master) && vq_driver_polls(&queue->vq);
 	pthread_mutex_unlock(&vdev->lock);
 
@@ -165,6 +183,8 @@ static void start_queue(struct virtio_queue *queue)
 	vq_start(&queue->vq, virtio_has_feature(queue->vdev, VIRTIO_RING_F_EVENT_IDX),
 		 virtio_has_feature(queue->vdev, VIRTIO_RING_F_INDIRECT_DESC));
 	queue->started = true;
+	if (queue->vdev->ops->queue_started)
+		queue->vdev->ops->queue_started(queue->vdev, queue);
 }
 
 static void enable_on_thread(void *arg)

@@ -96,12 +96,14 @@ static uint64_t read_isr(struct virtio_device *vdev)
 	return isr;
 }
 
-static uint64_t read_config(const struct virtio_device *vdev, uint64_t offset, unsigned int size)
+static uint64_t read_config(struct virtio_device *vdev, uint64_t offset, unsigned int size)
 {
 	uint64_t value = 0;
 
+	pthread_mutex_lock(&vdev->pci.lock);
 	if (offset + size <= vdev->params.config_len)
 		memcpy(&value, (const char *)vdev->params.config + offset, size);
+	pthread_mutex_unlock(&vdev->pci.lock);
 	return value;
 }
 

@@ -222,6 +222,12 @@ int vq_pop(struct vq *vq, struct vq_chain *ret_chain, struct iovec *iov)
 	return 1;
 }
 
+void vq_put_back(struct vq *vq, uint16_t head)
+{
+	vq->in_flight[head / 64] &= ~(1ULL << (head % 64));
+	vq->last_avail--;
+}
+
 /* ---- giving chains back ---- */
 
 void vq_push(struct vq *vq, uint16_t head, uint32_t len)

@@ -83,6 +83,12 @@ void vq_start(struct vq *vq, bool event_idx, bool indirect);
 int vq_pop(struct vq *vq, struct vq_chain *ret_chain, struct iovec *iov);
 
 /*
+ * Undoes the last vq_pop(), which gave HEAD, as if it had not been: the chain waits in the queue again.
+ * Several are put back in the opposite order.
+ */
+void vq_put_back(struct vq *vq, uint16_t head);
+
+/*
  * What the driver put into a chain breaks the rules of the device. WHY is a constant string.
  * Returns -EIO; nothing is popped, pushed or published any more.
  */
