@@ -470,6 +470,23 @@ static int parse_disk(const char *value, struct vm_config *config)
 	return 0;
 }
 
+static int parse_net(const char *value, struct vm_config *config)
+{
+	struct vmb_err err;
+
+	if (config->net_count >= VM_MAX_NETS) {
+		fprintf(stderr, "vmboot run: more than %d network cards are not supported.\n",
+			VM_MAX_NETS);
+		return -EINVAL;
+	}
+	if (vm_config_parse_net(value, &config->nets[config->net_count], &err) < 0) {
+		fprintf(stderr, "vmboot run: %s\n", err.text);
+		return -EINVAL;
+	}
+	config->net_count++;
+	return 0;
+}
+
 static int parse_option(int option, const char *value, struct vm_config *config)
 {
 	uint64_t number;
@@ -482,6 +499,7 @@ static int parse_option(int option, const char *value, struct vm_config *config)
 	case 'v': return parse_path("vars", value, config->vars_path);
 	case 'l': return parse_path("log", value, config->log_path);
 	case 'd': return parse_disk(value, config);
+	case 'n': return parse_net(value, config);
 	case 'F': config->fresh_vars = 1; return 0;
 	case 'm':
 		if (text_parse_size(value, &config->memory) < 0)
@@ -504,7 +522,7 @@ int cmd_run(int argc, char **argv)
 		{"vars", required_argument, NULL, 'v'},	    {"fresh-vars", no_argument, NULL, 'F'},
 		{"log", required_argument, NULL, 'l'},	    {"kernel", required_argument, NULL, 'k'},
 		{"initrd", required_argument, NULL, 'i'},   {"cmdline", required_argument, NULL, 'a'},
-		{NULL, 0, NULL, 0}};
+		{"net", required_argument, NULL, 'n'},	    {NULL, 0, NULL, 0}};
 	struct vm_config config;
 	struct vmb_err err;
 	int option;

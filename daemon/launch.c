@@ -81,6 +81,32 @@ static int open_disks(const struct vm_config *config, struct disks *ret_disks, s
 	return 0;
 }
 
+static int open_cards(struct launch *launch, struct vmb_err *err)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < launch->config.net_count && rc == 0; i++) {
+		rc = net_card_open(&launch->config, i, &launch->cards[i], err);
+		if (rc == 0)
+			launch->card_count++;
+	}
+	return rc;
+}
+
+static void close_cards(struct launch *launch)
+{
+	for (unsigned int i = 0; i < launch->card_count; i++)
+		net_card_close(&launch->cards[i]);
+}
+
+/* The vmm is gone, or never was. */
+static void remove_cards(struct launch *launch)
+{
+	for (unsigned int i = 0; i < launch->card_count; i++)
+		net_card_remove(&launch->cards[i]);
+	launch->card_count = 0;
+}
+
 static bool boots_kernel(const struct launch *launch)
 {
 	return launch->config.kernel_path[0] != '\0';
@@ -94,10 +120,11 @@ static int send_start(const struct launch *launch, int control, int console,
 		.cpus = launch->config.cpus,
 		.memory = launch->config.memory,
 		.disk_count = disks->count,
+		.net_count = launch->card_count,
 		.log_level = log_current_level(),
 		.boot = boots_kernel(launch) ? VMM_BOOT_LINUX : VMM_BOOT_FIRMWARE,
 	};
-	int fds[VMM_FD_DISKS + VM_MAX_DISKS], rc;
+	int fds[VMM_MAX_FDS], *net_fds = fds + VMM_FD_DISKS + disks->count, rc;
 
 	fds[VMM_FD_KVM] = launch->kvm;
 	fds[VMM_FD_CONSOLE] = console;
@@ -113,8 +140,12 @@ static int send_start(const struct launch *launch, int control, int console,
 		fds[VMM_FD_DISKS + i] = disks->fds[i];
 		start.disks[i] = disks->infos[i];
 	}
+	for (unsigned int i = 0; i < launch->card_count; i++) {
+		start.nets[i] = launch->cards[i].info;
+		net_fds += net_card_put_fds(&launch->cards[i], net_fds);
+	}
 	rc = proto_send(control, VMM_START, &start, sizeof(start), fds,
-			VMM_FD_DISKS + disks->count);
+			(unsigned int)(net_fds - fds));
 	if (rc < 0)
 		return vmb_err_set(err, -rc,
 				   "The virtual machine's process did not take its "
@@ -145,6 +176,8 @@ static int start_vmm(struct launch *launch, struct vmb_err *err)
 	struct disks disks = {.count = 0};
 
 	rc = open_disks(&launch->config, &disks, err);
+	if (rc == 0)
+		rc = open_cards(launch, err);
 	if (rc == 0 && !boots_kernel(launch))
 		rc = vars_file_make_memory(&launch->vars, &launch->variables, err);
 	if (rc == 0)
@@ -161,6 +194,7 @@ static int start_vmm(struct launch *launch, struct vmb_err *err)
 	if (rc == 0)
 		rc = spawn_vmm(launch, control[1], err);
 	close_disks(&disks);
+	close_cards(launch);
 	close_fd(&control[1]);
 	close_fd(&console[1]);
 	launch->control = control[0];
@@ -262,6 +296,7 @@ static void on_vmm_ended(struct launch *launch, int status)
 			 child_describe_end(status, how, sizeof(how)));
 	}
 	save_at_end(launch);
+	remove_cards(launch);
 	end_launch(launch);
 }
 
@@ -464,6 +499,7 @@ void launch_destroy(struct launch *launch)
 	close_fd(&launch->control);
 	close_fd(&launch->console);
 	close_fd(&launch->log);
+	remove_cards(launch);
 	vars_file_close(&launch->vars);
 	free(launch);
 }

@@ -6,6 +6,7 @@
 
 #include "child.h"
 #include "launch.h"
+#include "net_card.h"
 #include "vars_file.h"
 
 /* How long a vmm may take to end after it was asked to, and a disk to deliver the firmware. */
@@ -29,6 +30,8 @@ struct launch {
 	/* Of the vmm to be; the variables for as long as it lives. A kernel takes the firmware's place. */
 	int kvm, firmware, initrd, variables;
 	int control, console, log;
+	struct net_card cards[VM_MAX_NETS]; /* what was made for them is removed when the vmm is gone */
+	unsigned int card_count;
 	struct loop_io *child_io, *control_io, *console_io;
 	struct loop_timer *kill_timer;
 	bool stopping;	    /* launch_stop() was called */

@@ -151,7 +151,8 @@ static void on_bad_message(struct launch *launch)
 static bool is_plausible(const struct launch *launch, const struct vmm_status *status)
 {
 	return status->cpu_count == launch->config.cpus &&
-	       status->disk_count == launch->config.disk_count && status->paused <= 1 &&
+	       status->disk_count == launch->config.disk_count &&
+	       status->net_count == launch->config.net_count && status->paused <= 1 &&
 	       memchr(status->engine, '\0', sizeof(status->engine)) &&
 	       strspn(status->engine, "abcdefghijklmnopqrstuvwxyz_") == strlen(status->engine);
 }

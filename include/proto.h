@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define PROTO_MAX_BODY 65536
-#define PROTO_MAX_FDS  64
+#define PROTO_MAX_FDS  128
 
 struct proto_header {
 	uint32_t type;

@@ -10,7 +10,7 @@
 #include "vm_config.h"
 
 #define VMM_CONTROL_FD	  3
-#define VMM_PROTO_VERSION 2
+#define VMM_PROTO_VERSION 3
 
 enum vmm_msg {
 	/* launcher -> vmm */
@@ -21,6 +21,7 @@ enum vmm_msg {
 	VMM_PAUSE,	   /* no body: the guest stands still from VMM_PAUSED on, also over a reset */
 	VMM_GET_STATUS,	   /* no body: answered by VMM_STATUS */
 	VMM_RESUME,	   /* no body: it goes on, answered by VMM_RESUMED */
+	VMM_SET_LINK,	   /* struct vmm_set_link: a cable is plugged in or pulled out */
 	/* vmm -> launcher */
 	VMM_STARTED = 100, /* no body: first KVM_RUN is about to happen */
 	VMM_WAS_RESET,	   /* no body: the machine was rebuilt and runs again */
@@ -34,7 +35,8 @@ enum vmm_msg {
 
 /*
  * Descriptors beside VMM_START, in this order: 0 kvm, 1 console (stream socket, both directions,
- * non-blocking), two that depend on what is booted, then the disks. With VMM_BOOT_FIRMWARE the two
+ * non-blocking), two that depend on what is booted, then the disks, then for each network card its taps
+ * (non-blocking), one for each pair of queues, and as many of vhost-net if it has VHOST. With VMM_BOOT_FIRMWARE the two
  * are 2 firmware (sealed memfd), 3 variables (memfd of 2 * VARSTORE_SIZE: the live store that is
  * mapped into guest RAM, then the last copy known to be good); with VMM_BOOT_LINUX, which has no
  * UEFI and so no variables, 2 kernel, 3 initrd (sealed memfds; an empty one: no initrd).
@@ -46,6 +48,7 @@ enum vmm_msg {
 #define VMM_FD_KERNEL	2
 #define VMM_FD_INITRD	3
 #define VMM_FD_DISKS	4
+#define VMM_MAX_FDS	(VMM_FD_DISKS + VM_MAX_DISKS + VM_MAX_NETS * 2 * VM_MAX_NET_QUEUES)
 
 struct vmm_disk {
 	uint64_t size;		/* bytes; multiple of 512 */
@@ -60,6 +63,13 @@ struct vmm_disk {
 	char serial[VM_SERIAL_SIZE];
 };
 
+struct vmm_net {
+	uint8_t mac[VM_NET_MAC_SIZE];
+	uint8_t queues; /* pairs: 1 to VM_MAX_NET_QUEUES */
+	uint8_t vhost;	/* the kernel moves the packets, there are descriptors for it */
+	uint16_t mtu;	/* 0: not known */
+};
+
 enum vmm_boot { VMM_BOOT_FIRMWARE, VMM_BOOT_LINUX };
 
 struct vmm_start {
@@ -70,7 +80,14 @@ struct vmm_start {
 	uint32_t log_level; /* enum log_level; the vmm's log goes to its standard error */
 	uint32_t boot;	    /* enum vmm_boot */
 	char cmdline[VM_CMDLINE_SIZE]; /* of the kernel; empty with firmware */
+	uint32_t net_count;
 	struct vmm_disk disks[VM_MAX_DISKS];
+	struct vmm_net nets[VM_MAX_NETS];
+};
+
+struct vmm_set_link {
+	uint32_t net; /* number of the card */
+	uint32_t up;  /* 1, 0: down */
 };
 
 /* Guessed from what the guest does, see vmm/progress.h. SEC to BDS are the firmware's own phases. */
@@ -103,6 +120,18 @@ struct vmm_disk_status {
 	uint64_t errors; /* of all these: answered with an error */
 };
 
+/* What passed a network card, seen from the guest. With VHOST the vmm counts nothing: it does not see it. */
+struct vmm_net_status {
+	uint64_t rx_packets;
+	uint64_t rx_bytes;
+	uint64_t rx_dropped; /* too long for the guest's buffers, or the link was down */
+	uint64_t tx_packets;
+	uint64_t tx_bytes;
+	uint64_t tx_dropped; /* refused by the host's interface, not what was negotiated, or the link was down */
+	uint8_t link_up;
+	uint8_t vhost; /* the kernel moves the packets at this moment */
+};
+
 /* Counters run from the start of the machine, over its resets. */
 struct vmm_status {
 	uint64_t run_ms; /* since the start; pauses count */
@@ -111,10 +140,12 @@ struct vmm_status {
 	char engine[16]; /* of input and output: "io_uring" or "threads" */
 	uint32_t cpu_count;
 	uint32_t disk_count;
+	uint32_t net_count;
 	uint64_t unclaimed_ports; /* accesses that no device answered */
 	uint64_t unclaimed_mmio;
 	struct vmm_cpu_status cpus[VM_MAX_CPUS];
 	struct vmm_disk_status disks[VM_MAX_DISKS];
+	struct vmm_net_status nets[VM_MAX_NETS];
 };
 
 enum vmm_exit_reason {

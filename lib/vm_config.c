@@ -151,6 +151,11 @@ int vm_config_check(const struct vm_config *config, struct vmb_err *err)
 		return vmb_err_set(err, ERANGE,
 				   "%u network cards are more than vmboot supports (%u). Attach fewer.",
 				   config->net_count, VM_MAX_NETS);
+	if (config->disk_count + config->net_count > VM_MAX_CARDS)
+		return vmb_err_set(err, ERANGE,
+				   "%u disks and %u network cards are more than there are places (%d). "
+				   "Attach fewer.",
+				   config->disk_count, config->net_count, VM_MAX_CARDS);
 	rc = check_strings(config, err);
 	if (rc < 0)
 		return rc;

@@ -251,10 +251,12 @@ void vm_pause(struct vm *vm)
 {
 	vcpus_pause(vm->vcpus);
 	vcpus_wait_stopped(vm->vcpus);
+	vm_nets_set_paused(vm, true);
 }
 
 void vm_resume(struct vm *vm)
 {
+	vm_nets_set_paused(vm, false);
 	vcpus_tell_paused(vm->vcpus);
 	vcpus_resume(vm->vcpus);
 }
@@ -306,6 +308,12 @@ void vm_press_power_button(struct vm *vm)
 	pm_press_power_button(vm->pm);
 }
 
+void vm_set_link(struct vm *vm, unsigned int net, bool up)
+{
+	if (net < vm->start.net_count)
+		virtio_net_set_link(vm->nets[net], up);
+}
+
 void vm_get_status(const struct vm *vm, struct vmm_status *ret_status)
 {
 	(void)text_copy(ret_status->engine, sizeof(ret_status->engine),
@@ -318,6 +326,9 @@ void vm_get_status(const struct vm *vm, struct vmm_status *ret_status)
 	ret_status->disk_count = vm->start.disk_count;
 	for (unsigned int i = 0; i < vm->start.disk_count; i++)
 		virtio_blk_get_status(vm->disks[i], &ret_status->disks[i]);
+	ret_status->net_count = vm->start.net_count;
+	for (unsigned int i = 0; i < vm->start.net_count; i++)
+		virtio_net_get_status(vm->nets[i], &ret_status->nets[i]);
 }
 
 enum vmm_stage vm_stage(const struct vm *vm)

@@ -23,6 +23,7 @@ struct vm_params {
 	int kernel_fd; /* kernel and initrd (see VMM_FD_INITRD); -1 with firmware */
 	int initrd_fd;
 	int *disk_fds; /* start->disk_count of them; each is set to -1 when the machine took it over */
+	int *net_fds;  /* of the cards, in the order of vmm_proto.h; set to -1 likewise */
 	int notify_fd; /* eventfd, borrowed: written when vm_request() has something to tell */
 };
 
@@ -59,8 +60,8 @@ int vm_reset(struct vm *vm, bool *ret_vars_changed, struct vmb_err *err);
 void vm_stop(struct vm *vm, bool *ret_vars_changed);
 
 /*
- * Stops the vCPUs so that vm_resume() lets them go on as if nothing had been. Devices finish what they
- * are doing meanwhile. A request of the guest may have come: see vm_take_request().
+ * Stops the vCPUs so that vm_resume() lets them go on as if nothing had been. Disks finish what they
+ * are doing meanwhile, network cards stand still. A request of the guest may have come: see vm_take_request().
  */
 void vm_pause(struct vm *vm);
 
@@ -72,6 +73,9 @@ enum vmm_stage vm_stage(const struct vm *vm);
 
 /* Fills what the machine knows of RET_STATUS, nothing else of it. Any time. */
 void vm_get_status(const struct vm *vm, struct vmm_status *ret_status);
+
+/* The cable of network card NET, if there is one. */
+void vm_set_link(struct vm *vm, unsigned int net, bool up);
 
 void vm_press_power_button(struct vm *vm);
 

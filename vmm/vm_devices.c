@@ -41,7 +41,7 @@ static int claim_ports(struct vm *vm, uint64_t base, uint64_t len, const struct 
 		       &(struct bus_range){.base = base, .len = len, .ops = ops, .dev = dev});
 }
 
-static int new_ring(struct vm *vm, const char *name, unsigned int depth, struct vmb_err *err)
+int vm_new_ring(struct vm *vm, const char *name, unsigned int depth, struct vmb_err *err)
 {
 	int r = ring_create(name, depth, RING_AUTO, &vm->rings[vm->ring_count], err);
 
@@ -82,7 +82,7 @@ static int create_serial(struct vm *vm, struct vmb_err *err)
 		.receive_ready = uart_receive_ready,
 		.ctx = vm,
 	};
-	int r = new_ring(vm, "io", 64, err);
+	int r = vm_new_ring(vm, "io", 64, err);
 
 	if (r < 0)
 		return r;
@@ -218,7 +218,7 @@ static void destroy_debugcon(struct vm *vm)
 	debugcon_destroy(vm->debugcon);
 }
 
-/* ---- PCI, with a virtio-blk for each disk from slot 1 up and virtio-rng behind them ---- */
+/* ---- PCI, with a virtio-blk for each disk from slot 1 up and virtio-rng behind them; see vm_nets.c, too ---- */
 
 static int create_pci(struct vm *vm, struct vmb_err *err)
 {
@@ -243,7 +243,7 @@ static void destroy_pci(struct vm *vm)
 	pci_bus_destroy(vm->pci);
 }
 
-static int add_to_bus(struct vm *vm, unsigned int slot, struct pci_device *dev)
+int vm_add_to_bus(struct vm *vm, unsigned int slot, struct pci_device *dev)
 {
 	struct irq_pin intx;
 	int r = irq_wires_connect(vm->wires, LAYOUT_GSI_INTX + slot % 4, &intx);
@@ -255,7 +255,7 @@ static int add_to_bus(struct vm *vm, unsigned int slot, struct pci_device *dev)
 	return r;
 }
 
-static struct virtio_env make_env(struct vm *vm, struct ring *ring)
+struct virtio_env vm_make_env(struct vm *vm, struct ring *ring)
 {
 	return (struct virtio_env){
 		.mem = vm->mem,
@@ -273,7 +273,7 @@ static struct virtio_env make_env(struct vm *vm, struct ring *ring)
 static unsigned int disk_queues(const struct vm *vm, const struct vmm_disk *info)
 {
 	unsigned int fair = VM_MAX_DISK_QUEUES / vm->start.disk_count;
-	unsigned int n = vm->start.cpus < VIRTIO_MAX_QUEUES ? vm->start.cpus : VIRTIO_MAX_QUEUES;
+	unsigned int n = vm->start.cpus < VIRTIO_BLK_MAX_QUEUES ? vm->start.cpus : VIRTIO_BLK_MAX_QUEUES;
 
 	n = n < fair ? n : fair;
 	return info->overlay || n == 0 ? 1 : n;
@@ -294,7 +294,7 @@ static int open_queue(struct vm *vm, int fd, unsigned int disk, unsigned int que
 		snprintf(name, sizeof(name), "disk%u.%u", disk, queue);
 	else
 		snprintf(name, sizeof(name), "disk%u", disk);
-	r = new_ring(vm, name, DISK_DEPTH, err);
+	r = vm_new_ring(vm, name, DISK_DEPTH, err);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -312,7 +312,7 @@ static int create_disk(struct vm *vm, unsigned int index, struct vmb_err *err)
 {
 	const struct vmm_disk *info = &vm->start.disks[index];
 	unsigned int count = disk_queues(vm, info), opened = 0;
-	struct virtio_blk_queue queues[VIRTIO_MAX_QUEUES];
+	struct virtio_blk_queue queues[VIRTIO_BLK_MAX_QUEUES];
 	int fd = vm->params.disk_fds[index], r = 0;
 	struct pci_device *dev;
 	struct virtio_env env;
@@ -334,10 +334,10 @@ static int create_disk(struct vm *vm, unsigned int index, struct vmb_err *err)
 			queues[opened].disk->ops->destroy(queues[opened].disk);
 		return r;
 	}
-	env = make_env(vm, queues[0].ring);
+	env = vm_make_env(vm, queues[0].ring);
 	r = virtio_blk_create(&env, queues, count, index, &dev);
 	if (r == 0)
-		r = add_to_bus(vm, 1 + index, dev);
+		r = vm_add_to_bus(vm, 1 + index, dev);
 	if (r == 0)
 		vm->disks[index] = dev;
 	return r;
@@ -354,13 +354,13 @@ static int create_disks(struct vm *vm, struct vmb_err *err)
 
 static int create_rng(struct vm *vm, struct vmb_err *err)
 {
-	struct virtio_env env = make_env(vm, vm->rings[0]);
+	struct virtio_env env = vm_make_env(vm, vm->rings[0]);
 	struct pci_device *dev;
 	int r = virtio_rng_create(&env, &dev);
 
 	(void)err;
 	if (r == 0)
-		r = add_to_bus(vm, 1 + vm->start.disk_count, dev);
+		r = vm_add_to_bus(vm, 1 + vm->start.disk_count, dev);
 	return r;
 }
 
@@ -375,6 +375,7 @@ static const struct vm_device devices[] = {
 	{"PCI bus", create_pci, reset_pci, destroy_pci},
 	{"disks", create_disks, NULL, NULL}, /* reset and destroyed by the PCI bus they are on */
 	{"random numbers", create_rng, NULL, NULL},
+	{"network cards", vm_nets_create, NULL, NULL},
 };
 
 #define DEVICE_COUNT (sizeof(devices) / sizeof(devices[0]))

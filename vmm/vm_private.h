@@ -15,11 +15,12 @@
 #include "vmm/progress.h"
 #include "vmm/ring.h"
 #include "vmm/vcpu.h"
+#include "vmm/virtio/virtio_devices.h"
 #include "vmm/vm.h"
 
 /* Of all disks together; each has one at least. */
 #define VM_MAX_DISK_QUEUES 32
-#define VM_MAX_RINGS	   (1 + VM_MAX_DISK_QUEUES)
+#define VM_MAX_RINGS	   (1 + VM_MAX_DISK_QUEUES + VM_MAX_NETS * VM_MAX_NET_QUEUES)
 _Static_assert(VM_MAX_DISK_QUEUES >= VM_MAX_DISKS, "a queue for each disk");
 
 struct vm {
@@ -43,6 +44,7 @@ struct vm {
 	struct debugcon *debugcon;
 	struct pci_bus *pci;
 	struct pci_device *disks[VM_MAX_DISKS]; /* on PCI, which owns them */
+	struct pci_device *nets[VM_MAX_NETS];	/* likewise */
 
 	struct progress progress;
 
@@ -59,6 +61,25 @@ void vm_devices_reset(struct vm *vm);
 
 /* In the opposite order; also after vm_devices_create() failed half-way. */
 void vm_devices_destroy(struct vm *vm);
+
+/* ---- vm_devices.c, for the makers of devices ---- */
+
+/* An I/O thread more, vm->rings[vm->ring_count - 1] then. 0 or -errno with the sentence. */
+int vm_new_ring(struct vm *vm, const char *name, unsigned int depth, struct vmb_err *err);
+
+/* What a virtio device needs whose queues are served by RING. */
+struct virtio_env vm_make_env(struct vm *vm, struct ring *ring);
+
+/* Puts DEV (taken over, also on failure) into SLOT. 0 or -errno. */
+int vm_add_to_bus(struct vm *vm, unsigned int slot, struct pci_device *dev);
+
+/* ---- vm_nets.c ---- */
+
+/* The network cards, from the highest slot down. 0 or -errno with the sentence. */
+int vm_nets_create(struct vm *vm, struct vmb_err *err);
+
+/* Every card stands still, or goes on. */
+void vm_nets_set_paused(struct vm *vm, bool paused);
 
 /* The guest wants this, or did it: the vCPUs stop, the control thread hears of it. First come wins. */
 void vm_raise_request(struct vm *vm, enum vm_request request, const char *text);

@@ -22,7 +22,6 @@
 #include "vmm/vm.h"
 #include "vmm_proto.h"
 
-#define MAX_FDS	       (VMM_FD_DISKS + VM_MAX_DISKS)
 #define SEND_WAIT_MSEC 1000
 
 enum vmm_exit_status { STATUS_OK = 0, STATUS_GUEST_FAULT = 1, STATUS_NOT_STARTED = 2 };
@@ -33,7 +32,7 @@ struct vmm {
 	int signals; /* signalfd: SIGTERM */
 	struct vmm_start start;
 	unsigned int fd_count;
-	int fds[MAX_FDS]; /* beside VMM_START; -1 when given away */
+	int fds[VMM_MAX_FDS]; /* beside VMM_START; -1 when given away */
 	struct vm *vm;
 	struct timespec started;
 	bool paused;
@@ -76,6 +75,21 @@ static void finish(struct vmm *vmm, uint32_t reason, const char *text)
 
 /* ---- start ---- */
 
+/* How many descriptors the network cards have, which is none if one of them cannot be. */
+static unsigned int count_net_fds(const struct vmm_start *start)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < start->net_count; i++) {
+		const struct vmm_net *net = &start->nets[i];
+
+		if (net->queues == 0 || net->queues > VM_MAX_NET_QUEUES)
+			return 0;
+		count += net->vhost ? 2 * net->queues : net->queues;
+	}
+	return count;
+}
+
 /* What a launcher may get wrong; the rest is checked where it is used. */
 static int check_start(const struct vmm *vmm, struct vmb_err *err)
 {
@@ -86,12 +100,13 @@ static int check_start(const struct vmm *vmm, struct vmb_err *err)
 				   "The launcher speaks version %u of the vmm protocol, this vmm "
 				   "version %d. Use one vmboot for both.",
 				   start->version, VMM_PROTO_VERSION);
-	if (start->disk_count > VM_MAX_DISKS || vmm->fd_count != VMM_FD_DISKS + start->disk_count)
+	if (start->disk_count > VM_MAX_DISKS || start->net_count > VM_MAX_NETS ||
+	    vmm->fd_count != VMM_FD_DISKS + start->disk_count + count_net_fds(start))
 		return vmb_err_set(
 			err, EPROTO,
-			"The launcher named %u disks and sent %u descriptors, which do not "
-			"belong together.",
-			start->disk_count, vmm->fd_count);
+			"The launcher named %u disks and %u network cards and sent %u descriptors, "
+			"which do not belong together.",
+			start->disk_count, start->net_count, vmm->fd_count);
 	if (start->boot != VMM_BOOT_FIRMWARE && start->boot != VMM_BOOT_LINUX)
 		return vmb_err_set(err, EPROTO,
 				   "The launcher asks for a way to boot that this vmm does not know "
@@ -117,7 +132,7 @@ static int receive_start(struct vmm *vmm, struct vmb_err *err)
 		if (poll(&pfd, 1, -1) < 0 && errno != EINTR)
 			return vmb_err_set(err, errno, "poll: %s", strerror(errno));
 		r = proto_recv(vmm->control, &type, &vmm->start, sizeof(vmm->start), vmm->fds,
-			       MAX_FDS, &vmm->fd_count);
+			       VMM_MAX_FDS, &vmm->fd_count);
 	} while (r == -EAGAIN || r == -EINTR);
 	if (r < 0)
 		return vmb_err_set(err, -r, "The launcher sent no start message (%s).",
@@ -142,6 +157,7 @@ static int build(struct vmm *vmm, struct vmb_err *err)
 		.kernel_fd = linux_kernel ? vmm->fds[VMM_FD_KERNEL] : -1,
 		.initrd_fd = linux_kernel ? vmm->fds[VMM_FD_INITRD] : -1,
 		.disk_fds = &vmm->fds[VMM_FD_DISKS],
+		.net_fds = &vmm->fds[VMM_FD_DISKS + vmm->start.disk_count],
 		.notify_fd = vmm->notify,
 	};
 
@@ -226,11 +242,18 @@ static void tell_status(struct vmm *vmm)
 	tell(vmm, VMM_STATUS, &status, sizeof(status));
 }
 
+static void set_link(struct vmm *vmm, const struct vmm_set_link *set, int size)
+{
+	if (size == (int)sizeof(*set))
+		vm_set_link(vmm->vm, set->net, set->up);
+}
+
 static void handle_message(struct vmm *vmm)
 {
+	struct vmm_set_link link;
 	uint32_t type = 0;
 	unsigned int nfds = 0;
-	int r = proto_recv(vmm->control, &type, NULL, 0, NULL, 0, &nfds);
+	int r = proto_recv(vmm->control, &type, &link, sizeof(link), NULL, 0, &nfds);
 
 	if (r == -EAGAIN || r == -EINTR)
 		return;
@@ -246,6 +269,7 @@ static void handle_message(struct vmm *vmm)
 	case VMM_PAUSE: pause_vm(vmm); break;
 	case VMM_GET_STATUS: tell_status(vmm); break;
 	case VMM_RESUME: resume_vm(vmm); break;
+	case VMM_SET_LINK: set_link(vmm, &link, r); break;
 	case VMM_STOP: finish(vmm, VMM_EXIT_STOPPED, "The virtual machine was stopped."); break;
 	default: log_warn("control: message %u is none of a launcher's", type);
 	}

@@ -273,6 +273,11 @@ static void network_cards_are_checked(void **state)
 	config.net_count = VM_MAX_NETS + 1;
 	assert_int_equal(vm_config_check(&config, &err), -ERANGE);
 	assert_says(&err, "9 network cards are more than vmboot supports (8)");
+	config.net_count = VM_MAX_NETS;
+	config.disk_count = VM_MAX_DISKS;
+	assert_int_equal(vm_config_check(&config, &err), -ERANGE);
+	assert_says(&err, "24 disks and 8 network cards are more than there are places");
+	config.disk_count = 0;
 	config.net_count = 1;
 	strcpy(config.nets[0].name, "tap0");
 	assert_int_equal(vm_config_check(&config, &err), 0);

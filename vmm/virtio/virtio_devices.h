@@ -5,10 +5,13 @@
 #include "vmm/disk/disk.h"
 #include "vmm/irq.h"
 #include "vmm/mem.h"
+#include "vmm/net/net.h"
 #include "vmm/pci/pci.h"
 #include "vmm/ring.h"
 
-#define VIRTIO_MAX_QUEUES 4
+#define VIRTIO_MAX_QUEUES     9 /* of the device that has most: a network card */
+#define VIRTIO_BLK_MAX_QUEUES 4
+#define VIRTIO_NET_MAX_PAIRS  4
 
 /* What a driver does to a device that says something about the guest's state. */
 enum virtio_event {
@@ -40,7 +43,7 @@ struct virtio_blk_queue {
 };
 
 /*
- * virtio-blk (virtio 1.2, 5.2) with COUNT queues (1 to VIRTIO_MAX_QUEUES) over their disks, which are
+ * virtio-blk (virtio 1.2, 5.2) with COUNT queues (1 to VIRTIO_BLK_MAX_QUEUES) over their disks, which are
  * the same disk: what was written through one and is done is read through the others, and a flush
  * of any of them covers it. The disks are taken over, also on failure. INSTANCE numbers the device
  * for the log. The result goes to pci_bus_add(). 0, -ENOMEM or -EMFILE.
@@ -50,6 +53,38 @@ int virtio_blk_create(const struct virtio_env *env, const struct virtio_blk_queu
 
 /* What the driver has asked of DEV, which virtio_blk_create() made, so far. Any thread. */
 void virtio_blk_get_status(struct pci_device *dev, struct vmm_disk_status *ret_status);
+
+/* A pair of queues of virtio-net: its thread, and where its packets go. */
+struct virtio_net_pair {
+	struct ring *ring; /* borrowed, outlives the device; of no other device with a batch hook */
+	struct net_port *port;
+};
+
+struct virtio_net_params {
+	uint8_t mac[VM_NET_MAC_SIZE];
+	uint16_t mtu;	       /* 0: not known */
+	unsigned int instance; /* numbers the device for the log */
+};
+
+/*
+ * virtio-net (virtio 1.2, 5.1) with COUNT pairs (1 to VIRTIO_NET_MAX_PAIRS), whose ports are taken over,
+ * also on failure. The link is up. The result goes to pci_bus_add(). 0, -ENOMEM or -EMFILE.
+ */
+int virtio_net_create(const struct virtio_env *env, const struct virtio_net_params *params,
+		      const struct virtio_net_pair *pairs, unsigned int count,
+		      struct pci_device **ret_dev);
+
+/* Plugs the cable in or pulls it out: the driver is told, and nothing passes without it. Any thread. */
+void virtio_net_set_link(struct pci_device *dev, bool up);
+
+/*
+ * PAUSED: returns when nothing of DEV touches guest memory any more, until it is let go on. Any thread but
+ * an I/O thread. A reset does not end it.
+ */
+void virtio_net_set_paused(struct pci_device *dev, bool paused);
+
+/* What DEV has moved so far. Any thread. */
+void virtio_net_get_status(struct pci_device *dev, struct vmm_net_status *ret_status);
 
 /* virtio-rng (virtio 1.2, 5.4), filled from getrandom(2). 0 or -ENOMEM. */
 int virtio_rng_create(const struct virtio_env *env, struct pci_device **ret_dev);

@@ -1,0 +1,99 @@
+/*
+ * Shared by net.c (the device), net_packets.c (its packets), net_control.c (its control queue) and
+ * vhost_net.c. Nobody else includes this.
+ *
+ * Each pair of queues has an I/O thread and a port of its own; what belongs to a pair is touched on
+ * that thread only, but for what is atomic.
+ */
+#ifndef VMB_VMM_VIRTIO_NET_H
+#define VMB_VMM_VIRTIO_NET_H
+
+#include <linux/virtio_net.h>
+
+#include "vmm/net/net.h"
+#include "vmm/virtio/virtio.h"
+
+#define NET_QUEUE_SIZE 256
+#define NET_HDR_LEN    sizeof(struct virtio_net_hdr_v1)
+_Static_assert(NET_HDR_LEN == NET_HDR_SIZE, "the port's header is virtio's");
+
+/* UDP segmentation, virtio 1.3 and Linux 6.2, which headers may lack. */
+#ifndef VIRTIO_NET_F_HOST_USO
+#define VIRTIO_NET_F_GUEST_USO4	  54
+#define VIRTIO_NET_F_GUEST_USO6	  55
+#define VIRTIO_NET_F_HOST_USO	  56
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+struct net;
+
+/* Of a pair since it was made; its I/O thread writes, anybody reads. */
+struct net_counters {
+	_Atomic uint64_t rx_packets;
+	_Atomic uint64_t rx_bytes;
+	_Atomic uint64_t rx_dropped;
+	_Atomic uint64_t tx_packets;
+	_Atomic uint64_t tx_bytes;
+	_Atomic uint64_t tx_dropped;
+};
+
+struct net_pair {
+	struct net *net;
+	struct virtio_queue *rx;
+	struct virtio_queue *tx;
+	struct ring *ring;
+	struct net_port *port;
+	struct ring_watch readable;
+	struct ring_watch writable;
+	bool reading;	 /* READABLE is watched */
+	bool writing;	 /* WRITABLE is watched: the port took no more */
+	bool active;	 /* the driver uses this pair */
+	bool gone;	 /* the port is no more */
+	uint8_t *packet; /* lazy_alloc(): what was received, header first */
+	size_t waiting;	 /* its bytes, while there were not enough buffers for it; 0: none */
+	struct net_counters counters;
+};
+
+struct net {
+	struct virtio_device vdev;
+	struct virtio_net_config config;
+	unsigned int pair_count;
+	_Atomic bool link_up;
+	_Atomic bool paused;
+	struct net_pair pairs[VIRTIO_NET_MAX_PAIRS];
+};
+
+/* ---- net_packets.c, on the pair's thread ---- */
+
+/* Before the other three; PORT, RING and the queues are set. Any thread. */
+void net_pair_init(struct net_pair *pair);
+
+/* The pair works from now on, if the driver uses it: begins to receive. */
+void net_pair_start(struct net_pair *pair);
+
+/* Nothing is sent or received any more until net_pair_start(); a packet that waited is lost. */
+void net_pair_stop(struct net_pair *pair);
+
+/* Sends what the driver made available. */
+void net_send(struct net_pair *pair);
+
+/* Receives into what the driver made available. */
+void net_receive(struct net_pair *pair);
+
+/* ---- net_control.c ---- */
+
+/* Answers what is in the control queue; on its thread. */
+void net_control(struct net *net, struct virtio_queue *queue);
+
+/* ---- net.c ---- */
+
+/* The driver uses the first COUNT pairs. No thread of a pair but the control queue's. */
+void net_use_pairs(struct net *net, unsigned int count);
+
+/* What virtio_net_set_link() does. Any thread without a lock of the device. */
+void net_set_link(struct net *net, bool up);
+
+/* What of NET_OFFLOAD_* the receive FEATURES (VIRTIO_NET_F_GUEST_*) mean. */
+unsigned int net_offloads_of(uint64_t features);
+
+#endif
