@@ -42,6 +42,7 @@ struct run {
 	struct loop *loop;
 	struct launch *launch;
 	struct prefix prefix;
+	unsigned int reset_seen; /* see prefix_would_reset() */
 	int out_fd, message_fd, signal_fd, log_fd;
 	bool out_closed, stopped_by_us;
 	struct loop_io *in_io, *out_io;
@@ -219,7 +220,10 @@ static void input_byte(struct run *run, uint8_t byte)
 	uint8_t pass;
 
 	switch (prefix_feed(&run->prefix, byte, &pass)) {
-	case PREFIX_PASS: run->in[run->in_len++] = pass; break;
+	case PREFIX_PASS:
+		if (!prefix_would_reset(&run->reset_seen, pass))
+			run->in[run->in_len++] = pass;
+		break;
 	case PREFIX_WAIT: break;
 	case PREFIX_HELP: run_say(run, "keys:\r\n%s", prefix_help()); break;
 	case PREFIX_KILL:

@@ -28,11 +28,21 @@ enum prefix_action {
 	PREFIX_KEYMAP,	/* m: the next of the key profiles */
 	PREFIX_CHARSET, /* u: the next way to read bytes beyond ASCII */
 	PREFIX_FKEY,	/* 1 to 9: F1 to F9, 0: F10; *ret_byte is the digit */
+	PREFIX_FULL,	/* f: no status row, or again one */
+	PREFIX_TRANSPARENT, /* t: the terminal itself gets the guest's bytes, or no longer */
+	PREFIX_LOG,	/* l: the raw log goes on, or stops */
+	PREFIX_BREAK,	/* b: a break on the guest's serial line */
 	PREFIX_UNKNOWN, /* any other: nothing happens, say that ^] ? lists */
 };
 
 /* Feeds one byte. ^] ^] passes one literal ^]. */
 enum prefix_action prefix_feed(struct prefix *prefix, uint8_t byte, uint8_t *ret_byte);
+
+/*
+ * EDK2's terminal driver resets the machine on ESC R ESC r ESC R, which a pasted file or line noise may
+ * hold. True if BYTE, the next one for the guest, would complete that: leave it out. STATE starts 0.
+ */
+bool prefix_would_reset(unsigned int *state, uint8_t byte);
 
 /* One line per command but those of the view, for ^] ?; lines end in CR LF. Static. */
 const char *prefix_help(void);

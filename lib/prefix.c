@@ -7,6 +7,10 @@ static enum prefix_action view_command(uint8_t byte, uint8_t *ret_byte)
 	case '[': return PREFIX_SCROLL;
 	case 'm': return PREFIX_KEYMAP;
 	case 'u': return PREFIX_CHARSET;
+	case 'f': return PREFIX_FULL;
+	case 't': return PREFIX_TRANSPARENT;
+	case 'l': return PREFIX_LOG;
+	case 'b': return PREFIX_BREAK;
 	default: break;
 	}
 	if (byte < '0' || byte > '9')
@@ -36,6 +40,22 @@ enum prefix_action prefix_feed(struct prefix *prefix, uint8_t byte, uint8_t *ret
 	case 'p': return PREFIX_POWER;
 	default: return prefix->view ? view_command(byte, ret_byte) : PREFIX_UNKNOWN;
 	}
+}
+
+bool prefix_would_reset(unsigned int *state, uint8_t byte)
+{
+	static const uint8_t sequence[] = {0x1B, 'R', 0x1B, 'r', 0x1B, 'R'};
+
+	if (byte == sequence[*state]) {
+		if (*state + 1 == sizeof(sequence))
+			return true;
+		++*state;
+	} else if (byte == 'R' && *state == 3) {
+		*state = 2; /* ESC R ESC R: the latter two may begin it */
+	} else {
+		*state = byte == 0x1B;
+	}
+	return false;
 }
 
 const char *prefix_help(void)

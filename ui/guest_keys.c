@@ -100,9 +100,6 @@ size_t guest_key_encode(enum guest_profile profile, const struct ui_key *key,
 		return n;
 	}
 	if (key->alt) {
-		/* ESC R ESC r ESC R resets the guest: never by pasting or by line noise. */
-		if (key->code == 'R' || key->code == 'r')
-			return 0;
 		buf[0] = 0x1B;
 		return 1 + encode_char(key->code, buf + 1);
 	}

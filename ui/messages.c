@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "prefix.h"
 #include "proto.h"
 #include "text.h"
 #include "ui/screens.h"
@@ -80,6 +81,34 @@ void ui_refresh_host(struct ui *ui)
 	ui_send(ui, MENU_HELLO, &hello, sizeof(hello));
 }
 
+void ui_guest_input(struct ui *ui, const uint8_t *buf, size_t n)
+{
+	uint8_t out[256];
+	size_t count = 0;
+
+	if (!model_vm_alive(&ui->model))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (!prefix_would_reset(&ui->reset_seen, buf[i]))
+			out[count++] = buf[i];
+		if (count > 0 && (count == sizeof(out) || i + 1 == n)) {
+			ui_send(ui, MENU_INPUT, out, count);
+			count = 0;
+		}
+	}
+}
+
+/* Firmware and an operating system take keys in different forms; until the operator chooses one. */
+static void choose_profile(struct ui *ui)
+{
+	const struct menu_vm *vm = &ui->model.vm;
+
+	if (ui->profile_by_hand)
+		return;
+	ui->guest_profile = vm->config.kernel_path[0] || vm->stage == VMM_STAGE_OS ? GUEST_XTERM
+										   : GUEST_VTUTF8;
+}
+
 /* The console is kept up to date whether a screen shows it or not: a result needs its last lines. */
 static void output_open(struct ui *ui)
 {
@@ -88,7 +117,8 @@ static void output_open(struct ui *ui)
 	ui->console_is_open = true;
 	console_reset(ui->console);
 	ui->console_bytes = 0;
-	ui->guest_profile = GUEST_VTUTF8;
+	ui->profile_by_hand = false;
+	ui->reset_seen = 0;
 	ui_send(ui, MENU_CONSOLE_OPEN, NULL, 0);
 }
 
@@ -138,6 +168,7 @@ static void vm_changed(struct ui *ui, uint32_t was_state)
 		output_close(ui);
 	if (vm->state != MENU_VM_NONE)
 		output_open(ui);
+	choose_profile(ui);
 	if (was_alive != alive)
 		ui_refresh_host(ui);
 	if (ui->start_pending && (alive || ended)) {
@@ -222,6 +253,8 @@ static void feed_output(struct ui *ui, const uint8_t *buf, size_t n)
 
 static void take_output(struct ui *ui, size_t size)
 {
+	if (ui->transparent.active)
+		transparent_output(ui, ui->body, size);
 	feed_output(ui, ui->body, size);
 	ui->console_bytes += size;
 	loop_remove_timer(ui->output_timer);

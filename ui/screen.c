@@ -230,6 +230,39 @@ void screen_end(bool cursor_shown, int row, int col)
 	refresh();
 }
 
+void screen_write(const uint8_t *buf, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = write(STDOUT_FILENO, buf, n);
+
+		if (done < 0 && errno != EINTR)
+			return;
+		if (done > 0) {
+			buf += done;
+			n -= (size_t)done;
+		}
+	}
+}
+
+/*
+ * Any string or sequence is ended; then DEC's modes that move or hide the cursor, insert mode, margins,
+ * character sets, the mouse's and paste's reports, keypad and cursor keys go back to what curses takes
+ * for granted. What a terminal does not know of these it ignores.
+ */
+void screen_repair(void)
+{
+	static const char modes[] = "\030\033\\"
+				    "\033[0m\033[r\033[4l\033[?6l\033[?7h\033[?25h\033[?5l"
+				    "\033(B\033)0\017\033[?1000l\033[?1002l\033[?1003l"
+				    "\033[?1006l\033[?2004l\033[?1l\033>";
+
+	screen_write((const uint8_t *)modes, sizeof(modes) - 1);
+	endwin();
+	curses_modes();
+	clearok(curscr, TRUE);
+	refresh();
+}
+
 void screen_spoil(void)
 {
 	clearok(curscr, TRUE);

@@ -6,6 +6,8 @@
 #define VMB_UI_SCREEN_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "err.h"
 #include "ui/terminal.h"
@@ -36,6 +38,14 @@ void screen_child_signals(void);
  */
 void screen_begin(void);
 void screen_end(bool cursor_shown, int row, int col);
+
+/*
+ * For the transparent mode: bytes straight to the terminal, after the picture that stands there; and the
+ * end of that, which undoes what such bytes can have changed of the terminal's modes. The next picture
+ * is then sent whole.
+ */
+void screen_write(const uint8_t *buf, size_t n);
+void screen_repair(void);
 
 /* The next picture is sent whole: something else may have written on the terminal. */
 void screen_spoil(void);

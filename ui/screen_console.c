@@ -12,6 +12,7 @@
 #include "ui/draw.h"
 #include "ui/frame.h"
 #include "ui/guest_keys.h"
+#include "ui/screen.h"
 
 /* After ^] the menu comes back by itself when no key follows for so long. */
 #define PREFIX_WAIT_MS 1500
@@ -30,8 +31,9 @@ void screen_console_output(void *arg, const uint8_t *buf, size_t n)
 {
 	struct ui *ui = arg;
 
-	if (n > 0 && n <= 4096 && model_vm_alive(&ui->model))
-		ui_send(ui, MENU_INPUT, buf, n);
+	/* In the transparent mode the operator's terminal answers, and a question has one answer. */
+	if (!ui->transparent.active)
+		ui_guest_input(ui, buf, n);
 }
 
 /* First visible line of SIZE when ROOM are visible and AT must be among them. */
@@ -46,44 +48,77 @@ static int follow(int first, int at, int size, int room)
 	return first < 0 ? 0 : first;
 }
 
-static void draw_bar(const struct ui *ui, const struct screen_console *sc, int grid_rows)
+/* What the right end of the row says, for a wide and for a narrow terminal. */
+struct bar_note {
+	char wide[96], narrow[48];
+};
+
+static void bar_note(const struct ui *ui, const struct screen_console *sc, int grid_rows,
+		     struct bar_note *note)
+{
+	int pane = ui->rows - 1;
+
+	*note = (struct bar_note){0};
+	if (ui->console_bytes == 0 && model_vm_run_ms(&ui->model, loop_now_ms()) >= SILENT_MS) {
+		snprintf(note->wide, sizeof(note->wide),
+			 "no serial output yet - guest may use video only");
+		snprintf(note->narrow, sizeof(note->narrow), "no serial output yet");
+	} else if (grid_rows > pane) {
+		snprintf(note->narrow, sizeof(note->narrow), "rows %d-%d of %d", sc->top + 1,
+			 sc->top + pane, grid_rows);
+	} else if (ui->model.vm.resets > 0) {
+		snprintf(note->narrow, sizeof(note->narrow), "resets %u", ui->model.vm.resets);
+	}
+}
+
+/* The way back to the menu is always there; the note before the VM's time, the time before nothing. */
+static void draw_bar_facts(const struct ui *ui, const struct bar_note *note)
 {
 	const struct menu_vm *vm = &ui->model.vm;
-	int row = ui->rows - 1, pane = ui->rows - 1;
-	char left[256], right[64] = "", time[32];
+	const char *stage = vmm_stage_name(vm->stage), *right = note->wide;
+	int row = ui->rows - 1, room = ui->cols - 3;
+	char left[256], time[32];
 
+	frame_format_time(model_vm_run_ms(&ui->model, loop_now_ms()), time, sizeof(time));
+	snprintf(left, sizeof(left), "%.40s  %s %s  %s%s^] menu", vm->config.title,
+		 model_vm_verb(&ui->model), time, stage, stage[0] ? "  " : "");
+	if (!right[0]) {
+		right = note->narrow;
+	} else if (draw_columns(left) + draw_columns(right) + 2 > room) {
+		snprintf(left, sizeof(left), "%.*s  ^] menu", room > 70 ? 20 : 8, vm->config.title);
+		if (draw_columns(left) + draw_columns(right) + 2 > room)
+			right = note->narrow;
+	}
+	draw_text(row, 1, room, UI_CONSOLE_BAR, left);
+	if (draw_columns(left) + draw_columns(right) + 2 <= room)
+		draw_right(row, 1, room, UI_CONSOLE_BAR, right);
+}
+
+static void draw_bar(const struct ui *ui, const struct screen_console *sc, int grid_rows)
+{
+	int row = ui->rows - 1;
+	struct bar_note note;
+
+	if (ui->console_full && !sc->prefix.pending && !ui->status[0])
+		return;
 	draw_text(row, 0, ui->cols - 1, UI_CONSOLE_BAR, "");
 	if (sc->prefix.pending) {
 		draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR,
 			  ui->cols < 80 ? "^]: . menu  ? help  k kill  r reset  p power  ^] literal"
 					: "^]: . menu  ? help  k kill  r reset  p power  [ scroll  "
-					  "m keys  ^] literal");
-		return;
-	}
-	if (ui->status[0]) {
+					  "f full  t transparent");
+	} else if (ui->status[0]) {
 		draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR, ui->status);
-		return;
+	} else {
+		bar_note(ui, sc, grid_rows, &note);
+		draw_bar_facts(ui, &note);
 	}
-	frame_format_time(model_vm_run_ms(&ui->model, loop_now_ms()), time, sizeof(time));
-	snprintf(left, sizeof(left), "%s  %s %s  %s%s^] menu", vm->config.title,
-		 model_vm_verb(&ui->model), time, vmm_stage_name(vm->stage),
-		 vmm_stage_name(vm->stage)[0] ? "  " : "");
-	if (ui->console_bytes == 0 && model_vm_run_ms(&ui->model, loop_now_ms()) >= SILENT_MS)
-		snprintf(right, sizeof(right), "no serial output yet");
-	else if (grid_rows > pane)
-		snprintf(right, sizeof(right), "rows %d-%d of %d", sc->top + 1, sc->top + pane,
-			 grid_rows);
-	else if (vm->resets > 0)
-		snprintf(right, sizeof(right), "resets %u", vm->resets);
-	draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR, left);
-	if (draw_columns(left) + draw_columns(right) + 5 < ui->cols)
-		draw_right(row, 1, ui->cols - 3, UI_CONSOLE_BAR, right);
 }
 
 static void console_draw(struct ui *ui, void *data)
 {
 	struct screen_console *sc = data;
-	int pane = ui->rows - 1, rows, cols, cur_row, cur_col;
+	int pane = ui->console_full ? ui->rows : ui->rows - 1, rows, cols, cur_row, cur_col;
 	bool visible;
 
 	console_size(ui->console, &rows, &cols);
@@ -150,11 +185,29 @@ static void send_key(struct ui *ui, const struct ui_key *key)
 	uint8_t bytes[GUEST_KEY_MAX];
 	size_t n = guest_key_encode(ui->guest_profile, key, bytes);
 
-	if (n > 0 && model_vm_alive(&ui->model))
-		ui_send(ui, MENU_INPUT, bytes, n);
-	else if (n == 0 && key->code >= UI_KEY_F1)
+	if (n > 0)
+		ui_guest_input(ui, bytes, n);
+	else if (key->code >= UI_KEY_F1)
 		ui_say(ui, UI_NORMAL, "%s terminals have no such key: ^] m takes another.",
 		       guest_profile_name(ui->guest_profile));
+}
+
+static void send_fkey(struct ui *ui, uint8_t digit)
+{
+	send_key(ui, &(struct ui_key){.code = UI_KEY_F1 + (uint32_t)(digit - '0' + 9) % 10});
+}
+
+/* The picture without our row, which the guest then goes on with. */
+static void begin_transparent(struct ui *ui)
+{
+	bool full = ui->console_full;
+
+	ui->console_full = true;
+	ui->status[0] = '\0';
+	screen_spoil();
+	ui_paint(ui);
+	ui->console_full = full;
+	transparent_start(ui);
 }
 
 static void prefix_command(struct ui *ui, enum prefix_action action)
@@ -163,15 +216,26 @@ static void prefix_command(struct ui *ui, enum prefix_action action)
 	case PREFIX_HELP:
 		dialog_tell(ui, "Keys after ^]",
 			    ". or d: the menu, the VM goes on.  k: kill the VM.  r: reset it.  "
-			    "p: press its power button.  [: what scrolled away.  1 to 9, 0: F1 to F10.  "
-			    "m: how keys are sent (VT-UTF8, xterm, PC-ANSI, TTY), for when F10 or "
-			    "Delete do nothing.  u: character set (auto, UTF-8, CP437), for when lines "
-			    "look wrong.  ^]: one ^] for the guest.  After a pause the menu comes by "
-			    "itself.");
+			    "p: its power button.  [: what scrolled away.  1 to 9, 0: F1 to F10.  "
+			    "f: without this row, or with it.  m: how keys are sent (VT-UTF8, xterm, "
+			    "PC-ANSI, TTY), for when F10 or Delete do nothing.  u: character set, for "
+			    "when lines look wrong.  t: this terminal itself becomes the guest's.  "
+			    "^]: one ^] for the guest.  After a pause the menu comes by itself.");
 		break;
 	case PREFIX_SCROLL: screen_scroll_open(ui); break;
+	case PREFIX_FULL:
+		ui->console_full = !ui->console_full;
+		break;
+	case PREFIX_TRANSPARENT:
+		dialog_ask(ui, "Transparent mode",
+			   "The guest gets this terminal as it is: what it writes is not checked "
+			   "any more, and this terminal answers its questions. ^] t or ^] . takes it "
+			   "back. Give it to the guest?",
+			   begin_transparent);
+		break;
 	case PREFIX_KEYMAP:
 		ui->guest_profile = (ui->guest_profile + 1) % GUEST_PROFILES;
+		ui->profile_by_hand = true;
 		ui_say(ui, UI_NORMAL, "Keys are sent as %s.", guest_profile_name(ui->guest_profile));
 		break;
 	case PREFIX_CHARSET: next_charset(ui); break;
@@ -205,11 +269,23 @@ static void prefix_key(struct ui *ui, struct screen_console *sc, const struct ui
 
 	prefix_end(sc);
 	if (action == PREFIX_PASS)
-		ui_send(ui, MENU_INPUT, &passed, 1);
+		ui_guest_input(ui, &passed, 1);
 	else if (action == PREFIX_FKEY)
-		send_key(ui, &(struct ui_key){.code = UI_KEY_F1 + (uint32_t)(passed - '0' + 9) % 10});
+		send_fkey(ui, passed);
 	else if (key->code != UI_KEY_ESCAPE)
 		prefix_command(ui, action);
+}
+
+void screen_console_command(struct ui *ui, enum prefix_action action, uint8_t byte)
+{
+	if (action == PREFIX_FKEY) {
+		send_fkey(ui, byte);
+	} else if (action == PREFIX_TRANSPARENT) {
+		transparent_stop(ui);
+	} else if (action != PREFIX_UNKNOWN) {
+		transparent_stop(ui);
+		prefix_command(ui, action);
+	}
 }
 
 static void console_key(struct ui *ui, void *data, const struct ui_key *key)
@@ -244,7 +320,7 @@ static void console_close(struct ui *ui, void *data)
 {
 	struct screen_console *sc = data;
 
-	(void)ui;
+	transparent_stop(ui);
 	loop_remove_timer(sc->prefix_timer);
 	free(sc);
 }

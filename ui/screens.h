@@ -2,6 +2,7 @@
 #ifndef VMB_UI_SCREENS_H
 #define VMB_UI_SCREENS_H
 
+#include "prefix.h"
 #include "ui/ui.h"
 
 /* The list of disks and firmware; bottom of the stack. 0 or -ENOMEM. */
@@ -12,6 +13,9 @@ void screen_form_open(struct ui *ui, const struct menu_firmware *firmware);
 
 /* The guest's console. */
 void screen_console_open(struct ui *ui);
+
+/* Does what the prefix key's ACTION asks for on the guest's console, which is the top screen. BYTE: see prefix.h. */
+void screen_console_command(struct ui *ui, enum prefix_action action, uint8_t byte);
 
 /* What scrolled away on the guest's console, over the console. */
 void screen_scroll_open(struct ui *ui);

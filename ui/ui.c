@@ -78,6 +78,11 @@ void ui_paint_now(struct ui *ui)
 	/* An eighth of the usual distance: a guest that clears without end must not flood the terminal. */
 	if (!ui->paint_timer || loop_now_ms() < ui->painted_ms + screen_paint_interval() / 8)
 		return;
+	ui_paint(ui);
+}
+
+void ui_paint(struct ui *ui)
+{
 	loop_remove_timer(ui->paint_timer);
 	on_paint(ui);
 }
@@ -106,7 +111,7 @@ static void on_paint(void *arg)
 	unsigned int base = ui->depth - 1;
 
 	ui->paint_timer = NULL;
-	if (ui->shell)
+	if (ui->shell || ui->transparent.active)
 		return;
 	ui->painted_ms = loop_now_ms();
 	ui->cursor_shown = false;
@@ -126,6 +131,9 @@ static void on_paint(void *arg)
 
 static void layout_all(struct ui *ui)
 {
+	/* The guest has the terminal; what it is told of its size is its own affair. */
+	if (ui->transparent.active)
+		return;
 	screen_measure(&ui->rows, &ui->cols);
 	for (unsigned int i = 0; i < ui->depth; i++)
 		if (ui->stack[i].screen->layout)
@@ -237,6 +245,10 @@ static void on_tty(void *arg, int fd, short revents)
 		ui_quit(ui, vmb_err_set(ui->err, EIO, "The terminal is gone."));
 		return;
 	}
+	if (ui->transparent.active) {
+		transparent_keys(ui, buf, (size_t)n);
+		return;
+	}
 	loop_remove_timer(ui->esc_timer);
 	ui->esc_timer = NULL;
 	for (ssize_t i = 0; i < n && !ui->shell && !ui->leaving; i++) {
@@ -335,6 +347,7 @@ static void ui_close(struct ui *ui)
 {
 	if (ui->shell)
 		kill(ui->shell, SIGHUP);
+	transparent_stop(ui);
 	while (ui->depth > 0)
 		stack_drop(ui);
 	outbox_free(&ui->outbox);

@@ -19,6 +19,7 @@
 #include "ui/outbox.h"
 #include "ui/plan.h"
 #include "ui/theme.h"
+#include "ui/transparent.h"
 
 #define UI_MIN_ROWS  20
 #define UI_MIN_COLS  60
@@ -58,6 +59,10 @@ struct ui {
 	struct console *console; /* of the VM, kept while no screen shows it */
 	size_t clear_match;	 /* bytes of "clear the screen" that came last */
 	enum guest_profile guest_profile; /* how keys reach this VM */
+	bool console_full;		  /* the grid has the status row's place, too */
+	bool profile_by_hand;		  /* the operator chose it: nothing else does any more */
+	unsigned int reset_seen;	  /* see prefix_would_reset() */
+	struct transparent transparent;
 	uint64_t console_bytes;	 /* from this VM so far */
 	bool console_is_open;	 /* the daemon sends it */
 	bool owns_daemon;	 /* the daemon ends with this menu, and its VM with it */
@@ -93,6 +98,9 @@ void ui_pop_all(struct ui *ui);
 /* The picture is out of date: it will be painted soon, at most 30 times a second. */
 void ui_dirty(struct ui *ui);
 
+/* Paints now. */
+void ui_paint(struct ui *ui);
+
 /* Paints what waits to be painted at once, unless that was just done. */
 void ui_paint_now(struct ui *ui);
 
@@ -105,6 +113,9 @@ void ui_say(struct ui *ui, enum ui_element element, const char *fmt, ...)
 
 /* Sends a message to the daemon, now or when it can take it. */
 void ui_send(struct ui *ui, uint32_t type, const void *body, size_t size);
+
+/* Bytes for the guest's serial line, if a VM lives; what would reset an EDK2 by accident is left out. */
+void ui_guest_input(struct ui *ui, const uint8_t *buf, size_t n);
 
 /* Asks the daemon for the host's figures anew: how much memory is free changes. */
 void ui_refresh_host(struct ui *ui);

@@ -36,6 +36,7 @@ enum fake_scene {
 	FAKE_NO_KVM,
 	FAKE_VANISH,  /* closes the socket after the first message */
 	FAKE_FLOOD,   /* the guest writes random bytes without end */
+	FAKE_SILENT,  /* the guest says nothing on its serial line, and has run for a while */
 };
 
 struct fake_seen {
@@ -268,8 +269,10 @@ static void fake_start(struct fake *f, const void *body, size_t size)
 	memcpy(&f->vm.config, body, size);
 	fake_send_vm(f);
 	f->vm.state = MENU_VM_RUNNING;
-	f->started_ms = loop_now_ms();
+	f->started_ms = loop_now_ms() - (f->scene == FAKE_SILENT ? 20000 : 0);
 	fake_send_vm(f);
+	if (f->scene == FAKE_SILENT)
+		return;
 	fake_console(f, "\033[2J\033[01;01H\033[=3h");
 	if (f->scene == FAKE_SETUP)
 		fake_replay(f, "tests/data/ovmf-2022.11-setup.bin");
@@ -300,7 +303,18 @@ static void fake_many_lines(struct fake *f)
 	}
 }
 
-/* What the guest does with its keyboard: echoes, writes much on ^B, ends on ^D. */
+/* Margins, origin, insert mode, no cursor, no wrap, line drawing, mouse, keypad, and a question. */
+#define FAKE_MODES                                                                                 \
+	"\033[2;5r\033[?6h\033[4h\033[?25l\033[?7l\033(0\033[?1000h\033[?2004h\033[?1h\033=\033[7m" \
+	"\033[6nMODES"
+
+static void fake_stage(struct fake *f, uint32_t stage)
+{
+	f->vm.stage = stage;
+	fake_send_vm(f);
+}
+
+/* What the guest does with its keyboard: echoes, writes much on ^B, ends on ^D, is an OS from ^O on. */
 static void fake_input(struct fake *f, const char *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -317,6 +331,10 @@ static void fake_input(struct fake *f, const char *bytes, size_t n)
 				 "VM stopped: triple fault at RIP 0x7fe01234, vcpu 0 (KVM_EXIT_SHUTDOWN).");
 		else if (bytes[i] == 2)
 			fake_many_lines(f);
+		else if (bytes[i] == 7)
+			fake_console(f, FAKE_MODES);
+		else if (bytes[i] == 15)
+			fake_stage(f, VMM_STAGE_OS);
 		else if (f->scene != FAKE_SETUP && bytes[i] >= 0x20 && bytes[i] < 0x7F)
 			fake_send(f, MENU_CONSOLE, bytes + i, 1);
 	}

@@ -38,7 +38,7 @@ struct session_options {
 	const char *args[4]; /* more for the command line */
 };
 
-static void session_resize(struct session *s, int rows, int cols)
+static __attribute__((unused)) void session_resize(struct session *s, int rows, int cols)
 {
 	struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
 
@@ -251,6 +251,18 @@ static bool session_tty_restored(struct session *s)
 	tcgetattr(s->master, &now);
 	return now.c_iflag == s->before.c_iflag && now.c_oflag == s->before.c_oflag &&
 	       now.c_cflag == s->before.c_cflag && now.c_lflag == s->before.c_lflag;
+}
+
+/* The menu, and from it the console of a VM that has just been started. */
+static __attribute__((unused)) struct session *session_open_console(enum fake_scene scene,
+								    const struct session_options *o)
+{
+	struct session *s = session_open(scene, o);
+
+	session_wait(s, "Enter starts /boot/CLOUDHV.fd");
+	session_keys(s, "\r");
+	session_wait(s, scene == FAKE_SETUP ? "of 50" : scene == FAKE_SILENT ? "^] menu" : "Shell>");
+	return s;
 }
 
 static void session_close(struct session *s)

@@ -51,6 +51,8 @@ static void test_commands(void **state)
 		{'[', PREFIX_UNKNOWN, PREFIX_SCROLL},  {'m', PREFIX_UNKNOWN, PREFIX_KEYMAP},
 		{'u', PREFIX_UNKNOWN, PREFIX_CHARSET}, {'1', PREFIX_UNKNOWN, PREFIX_FKEY},
 		{'9', PREFIX_UNKNOWN, PREFIX_FKEY},    {'0', PREFIX_UNKNOWN, PREFIX_FKEY},
+		{'f', PREFIX_UNKNOWN, PREFIX_FULL},    {'t', PREFIX_UNKNOWN, PREFIX_TRANSPARENT},
+		{'l', PREFIX_UNKNOWN, PREFIX_LOG},     {'b', PREFIX_UNKNOWN, PREFIX_BREAK},
 		{'/', PREFIX_UNKNOWN, PREFIX_UNKNOWN}, {':', PREFIX_UNKNOWN, PREFIX_UNKNOWN},
 	};
 	uint8_t out;
@@ -88,6 +90,61 @@ static void test_help(void **state)
 	assert_null(strstr(prefix_help(), "^] m "));
 }
 
+/* What of N bytes is left for the guest. */
+static size_t pass_filter(const char *bytes, size_t n, char *out)
+{
+	unsigned int state = 0;
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!prefix_would_reset(&state, (uint8_t)bytes[i]))
+			out[at++] = bytes[i];
+	return at;
+}
+
+/* EDK2's TerminalConIn.c: ESC R ESC r ESC R, with nothing in between, resets the machine. */
+static void test_reset_sequence_never_completes(void **state)
+{
+	static const char *const table[][2] = {
+		{"\033R\033r\033R", "\033R\033r\033"},
+		/* Again and again, and begun anew in its midst. */
+		{"\033R\033r\033R\033R", "\033R\033r\033\033R"},
+		{"\033R\033R\033r\033R", "\033R\033R\033r\033"},
+		{"\033\033R\033r\033Rx", "\033\033R\033r\033x"},
+		/* These reset nothing. */
+		{"\033R\033r\033r\033R", "\033R\033r\033r\033R"},
+		{"\033R\033rx\033R", "\033R\033rx\033R"},
+		{"RrR", "RrR"},
+	};
+	char out[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		size_t n = pass_filter(table[i][0], strlen(table[i][0]), out);
+
+		out[n] = '\0';
+		assert_string_equal(out, table[i][1]);
+	}
+}
+
+/* Whatever comes, what is left never holds it. */
+static void test_reset_sequence_in_noise(void **state)
+{
+	static const char letters[] = "\033\033Rrx";
+	char noise[4096], out[4097];
+	uint32_t random = 12345;
+
+	(void)state;
+	for (int round = 0; round < 50; round++) {
+		for (size_t i = 0; i < sizeof(noise); i++) {
+			random = random * 1664525 + 1013904223;
+			noise[i] = letters[(random >> 16) % 5];
+		}
+		out[pass_filter(noise, sizeof(noise), out)] = '\0';
+		assert_null(strstr(out, "\033R\033r\033R"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,6 +152,8 @@ int main(void)
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_prefix_is_for_one_key),
 		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_reset_sequence_never_completes),
+		cmocka_unit_test(test_reset_sequence_in_noise),
 	};
 
 	return cmocka_run_group_tests_name("prefix", tests, NULL, NULL);

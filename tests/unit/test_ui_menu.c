@@ -356,7 +356,7 @@ static void test_prefix_commands(void **state)
 	assert_int_equal(s->daemon.seen->input_len, 0);
 	/* A pause brings the menu by itself. */
 	session_keys(s, "\035");
-	session_wait(s, "literal");
+	session_wait(s, "t transparent");
 	session_wait(s, "Enter: console");
 	session_keys(s, "\033[H\r\035k");
 	session_wait(s, "Kill it?");

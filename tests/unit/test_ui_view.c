@@ -9,16 +9,6 @@
 
 static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
 
-static struct session *open_console(enum fake_scene scene, const struct session_options *o)
-{
-	struct session *s = session_open(scene, o);
-
-	session_wait(s, "Enter starts /boot/CLOUDHV.fd");
-	session_keys(s, "\r");
-	session_wait(s, scene == FAKE_SETUP ? "of 50" : "Shell>");
-	return s;
-}
-
 static void end(struct session *s)
 {
 	session_keys(s, "\035.");
@@ -31,7 +21,7 @@ static void end(struct session *s)
 
 static void scroll_at(const struct session_options *o)
 {
-	struct session *s = open_console(FAKE_NORMAL, o);
+	struct session *s = session_open_console(FAKE_NORMAL, o);
 
 	session_keys(s, "\002");
 	session_wait(s, "boot line 300");
@@ -95,7 +85,7 @@ static void test_scroll_at_every_size(void **state)
 /* The word that was found stands out. */
 static void test_found_words_are_marked(void **state)
 {
-	struct session *s = open_console(FAKE_NORMAL, &plain);
+	struct session *s = session_open_console(FAKE_NORMAL, &plain);
 	VTermScreenCell marked, beside;
 
 	(void)state;
@@ -115,7 +105,7 @@ static void test_found_words_are_marked(void **state)
 /* What the firmware cleared away, from a recording of one; and beyond the right border. */
 static void test_cleared_screens_are_there(void **state)
 {
-	struct session *s = open_console(FAKE_SETUP, &plain);
+	struct session *s = session_open_console(FAKE_SETUP, &plain);
 
 	(void)state;
 	/* The whole recording. */
@@ -137,7 +127,7 @@ static void test_cleared_screens_are_there(void **state)
 /* The end of the VM: its result comes, and what it said can still be looked at. */
 static void test_scroll_after_the_end(void **state)
 {
-	struct session *s = open_console(FAKE_NORMAL, &plain);
+	struct session *s = session_open_console(FAKE_NORMAL, &plain);
 
 	(void)state;
 	session_keys(s, "\002");
@@ -157,7 +147,7 @@ static void test_scroll_after_the_end(void **state)
 
 static void test_key_profiles(void **state)
 {
-	struct session *s = open_console(FAKE_NORMAL, &plain);
+	struct session *s = session_open_console(FAKE_NORMAL, &plain);
 
 	(void)state;
 	/* F10 and Delete in each, back to the first. */
@@ -181,7 +171,7 @@ static void test_key_profiles(void **state)
 /* For terminals whose F-keys do not come through. */
 static void test_function_keys_by_prefix(void **state)
 {
-	struct session *s = open_console(FAKE_NORMAL, &plain);
+	struct session *s = session_open_console(FAKE_NORMAL, &plain);
 
 	(void)state;
 	session_keys(s, "\0351\0359\0350");
@@ -192,7 +182,7 @@ static void test_function_keys_by_prefix(void **state)
 
 static void test_charset_by_prefix(void **state)
 {
-	struct session *s = open_console(FAKE_NORMAL, &plain);
+	struct session *s = session_open_console(FAKE_NORMAL, &plain);
 
 	(void)state;
 	session_keys(s, "\035u");
