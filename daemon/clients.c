@@ -45,7 +45,8 @@ struct client {
 	uint64_t console_limit; /* if it ends: where */
 	bool status_wanted;	/* the machine is asked */
 	bool status_due;
-	struct list_state devices, firmwares;
+	struct list_state devices, firmwares, entries;
+	bool settings_sent;
 	struct refusal refusals[MAX_REFUSALS];
 	unsigned int refusal_count;
 };
@@ -253,6 +254,39 @@ static int send_lists(struct client *c)
 	return rc;
 }
 
+/* No entries and no settings are kept yet: the snapshots say so. */
+static int send_entries(struct client *c)
+{
+	return send_list(c, &c->entries, MENU_ENTRIES, NULL, 0, sizeof(struct menu_entry));
+}
+
+static int send_settings(struct client *c)
+{
+	struct menu_settings settings = {
+		.timeout_s = -1,
+		.shell_allowed = 1,
+		.prefix_key = 0x1D,
+		.theme = "default",
+		.store_text = "none found, running on defaults",
+	};
+	struct menu_countdown countdown = {.state = MENU_COUNTDOWN_OFF};
+	struct menu_lock_state lock = {.has_password = 0};
+	struct menu_log_state log = {.next = 1};
+	int rc;
+
+	if (c->settings_sent)
+		return 0;
+	rc = proto_send(c->sock, MENU_SETTINGS, &settings, sizeof(settings), NULL, 0);
+	if (rc == 0)
+		rc = proto_send(c->sock, MENU_COUNTDOWN, &countdown, sizeof(countdown), NULL, 0);
+	if (rc == 0)
+		rc = proto_send(c->sock, MENU_LOCK_STATE, &lock, sizeof(lock), NULL, 0);
+	if (rc == 0)
+		rc = proto_send(c->sock, MENU_LOG_STATE, &log, sizeof(log), NULL, 0);
+	c->settings_sent = rc == 0;
+	return rc;
+}
+
 static int send_lost(struct client *c, uint64_t start)
 {
 	uint64_t lost = start - c->console_pos;
@@ -306,7 +340,8 @@ static int send_console(struct client *c)
 static int send_due(struct client *c)
 {
 	static int (*const steps[])(struct client * c) = {
-		send_welcome, send_refusals, send_vm, send_status, send_lists, send_console,
+		send_welcome, send_refusals, send_vm,	    send_status,
+		send_lists,   send_entries,  send_settings, send_console,
 	};
 	int rc = 0;
 
@@ -343,12 +378,13 @@ static void refuse(struct client *c, uint32_t type, const struct vmb_err *err)
 
 static int handle_hello(struct client *c, const void *body, size_t size)
 {
-	struct menu_hello hello;
+	struct menu_hello hello = {0};
 	struct vmb_err err;
 
-	if (size != sizeof(hello))
+	/* Another version's hello may be shorter, or longer. */
+	if (size < sizeof(hello.version))
 		return -EBADMSG;
-	memcpy(&hello, body, sizeof(hello));
+	memcpy(&hello, body, size < sizeof(hello) ? size : sizeof(hello));
 	if (hello.version != MENU_PROTO_VERSION) {
 		vmb_err_set(&err, EPROTO,
 			    "This menu speaks version %u, the running daemon version %d. "
@@ -443,6 +479,13 @@ static int handle(struct client *c, uint32_t type, const void *body, size_t size
 		machine_input(c->clients->machine, body, size);
 		return 0;
 	}
+	if (type >= MENU_ENTRY_SAVE && type <= MENU_REPORT) {
+		struct vmb_err err;
+
+		vmb_err_set(&err, ENOSYS, "This daemon cannot do that yet.");
+		refuse(c, type, &err);
+		return 0;
+	}
 	return size == 0 ? handle_bare(c, type) : -EBADMSG;
 }
 
@@ -452,6 +495,7 @@ static void on_client(void *arg, int fd, short revents)
 	struct clients *clients = c->clients;
 	union {
 		struct vm_config config;
+		struct menu_entry_save save;
 		struct menu_hello hello;
 		uint8_t input[MAX_INPUT];
 	} body;
