@@ -50,94 +50,189 @@ static void config_terminate(struct vm_config *config)
 		TERMINATE(config->disks[i].path);
 		TERMINATE(config->disks[i].serial);
 	}
+	if (config->net_count > VM_MAX_NETS)
+		config->net_count = VM_MAX_NETS;
+	for (unsigned int i = 0; i < VM_MAX_NETS; i++)
+		TERMINATE(config->nets[i].name);
 }
 
-/* Appends COUNT items of ITEM bytes to *items (COUNT so far in *ret_count). 0 or -ENOMEM. */
-static int list_append(void **items, unsigned int *count, size_t item, const void *from,
-		       unsigned int add)
+static void entry_terminate(struct menu_entry *entry)
+{
+	TERMINATE(entry->id);
+	TERMINATE(entry->group);
+	TERMINATE(entry->source);
+	TERMINATE(entry->problem);
+	TERMINATE(entry->console.keys);
+	TERMINATE(entry->console.charset);
+	config_terminate(&entry->config);
+}
+
+/* Appends ADD items of ITEM bytes to COMING. 0 or -ENOMEM. */
+static int list_append(struct model_coming *coming, size_t item, const void *from, unsigned int add)
 {
 	void *grown;
 
-	if (add > MODEL_MAX_ITEMS - *count)
-		add = MODEL_MAX_ITEMS - *count;
+	if (add > MODEL_MAX_ITEMS - coming->count)
+		add = MODEL_MAX_ITEMS - coming->count;
 	if (add == 0)
 		return 0;
-	grown = realloc(*items, (*count + add) * item);
+	grown = realloc(coming->items, (coming->count + add) * item);
 	if (!grown)
 		return -ENOMEM;
-	memcpy((char *)grown + *count * item, from, add * item);
-	*items = grown;
-	*count += add;
+	memcpy((char *)grown + coming->count * item, from, add * item);
+	coming->items = grown;
+	coming->count += add;
 	return 0;
 }
 
-/* Reads a list's head and adds its items to the pending list; returns 1 when it is complete. */
-static int list_take(void **next, unsigned int *next_count, size_t item, const void *body,
-		     size_t size, struct menu_list *ret_list)
+/* Reads a list's head and adds its items to COMING; returns 1 when that is complete. */
+static int list_take(struct model_coming *coming, size_t item, const void *body, size_t size,
+		     struct menu_list *ret_head)
 {
 	int rc;
 
-	if (size < sizeof(*ret_list))
+	if (size < sizeof(*ret_head))
 		return -EBADMSG;
-	memcpy(ret_list, body, sizeof(*ret_list));
-	if (ret_list->count > (size - sizeof(*ret_list)) / item ||
-	    ret_list->count * item != size - sizeof(*ret_list))
+	memcpy(ret_head, body, sizeof(*ret_head));
+	if (ret_head->count > (size - sizeof(*ret_head)) / item ||
+	    ret_head->count * item != size - sizeof(*ret_head))
 		return -EBADMSG;
-	if (ret_list->first) {
-		free(*next);
-		*next = NULL;
-		*next_count = 0;
+	if (ret_head->first) {
+		free(coming->items);
+		*coming = (struct model_coming){0};
 	}
-	rc = list_append(next, next_count, item, (const char *)body + sizeof(*ret_list),
-			 ret_list->count);
+	rc = list_append(coming, item, (const char *)body + sizeof(*ret_head), ret_head->count);
 	if (rc < 0)
 		return rc;
-	return ret_list->last ? 1 : 0;
+	return ret_head->last ? 1 : 0;
+}
+
+/* What has come, now the caller's; *ret_count are the items. */
+static void *list_complete(struct model_coming *coming, unsigned int *ret_count)
+{
+	void *items = coming->items;
+
+	*ret_count = coming->count;
+	*coming = (struct model_coming){0};
+	return items;
 }
 
 static int take_devices(struct model *model, const void *body, size_t size)
 {
-	struct menu_list list;
-	void *next = model->next_devices;
-	int rc = list_take(&next, &model->next_device_count, sizeof(struct menu_device), body, size,
-			   &list);
+	struct model_coming *coming = &model->coming[MODEL_COMING_DEVICES];
+	struct menu_list head;
+	int rc = list_take(coming, sizeof(*model->devices), body, size, &head);
 
-	model->next_devices = next;
 	if (rc <= 0)
 		return rc;
 	free(model->devices);
-	model->devices = model->next_devices;
-	model->device_count = model->next_device_count;
-	model->next_devices = NULL;
-	model->next_device_count = 0;
+	model->devices = list_complete(coming, &model->device_count);
 	for (unsigned int i = 0; i < model->device_count; i++)
 		device_terminate(&model->devices[i]);
 	model->devices_known = true;
-	model->scanning = list.scanning;
-	model->live = list.live;
+	model->scanning = head.scanning;
+	model->live = head.live;
 	return MODEL_LISTS;
 }
 
 static int take_firmwares(struct model *model, const void *body, size_t size)
 {
-	struct menu_list list;
-	void *next = model->next_firmwares;
-	int rc = list_take(&next, &model->next_firmware_count, sizeof(struct menu_firmware), body,
-			   size, &list);
+	struct model_coming *coming = &model->coming[MODEL_COMING_FIRMWARES];
+	struct menu_list head;
+	int rc = list_take(coming, sizeof(*model->firmwares), body, size, &head);
 
-	model->next_firmwares = next;
 	if (rc <= 0)
 		return rc;
 	free(model->firmwares);
-	model->firmwares = model->next_firmwares;
-	model->firmware_count = model->next_firmware_count;
-	model->next_firmwares = NULL;
-	model->next_firmware_count = 0;
+	model->firmwares = list_complete(coming, &model->firmware_count);
 	for (unsigned int i = 0; i < model->firmware_count; i++)
 		firmware_terminate(&model->firmwares[i]);
 	model->firmwares_known = true;
-	model->scanning = list.scanning;
+	model->scanning = head.scanning;
 	return MODEL_LISTS;
+}
+
+static int take_entries(struct model *model, const void *body, size_t size)
+{
+	struct model_coming *coming = &model->coming[MODEL_COMING_ENTRIES];
+	struct menu_list head;
+	int rc = list_take(coming, sizeof(*model->entries), body, size, &head);
+
+	if (rc <= 0)
+		return rc;
+	free(model->entries);
+	model->entries = list_complete(coming, &model->entry_count);
+	for (unsigned int i = 0; i < model->entry_count; i++)
+		entry_terminate(&model->entries[i]);
+	model->entries_known = true;
+	return MODEL_ENTRIES;
+}
+
+static int take_nics(struct model *model, const void *body, size_t size)
+{
+	struct model_coming *coming = &model->coming[MODEL_COMING_NICS];
+	struct menu_list head;
+	int rc = list_take(coming, sizeof(*model->nics), body, size, &head);
+
+	if (rc <= 0)
+		return rc;
+	free(model->nics);
+	for (unsigned int i = 0; i < MODEL_COMING_COUNT; i++)
+		free(model->coming[i].items);
+	model->nics = list_complete(coming, &model->nic_count);
+	for (unsigned int i = 0; i < model->nic_count; i++) {
+		TERMINATE(model->nics[i].name);
+		TERMINATE(model->nics[i].driver);
+		TERMINATE(model->nics[i].mac);
+		TERMINATE(model->nics[i].master);
+		TERMINATE(model->nics[i].address);
+	}
+	model->nics_known = true;
+	return MODEL_NICS;
+}
+
+static int take_settings(struct model *model, const void *body, size_t size)
+{
+	if (size != sizeof(model->settings))
+		return -EBADMSG;
+	memcpy(&model->settings, body, size);
+	TERMINATE(model->settings.theme);
+	TERMINATE(model->settings.images);
+	TERMINATE(model->settings.store);
+	TERMINATE(model->settings.store_text);
+	if (model->settings.console_count > MENU_MAX_CONSOLES)
+		model->settings.console_count = MENU_MAX_CONSOLES;
+	for (unsigned int i = 0; i < MENU_MAX_CONSOLES; i++)
+		TERMINATE(model->settings.consoles[i].tty);
+	model->settings_known = true;
+	return MODEL_SETTINGS;
+}
+
+static int take_countdown(struct model *model, const void *body, size_t size, uint64_t now_ms)
+{
+	if (size != sizeof(model->countdown))
+		return -EBADMSG;
+	memcpy(&model->countdown, body, size);
+	TERMINATE(model->countdown.id);
+	TERMINATE(model->countdown.title);
+	TERMINATE(model->countdown.text);
+	model->countdown_at_ms = now_ms;
+	return MODEL_COUNTDOWN;
+}
+
+static int take_vm(struct model *model, const void *body, size_t size, uint64_t now_ms)
+{
+	if (size != sizeof(model->vm))
+		return -EBADMSG;
+	memcpy(&model->vm, body, size);
+	if (model->vm.state > MENU_VM_ENDED)
+		return -EBADMSG;
+	TERMINATE(model->vm.text);
+	TERMINATE(model->vm.id);
+	TERMINATE(model->vm.keyboard_name);
+	config_terminate(&model->vm.config);
+	model->vm_at_ms = now_ms;
+	return MODEL_VM;
 }
 
 int model_take(struct model *model, uint32_t type, const void *body, size_t size, uint64_t now_ms)
@@ -148,6 +243,7 @@ int model_take(struct model *model, uint32_t type, const void *body, size_t size
 			return -EBADMSG;
 		memcpy(&model->welcome, body, size);
 		TERMINATE(model->welcome.host_name);
+		TERMINATE(model->welcome.client_name);
 		TERMINATE(model->welcome.kvm_text);
 		if (model->welcome.version != MENU_PROTO_VERSION)
 			return -EPROTO;
@@ -155,16 +251,11 @@ int model_take(struct model *model, uint32_t type, const void *body, size_t size
 		return MODEL_WELCOME;
 	case MENU_DEVICES: return take_devices(model, body, size);
 	case MENU_FIRMWARES: return take_firmwares(model, body, size);
-	case MENU_VM:
-		if (size != sizeof(model->vm))
-			return -EBADMSG;
-		memcpy(&model->vm, body, size);
-		if (model->vm.state > MENU_VM_ENDED)
-			return -EBADMSG;
-		TERMINATE(model->vm.text);
-		config_terminate(&model->vm.config);
-		model->vm_at_ms = now_ms;
-		return MODEL_VM;
+	case MENU_ENTRIES: return take_entries(model, body, size);
+	case MENU_NICS: return take_nics(model, body, size);
+	case MENU_SETTINGS: return take_settings(model, body, size);
+	case MENU_COUNTDOWN: return take_countdown(model, body, size, now_ms);
+	case MENU_VM: return take_vm(model, body, size, now_ms);
 	default: return MODEL_NOTHING;
 	}
 }
@@ -173,8 +264,10 @@ void model_free(struct model *model)
 {
 	free(model->devices);
 	free(model->firmwares);
-	free(model->next_devices);
-	free(model->next_firmwares);
+	free(model->entries);
+	free(model->nics);
+	for (unsigned int i = 0; i < MODEL_COMING_COUNT; i++)
+		free(model->coming[i].items);
 	*model = (struct model){0};
 }
 
@@ -224,6 +317,31 @@ const struct vm_disk *model_vm_disk(const struct model *model, const struct menu
 		if (strcmp(config->disks[i].path, device->path) == 0)
 			return &config->disks[i];
 	return NULL;
+}
+
+const struct menu_entry *model_entry(const struct model *model, const char *id)
+{
+	for (unsigned int i = 0; i < model->entry_count; i++)
+		if (strcmp(model->entries[i].id, id) == 0)
+			return &model->entries[i];
+	return NULL;
+}
+
+const struct menu_nic *model_nic(const struct model *model, const char *name)
+{
+	for (unsigned int i = 0; i < model->nic_count; i++)
+		if (strcmp(model->nics[i].name, name) == 0)
+			return &model->nics[i];
+	return NULL;
+}
+
+unsigned int model_countdown_left(const struct model *model, uint64_t now_ms)
+{
+	uint64_t gone = (now_ms - model->countdown_at_ms) / 1000;
+
+	if (model->countdown.state == MENU_COUNTDOWN_OFF || gone >= model->countdown.seconds)
+		return 0;
+	return model->countdown.seconds - (unsigned int)gone;
 }
 
 const char *model_device_use(const struct model *model, const struct menu_device *device)

@@ -13,6 +13,20 @@
 /* More than any machine has; what a list holds beyond is dropped. */
 #define MODEL_MAX_ITEMS 4096
 
+/* A list of which the last part has not come yet. */
+struct model_coming {
+	void *items;
+	unsigned int count;
+};
+
+enum model_list {
+	MODEL_COMING_DEVICES,
+	MODEL_COMING_FIRMWARES,
+	MODEL_COMING_ENTRIES,
+	MODEL_COMING_NICS,
+	MODEL_COMING_COUNT,
+};
+
 struct model {
 	bool welcomed;
 	struct menu_welcome welcome;
@@ -24,13 +38,19 @@ struct model {
 	bool firmwares_known;
 	struct menu_firmware *firmwares;
 	unsigned int firmware_count;
+	bool entries_known;
+	struct menu_entry *entries;
+	unsigned int entry_count;
+	bool nics_known; /* asked for with MENU_NICS_GET */
+	struct menu_nic *nics;
+	unsigned int nic_count;
+	bool settings_known;
+	struct menu_settings settings;
+	struct menu_countdown countdown;
+	uint64_t countdown_at_ms; /* loop_now_ms() when COUNTDOWN came */
 	struct menu_vm vm;
 	uint64_t vm_at_ms; /* loop_now_ms() when VM came: run_ms counts on from there */
-	/* lists that are still coming */
-	struct menu_device *next_devices;
-	unsigned int next_device_count;
-	struct menu_firmware *next_firmwares;
-	unsigned int next_firmware_count;
+	struct model_coming coming[MODEL_COMING_COUNT]; /* private to model.c */
 };
 
 enum model_change {
@@ -38,11 +58,15 @@ enum model_change {
 	MODEL_WELCOME = 1,
 	MODEL_LISTS = 2,
 	MODEL_VM = 4,
+	MODEL_ENTRIES = 8,
+	MODEL_SETTINGS = 16,
+	MODEL_COUNTDOWN = 32,
+	MODEL_NICS = 64,
+	MODEL_SAVED = 128, /* the answer to MENU_ENTRY_SAVE has come; never of model_take() */
 };
 
 /*
- * Takes one message of TYPE (MENU_WELCOME, MENU_DEVICES, MENU_FIRMWARES, MENU_VM; others change
- * nothing) that came at NOW_MS. Returns what changed (enum model_change), -EBADMSG if it is
+ * Takes one message of TYPE (a snapshot that struct model has a place for; others change nothing) that came at NOW_MS. Returns what changed (enum model_change), -EBADMSG if it is
  * malformed, -EPROTO if the daemon speaks another version, -ENOMEM. MODEL starts zeroed.
  */
 int model_take(struct model *model, uint32_t type, const void *body, size_t size, uint64_t now_ms);
@@ -66,6 +90,15 @@ bool model_is_part_of(const struct menu_device *part, const struct menu_device *
 
 /* How DEVICE (a whole disk) is attached to the VM that is alive; NULL if it is not. */
 const struct vm_disk *model_vm_disk(const struct model *model, const struct menu_device *device);
+
+/* The entry with this ID; NULL if there is none. */
+const struct menu_entry *model_entry(const struct model *model, const char *id);
+
+/* The host's network interface NAME; NULL if there is none, or none is known. */
+const struct menu_nic *model_nic(const struct model *model, const char *name);
+
+/* Seconds until the countdown's next step at NOW_MS; 0 if it is off, or paused for good. */
+unsigned int model_countdown_left(const struct model *model, uint64_t now_ms);
 
 /*
  * Why DEVICE (a whole disk) cannot be attached read-write, as a phrase ("mounted on /boot"), its
