@@ -13,13 +13,20 @@
 struct dialog {
 	char title[64];
 	char text[512];
-	void (*yes)(struct ui *ui); /* NULL: nothing is asked */
+	void (*yes)(struct ui *ui); /* it or the next one, or nothing is asked */
+	void (*yes_about)(struct ui *ui, const char *about);
+	char about[VM_PATH_SIZE];
 };
+
+static bool is_question(const struct dialog *dialog)
+{
+	return dialog->yes || dialog->yes_about;
+}
 
 static void dialog_draw(struct ui *ui, void *data)
 {
 	const struct dialog *dialog = data;
-	const char *keys = dialog->yes ? "y yes    n no" : "Enter back";
+	const char *keys = is_question(dialog) ? "y yes    n no" : "Enter back";
 	int width = ui->cols - 6 < DIALOG_WIDTH ? ui->cols - 6 : DIALOG_WIDTH;
 	int left = (ui->cols - width) / 2, lines = 0, top;
 
@@ -35,18 +42,22 @@ static void dialog_draw(struct ui *ui, void *data)
 
 static void dialog_key(struct ui *ui, void *data, const struct ui_key *key)
 {
-	void (*yes)(struct ui *ui) = ((struct dialog *)data)->yes;
+	struct dialog dialog = *(struct dialog *)data;
 	bool go_away = ui_key_is_enter(key) || key->code == UI_KEY_ESCAPE ||
 		       key->code == UI_KEY_LEFT || key->code == 'q';
+	bool asks = is_question(&dialog);
 
 	if (key->alt)
 		return;
 	if (key->code == UI_KEY_CTRL('L')) {
 		ui_redraw_all(ui);
-	} else if (yes && (key->code == 'y' || key->code == 'Y')) {
+	} else if (asks && (key->code == 'y' || key->code == 'Y')) {
 		ui_pop(ui);
-		yes(ui);
-	} else if (go_away || (yes ? key->code == 'n' || key->code == 'N' : key->code == ' ')) {
+		if (dialog.yes)
+			dialog.yes(ui);
+		else
+			dialog.yes_about(ui, dialog.about);
+	} else if (go_away || (asks ? key->code == 'n' || key->code == 'N' : key->code == ' ')) {
 		ui_pop(ui);
 	}
 }
@@ -65,21 +76,39 @@ static const struct ui_screen screen_dialog = {
 	.close = dialog_close,
 };
 
-void dialog_ask(struct ui *ui, const char *title, const char *text, void (*yes)(struct ui *ui))
+static struct dialog *dialog_open(struct ui *ui, const char *title, const char *text)
 {
 	struct dialog *dialog = calloc(1, sizeof(*dialog));
 
 	if (!dialog) {
 		ui_say(ui, UI_BAD, "%s", text);
-		return;
+		return NULL;
 	}
 	text_copy(dialog->title, sizeof(dialog->title), title);
 	text_copy(dialog->text, sizeof(dialog->text), text);
-	dialog->yes = yes;
-	ui_push(ui, &screen_dialog, dialog);
+	return ui_push(ui, &screen_dialog, dialog) < 0 ? NULL : dialog;
+}
+
+void dialog_ask(struct ui *ui, const char *title, const char *text, void (*yes)(struct ui *ui))
+{
+	struct dialog *dialog = dialog_open(ui, title, text);
+
+	if (dialog)
+		dialog->yes = yes;
+}
+
+void dialog_ask_about(struct ui *ui, const char *title, const char *text,
+		      void (*yes)(struct ui *ui, const char *about), const char *about)
+{
+	struct dialog *dialog = dialog_open(ui, title, text);
+
+	if (!dialog)
+		return;
+	dialog->yes_about = yes;
+	text_copy(dialog->about, sizeof(dialog->about), about);
 }
 
 void dialog_tell(struct ui *ui, const char *title, const char *text)
 {
-	dialog_ask(ui, title, text, NULL);
+	dialog_open(ui, title, text);
 }

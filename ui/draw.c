@@ -66,6 +66,8 @@ void draw_start(bool utf8, bool colours, const struct theme *theme)
 	/* What no screen draws on has the theme's background too. */
 	if (draw.styles[UI_NORMAL].fg >= 0 || draw.styles[UI_NORMAL].bg >= 0)
 		bkgdset(' ' | COLOR_PAIR(UI_NORMAL + 1));
+	else
+		bkgdset(' ');
 }
 
 static void set_element(enum ui_element element)
@@ -142,7 +144,8 @@ static uint32_t next_char(const char *text, size_t *ret_len, int *ret_width)
 	else if (len == 3)
 		ch = (u[0] & 0x0Fu) << 12 | (u[1] & 0x3Fu) << 6 | (u[2] & 0x3Fu);
 	else if (len == 4)
-		ch = (u[0] & 0x07u) << 18 | (u[1] & 0x3Fu) << 12 | (u[2] & 0x3Fu) << 6 | (u[3] & 0x3Fu);
+		ch = (u[0] & 0x07u) << 18 | (u[1] & 0x3Fu) << 12 | (u[2] & 0x3Fu) << 6 |
+		     (u[3] & 0x3Fu);
 	ch = draw_safe_char(ch, draw.utf8);
 	if (ch >= 0x80 && wcwidth((wchar_t)ch) == 2)
 		*ret_width = 2;

@@ -30,28 +30,41 @@ static void draw_title(const struct ui *ui, const char *title)
 		left += (room - draw_columns(title)) / 2;
 	else
 		room = room > 0 ? room : 0;
-	draw_text(0, left, draw_columns(title) < room ? draw_columns(title) : room, UI_TITLE, title);
+	draw_text(0, left, draw_columns(title) < room ? draw_columns(title) : room, UI_TITLE,
+		  title);
 }
 
-static int hints_width(const struct frame_hint *hints, bool all)
+static int hint_width(const struct frame_hint *hint)
 {
-	int width = 0;
+	return draw_columns(hint->key) + 1 + draw_columns(hint->label) + 2;
+}
 
-	for (; hints->key; hints++)
-		if (all || !hints->optional)
-			width += draw_columns(hints->key) + 1 + draw_columns(hints->label) + 2;
-	return width;
+/* How many of the optional hints fit beside the others. */
+static int optional_room(const struct ui *ui, const struct frame_hint *hints)
+{
+	int width = 0, count = 0;
+
+	for (const struct frame_hint *hint = hints; hint->key; hint++)
+		width += hint->optional ? 0 : hint_width(hint);
+	for (; hints->key; hints++) {
+		if (!hints->optional)
+			continue;
+		width += hint_width(hints);
+		if (width > ui->cols)
+			break;
+		count++;
+	}
+	return count;
 }
 
 static void draw_hints(const struct ui *ui, int row, const struct frame_hint *hints)
 {
-	bool all = hints_width(hints, true) <= ui->cols;
-	int col = 1;
+	int optional = optional_room(ui, hints), col = 1;
 
 	for (; hints->key; hints++) {
 		int key = draw_columns(hints->key), label = draw_columns(hints->label);
 
-		if (hints->optional && !all)
+		if (hints->optional && optional-- <= 0)
 			continue;
 		if (col + key + 1 + label >= ui->cols)
 			break;
@@ -61,9 +74,19 @@ static void draw_hints(const struct ui *ui, int row, const struct frame_hint *hi
 	}
 }
 
+void frame_draw_more(const struct ui *ui, const struct list *list)
+{
+	if (list->top > 0)
+		draw_glyph(FRAME_BODY_ROW, ui->cols - 1, UI_DIM, GLYPH_MORE_ABOVE);
+	if (list->top + list->height < list->count)
+		draw_glyph(FRAME_BODY_ROW + list->height - 1, ui->cols - 1, UI_DIM,
+			   GLYPH_MORE_BELOW);
+}
+
 void frame_draw(struct ui *ui, const char *title, const struct frame_hint *hints, const char *idle)
 {
 	int rows = ui->rows;
+	char wait[256];
 
 	draw_title(ui, title);
 	draw_rule(1);
@@ -73,6 +96,12 @@ void frame_draw(struct ui *ui, const char *title, const struct frame_hint *hints
 	/* The last cell of the last row stays empty: some terminals scroll when it is written. */
 	if (ui->status[0])
 		draw_text(rows - 1, 1, ui->cols - 2, ui->status_element, ui->status);
+	else if (wait_text(ui, wait, sizeof(wait))[0])
+		draw_text(rows - 1, 1, ui->cols - 2, UI_WARN, wait);
+	else if (ui->model.countdown.state == MENU_COUNTDOWN_RUNNING)
+		draw_printf(rows - 1, 1, ui->cols - 2, UI_WARN,
+			    "Starting %s in %u s - any key to wait", ui->model.countdown.title,
+			    model_countdown_left(&ui->model, loop_now_ms()));
 	else
 		draw_text(rows - 1, 1, ui->cols - 2, UI_STATUS, idle);
 }

@@ -5,12 +5,13 @@
 #ifndef VMB_UI_FRAME_H
 #define VMB_UI_FRAME_H
 
+#include "ui/list.h"
 #include "ui/ui.h"
 
 #define FRAME_BODY_ROW	   2
 #define FRAME_PREVIEW_ROWS 3
 
-/* One "key what-it-does" of the key row; OPTIONAL ones are left out on a narrow terminal. */
+/* One "key what-it-does" of the key row; OPTIONAL ones are left out, the last first, until all fit. */
 struct frame_hint {
 	const char *key, *label;
 	bool optional;
@@ -27,6 +28,9 @@ int frame_preview_row(int rows);
  * when nothing was said. HINTS ends with a NULL key.
  */
 void frame_draw(struct ui *ui, const char *title, const struct frame_hint *hints, const char *idle);
+
+/* Marks at the body's right edge if LIST goes on above or below what is seen of it. */
+void frame_draw_more(const struct ui *ui, const struct list *list);
 
 /* "00:03:12" (or "3d 00:03:12") from milliseconds. */
 char *frame_format_time(uint64_t ms, char *buf, size_t size);

@@ -13,6 +13,9 @@
 /* Messages taken in one turn before keys get theirs. */
 #define SOCK_BURST 64
 
+/* The turning mark of what lasts takes its next form after this. */
+#define TURN_MS 250
+
 /* An incomplete character at the end of the guest's output is shown after this. */
 #define OUTPUT_IDLE_MS 200
 
@@ -22,10 +25,12 @@ static void on_tick(void *arg);
 
 static void tick_update(struct ui *ui)
 {
-	bool wanted = model_vm_alive(&ui->model) || ui->model.scanning;
+	bool turning = ui->model.scanning || ui->wait.type;
+	bool wanted = turning || model_vm_alive(&ui->model) ||
+		      ui->model.countdown.state != MENU_COUNTDOWN_OFF;
 
 	if (wanted && !ui->tick_timer) {
-		loop_add_timer(ui->loop, 1000, on_tick, ui, &ui->tick_timer);
+		loop_add_timer(ui->loop, turning ? TURN_MS : 1000, on_tick, ui, &ui->tick_timer);
 	} else if (!wanted && ui->tick_timer) {
 		loop_remove_timer(ui->tick_timer);
 		ui->tick_timer = NULL;
@@ -41,15 +46,24 @@ static void on_tick(void *arg)
 	ui_dirty(ui);
 }
 
+void ui_tick(struct ui *ui)
+{
+	loop_remove_timer(ui->tick_timer);
+	ui->tick_timer = NULL;
+	tick_update(ui);
+}
+
 /* ---- sending ---- */
 
 static void daemon_lost(struct ui *ui, int rc)
 {
 	if (rc == -EPROTO)
-		vmb_err_set(ui->err, EPROTO, "The daemon is of another version than this menu. End the "
+		vmb_err_set(ui->err, EPROTO,
+			    "The daemon is of another version than this menu. End the "
 			    "one that runs, or use the same vmboot for both.");
 	else if (rc == -EBADMSG)
-		vmb_err_set(ui->err, EBADMSG, "The daemon sent a message that makes no sense, so the "
+		vmb_err_set(ui->err, EBADMSG,
+			    "The daemon sent a message that makes no sense, so the "
 			    "menu left. Start vmboot again.");
 	else
 		vmb_err_set(ui->err, EPIPE, "The daemon is gone%s. Start vmboot again.",
@@ -59,8 +73,7 @@ static void daemon_lost(struct ui *ui, int rc)
 
 static void sock_events(struct ui *ui)
 {
-	loop_set_events(ui->sock_io,
-			(short)(POLLIN | (outbox_empty(&ui->outbox) ? 0 : POLLOUT)));
+	loop_set_events(ui->sock_io, (short)(POLLIN | (outbox_empty(&ui->outbox) ? 0 : POLLOUT)));
 }
 
 void ui_send(struct ui *ui, uint32_t type, const void *body, size_t size)
@@ -105,8 +118,8 @@ static void choose_profile(struct ui *ui)
 
 	if (ui->profile_by_hand)
 		return;
-	ui->guest_profile = vm->config.kernel_path[0] || vm->stage == VMM_STAGE_OS ? GUEST_XTERM
-										   : GUEST_VTUTF8;
+	ui->guest_profile =
+		vm->config.kernel_path[0] || vm->stage == VMM_STAGE_OS ? GUEST_XTERM : GUEST_VTUTF8;
 }
 
 /* The console is kept up to date whether a screen shows it or not: a result needs its last lines. */
@@ -129,22 +142,44 @@ static void output_close(struct ui *ui)
 	ui->console_is_open = false;
 }
 
-void ui_start_vm(struct ui *ui, const struct vm_config *config)
+/* What is asked before any start. False if there can be none now; the operator knows why. */
+static bool start_prepare(struct ui *ui)
 {
 	if (model_vm_alive(&ui->model)) {
-		ui_say(ui, UI_BAD, "%s is running: one VM at a time. End it first (Enter on its "
-		       "line, then ^] k).", ui->model.vm.config.title);
-		return;
+		ui_say(ui, UI_BAD,
+		       "%s is running: one VM at a time. End it first (Enter on its "
+		       "line, then ^] k).",
+		       ui->model.vm.config.title);
+		return false;
 	}
 	if (ui->start_pending)
-		return;
+		return false;
 	if (ui->model.vm.state == MENU_VM_ENDED) {
 		output_close(ui);
 		ui_send(ui, MENU_VM_FORGET, NULL, 0);
 	}
 	ui->start_pending = true;
+	return true;
+}
+
+void ui_start_vm(struct ui *ui, const struct vm_config *config)
+{
+	if (!start_prepare(ui))
+		return;
 	ui_send(ui, MENU_START, config, sizeof(*config));
-	ui_say(ui, UI_WARN, "Starting %s ...", config->title);
+	wait_begin(ui, MENU_START, "Starting %s: %s is read", config->title,
+		   config->kernel_path[0] ? "its kernel" : "its firmware");
+}
+
+void ui_start_entry(struct ui *ui, const char *id, const char *title)
+{
+	struct menu_entry_id entry = {{0}};
+
+	if (!start_prepare(ui))
+		return;
+	text_copy(entry.id, sizeof(entry.id), id);
+	ui_send(ui, MENU_ENTRY_START, &entry, sizeof(entry));
+	wait_begin(ui, MENU_START, "Starting %s: its firmware is read", title);
 }
 
 void ui_show_vm(struct ui *ui)
@@ -173,6 +208,7 @@ static void vm_changed(struct ui *ui, uint32_t was_state)
 		ui_refresh_host(ui);
 	if (ui->start_pending && (alive || ended)) {
 		ui->start_pending = false;
+		wait_end(ui, MENU_START);
 		ui->status[0] = '\0';
 		ui_show_vm(ui);
 		/* A running VM has a text when it has to do without something. */
@@ -197,23 +233,61 @@ static void model_changed(struct ui *ui, int what)
 	ui_dirty(ui);
 }
 
-static void take_refused(struct ui *ui, const uint8_t *body, size_t size)
+/* The text of MENU_REFUSED or MENU_NOTICE in TEXT; returns the type it is about, 0 if there is none. */
+static uint32_t answer_text(const uint8_t *body, size_t size, char *text, size_t text_size)
 {
-	char text[480];
 	uint32_t type;
 
 	if (size < sizeof(type))
-		return;
+		return 0;
 	memcpy(&type, body, sizeof(type));
-	text_escape(text, sizeof(text), (const char *)body + sizeof(type),
+	text_escape(text, text_size, (const char *)body + sizeof(type),
 		    strnlen((const char *)body + sizeof(type), size - sizeof(type)));
-	if (type == MENU_START) {
+	return type;
+}
+
+static void take_refused(struct ui *ui, const uint8_t *body, size_t size)
+{
+	char text[480];
+	uint32_t type = answer_text(body, size, text, sizeof(text));
+
+	wait_end(ui, type);
+	switch (type) {
+	case 0: break;
+	case MENU_START:
+	case MENU_ENTRY_START:
+		wait_end(ui, MENU_START);
 		ui->start_pending = false;
 		ui->status[0] = '\0';
 		dialog_tell(ui, "Not started", text);
-	} else {
-		ui_say(ui, UI_BAD, "%s", text);
+		break;
+	case MENU_ENTRY_SAVE:
+	case MENU_SETTINGS_SAVE: dialog_tell(ui, "Not saved", text); break;
+	default: ui_say(ui, UI_BAD, "%s", text); break;
 	}
+}
+
+/* It was done, but not all of it: a save that is kept for this boot only. */
+static void take_notice(struct ui *ui, const uint8_t *body, size_t size)
+{
+	char text[480];
+
+	if (answer_text(body, size, text, sizeof(text)))
+		dialog_tell(ui, "Done, but", text);
+}
+
+static int take_saved(struct ui *ui, const uint8_t *body, size_t size)
+{
+	struct menu_entry_id saved;
+
+	if (size != sizeof(saved))
+		return -EBADMSG;
+	memcpy(&saved, body, size);
+	saved.id[sizeof(saved.id) - 1] = '\0';
+	text_copy(ui->saved_id, sizeof(ui->saved_id), saved.id);
+	wait_end(ui, MENU_ENTRY_SAVE);
+	model_changed(ui, MODEL_SAVED);
+	return 0;
 }
 
 static void on_output_idle(void *arg)
@@ -275,10 +349,13 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 		if (size != sizeof(lost))
 			return -EBADMSG;
 		memcpy(&lost, ui->body, sizeof(lost));
-		ui_say(ui, UI_WARN, "%llu bytes of the console were left out: this terminal is too slow.",
+		ui_say(ui, UI_WARN,
+		       "%llu bytes of the console were left out: this terminal is too slow.",
 		       (unsigned long long)lost);
 		return 0;
 	case MENU_REFUSED: take_refused(ui, ui->body, size); return 0;
+	case MENU_NOTICE: take_notice(ui, ui->body, size); return 0;
+	case MENU_ENTRY_SAVED: return take_saved(ui, ui->body, size);
 	default: break;
 	}
 	what = model_take(&ui->model, type, ui->body, size, loop_now_ms());
@@ -289,6 +366,10 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 		console_snapshot(ui->console);
 	if (what & MODEL_VM)
 		vm_changed(ui, was_state);
+	if (what & MODEL_SETTINGS) {
+		wait_end(ui, MENU_SETTINGS_SAVE);
+		ui_take_looks(ui);
+	}
 	if (what != MODEL_NOTHING)
 		model_changed(ui, what);
 	return 0;

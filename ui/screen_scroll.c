@@ -14,13 +14,15 @@
 
 #define SHIFT 16 /* columns that Left and Right move by */
 
+#define WANTED_SIZE 64 /* of what is searched for */
+
 struct screen_scroll {
-	uint64_t top;  /* number of the first visible line */
+	uint64_t top;	/* number of the first visible line */
 	uint64_t found; /* number of the line the last search stopped at */
-	int left;      /* columns hidden on the left */
-	bool typing;   /* the words to search for are being typed */
+	int left;	/* columns hidden on the left */
+	bool typing;	/* the words to search for are being typed */
 	struct field field;
-	char wanted[FIELD_SIZE]; /* searched for; empty: nothing yet */
+	char wanted[WANTED_SIZE]; /* searched for; empty: nothing yet */
 };
 
 static int pane_rows(const struct ui *ui)
@@ -53,7 +55,8 @@ static const char *skip_columns(const char *text, int left)
 	return text;
 }
 
-static void draw_line(const struct ui *ui, const struct screen_scroll *ss, int row, const char *line)
+static void draw_line(const struct ui *ui, const struct screen_scroll *ss, int row,
+		      const char *line)
 {
 	const char *text = skip_columns(line, ss->left);
 	const char *hit = ss->wanted[0] ? strcasestr(text, ss->wanted) : NULL;
@@ -77,11 +80,8 @@ static void draw_bar(struct ui *ui, const struct screen_scroll *ss, uint64_t cou
 
 	draw_text(row, 0, ui->cols - 1, UI_CONSOLE_BAR, "");
 	if (ss->typing) {
-		snprintf(text, sizeof(text), "Search upwards: %s", ss->field.text);
-		draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR, text);
-		ui->cursor_shown = true;
-		ui->cursor_row = row;
-		ui->cursor_col = 1 + 16 + ss->field.cursor;
+		draw_text(row, 1, 16, UI_CONSOLE_BAR, "Search upwards: ");
+		field_draw(ui, row, 17, ui->cols - 19, UI_CONSOLE_BAR, &ss->field, true);
 		return;
 	}
 	if (ui->status[0]) {
@@ -90,9 +90,11 @@ static void draw_bar(struct ui *ui, const struct screen_scroll *ss, uint64_t cou
 	}
 	console_lines(ui->console, &first, &end);
 	above = ss->top - first;
-	snprintf(text, sizeof(text), "lines %llu-%llu of %llu  PgUp PgDn  / search  n N next  q back",
+	snprintf(text, sizeof(text),
+		 "lines %llu-%llu of %llu  PgUp PgDn  / search  n N next  q back",
 		 (unsigned long long)(count ? above + 1 : 0),
-		 (unsigned long long)(above + (uint64_t)pane < count ? above + (uint64_t)pane : count),
+		 (unsigned long long)(above + (uint64_t)pane < count ? above + (uint64_t)pane
+								     : count),
 		 (unsigned long long)count);
 	draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR, text);
 }
@@ -183,6 +185,7 @@ static void command_key(struct ui *ui, struct screen_scroll *ss, const struct ui
 	case UI_KEY_RIGHT: ss->left += ss->left < 300 ? SHIFT : 0; break;
 	case UI_KEY_LEFT: ss->left -= ss->left > 0 ? SHIFT : 0; break;
 	case '/':
+		ss->field.max = WANTED_SIZE - 1;
 		field_set(&ss->field, "");
 		ss->typing = true;
 		break;

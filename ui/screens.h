@@ -32,6 +32,18 @@ void screen_help_open(struct ui *ui);
 /* A question: YES is called on y; n, q, Esc, Enter and Left take it away. Texts are copied. */
 void dialog_ask(struct ui *ui, const char *title, const char *text, void (*yes)(struct ui *ui));
 
+/* The same about something: ABOUT (copied, at most VM_PATH_SIZE) is given to YES. */
+void dialog_ask_about(struct ui *ui, const char *title, const char *text,
+		      void (*yes)(struct ui *ui, const char *about), const char *about);
+
+/*
+ * Asks for a line of at most MAX bytes, with INITIAL in the field. DONE gets it and ABOUT on Enter, unless
+ * it is empty; Esc takes the dialog away. All texts are copied.
+ */
+void dialog_prompt(struct ui *ui, const char *title, const char *label, const char *initial,
+		   int max, void (*done)(struct ui *ui, const char *about, const char *line),
+		   const char *about);
+
 /* A sentence that must be read: any of Enter, q, Esc, Space takes it away. */
 void dialog_tell(struct ui *ui, const char *title, const char *text);
 

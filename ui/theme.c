@@ -1,8 +1,10 @@
 /* See ui/theme.h: finding a theme. What a file says is read by ui/theme_file.c. */
 #include "ui/theme.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -44,7 +46,8 @@ static ssize_t read_all(const char *path, int fd, char *buf, size_t size, struct
 	do {
 		got = read(fd, buf + n, size - n);
 		if (got < 0)
-			return vmb_err_set(err, errno, "%s cannot be read: %s.", path, strerror(errno));
+			return vmb_err_set(err, errno, "%s cannot be read: %s.", path,
+					   strerror(errno));
 		n += (size_t)got;
 	} while (got > 0 && n < size);
 	if (n == size)
@@ -79,8 +82,10 @@ static int load_name(const char *name, const char *dir, struct theme *theme, str
 	if (text)
 		return theme_parse(name, text, strlen(text), theme, err);
 	list_names(names, sizeof(names));
-	return vmb_err_set(err, ENOENT, "There is no theme \"%.60s\" in %s, and none of that name in the "
-			   "program, which has: %s.", name, dir, names);
+	return vmb_err_set(err, ENOENT,
+			   "There is no theme \"%.60s\" in %s, and none of that name in the "
+			   "program, which has: %s.",
+			   name, dir, names);
 }
 
 int theme_load(const char *wanted, const char *dir, struct theme *ret_theme, struct vmb_err *err)
@@ -96,4 +101,33 @@ int theme_load(const char *wanted, const char *dir, struct theme *ret_theme, str
 		rc = load_name(wanted ? wanted : "default", dir ? dir : THEME_DIR, &theme, err);
 	*ret_theme = rc == 0 ? theme : base;
 	return rc;
+}
+
+/* The name in FILE, which ends in ".theme"; false if it does not, or is too long. */
+static bool file_theme(const char *file, char name[THEME_NAME_SIZE])
+{
+	static const char suffix[] = ".theme";
+	size_t n = strlen(file), end = sizeof(suffix) - 1;
+
+	if (n <= end || n - end >= THEME_NAME_SIZE || file[0] == '.' ||
+	    strcmp(file + n - end, suffix) != 0)
+		return false;
+	memcpy(name, file, n - end);
+	name[n - end] = '\0';
+	return true;
+}
+
+int theme_list(const char *dir, char names[THEME_NAMES_MAX][THEME_NAME_SIZE])
+{
+	DIR *files = opendir(dir ? dir : THEME_DIR);
+	int count = 0;
+
+	for (size_t i = 0; i < THEME_COUNT; i++)
+		snprintf(names[count++], THEME_NAME_SIZE, "%s", theme_table[i].name);
+	for (struct dirent *file; files && count < THEME_NAMES_MAX && (file = readdir(files));)
+		if (file_theme(file->d_name, names[count]) && !embedded_text(names[count]))
+			count++;
+	if (files)
+		closedir(files);
+	return count;
 }

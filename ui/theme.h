@@ -11,7 +11,7 @@
 
 enum ui_element {
 	UI_NORMAL,
-	UI_TITLE,    /* first row */
+	UI_TITLE, /* first row */
 	UI_RULE,
 	UI_HEADING,  /* a disk's row, a section */
 	UI_DIM,	     /* less important */
@@ -30,7 +30,7 @@ enum ui_element {
 };
 
 struct theme_style {
-	short fg, bg; /* -1: the terminal's own; else 0-255 of xterm's palette */
+	short fg, bg;	    /* -1: the terminal's own; else 0-255 of xterm's palette */
 	unsigned int attrs; /* curses attributes */
 };
 
@@ -55,6 +55,12 @@ struct theme {
  * the file gave.
  */
 int theme_load(const char *wanted, const char *dir, struct theme *ret_theme, struct vmb_err *err);
+
+#define THEME_NAME_SIZE 64
+#define THEME_NAMES_MAX 64
+
+/* The themes there are by name: those of the program, then the files in DIR (NULL: THEME_DIR). Returns how many. */
+int theme_list(const char *dir, char names[THEME_NAMES_MAX][THEME_NAME_SIZE]);
 
 /*
  * Reads the N bytes of TEXT into THEME, which keeps what they do not say. SOURCE is their name for ERR.

@@ -183,9 +183,10 @@ void ui_ask_quit(struct ui *ui)
 		return;
 	}
 	snprintf(text, sizeof(text),
-		 ui->owns_daemon ? "%s is running and ends with this menu, as if its power were cut. "
-				   "Leave all the same?"
-				 : "%s is running. It goes on without this menu. Leave?",
+		 ui->owns_daemon
+			 ? "%s is running and ends with this menu, as if its power were cut. "
+			   "Leave all the same?"
+			 : "%s is running. It goes on without this menu. Leave?",
 		 ui->model.vm.config.title);
 	dialog_ask(ui, "Leave vmboot", text, leave);
 }
@@ -205,6 +206,26 @@ bool ui_common_key(struct ui *ui, const struct ui_key *key)
 	}
 }
 
+/*
+ * A key that a person can have pressed stops the countdown, or keeps it stopped: never ^L, and what the
+ * decoder does not know never comes here. True if that was all: a letter that comes by chance (line noise,
+ * the rest of a script) must not be a command as well. What moves, starts or helps is one, and
+ * whoever has opened another screen is there.
+ */
+static bool autostart_key(struct ui *ui, const struct ui_key *key)
+{
+	bool was_running = ui->model.countdown.state == MENU_COUNTDOWN_RUNNING;
+
+	if (ui->model.countdown.state == MENU_COUNTDOWN_OFF || key->code == UI_KEY_CTRL('L'))
+		return false;
+	ui_send(ui, MENU_COUNTDOWN_PAUSE, NULL, 0);
+	if (!was_running || ui->depth > 1 || ui_key_is_enter(key) || key->code == '!' ||
+	    key->code == '?' || (key->code >= UI_KEY_UP && key->code != UI_KEY_DELETE))
+		return false;
+	ui->model.countdown.state = MENU_COUNTDOWN_PAUSED;
+	return true;
+}
+
 static void dispatch_key(struct ui *ui, const struct ui_key *key)
 {
 	struct ui_layer top = ui->stack[ui->depth - 1];
@@ -218,7 +239,10 @@ static void dispatch_key(struct ui *ui, const struct ui_key *key)
 		return;
 	}
 	ui->status[0] = '\0';
-	top.screen->key(ui, top.data, key);
+	if (ui->wait.type && key->code == UI_KEY_ESCAPE)
+		wait_cancel(ui);
+	else if (!autostart_key(ui, key))
+		top.screen->key(ui, top.data, key);
 	ui_dirty(ui);
 }
 
@@ -361,12 +385,12 @@ static void ui_close(struct ui *ui)
 int menu_run(int sock, const struct menu_options *options, struct vmb_err *err)
 {
 	struct vmb_err ignored;
-	struct ui ui = {.sock = sock, .tty_in = STDIN_FILENO, .owns_daemon = options->owns_daemon,
+	struct ui ui = {.sock = sock,
+			.tty_in = STDIN_FILENO,
+			.owns_daemon = options->owns_daemon,
 			.err = err ? err : &ignored};
 	struct terminal terminal;
-	struct vmb_err theme_err;
-	struct theme theme;
-	int signal_fd, theme_rc, rc;
+	int signal_fd, rc;
 
 	outbox_init(&ui.outbox);
 	terminal_choose(options->ascii, &terminal);
@@ -374,14 +398,15 @@ int menu_run(int sock, const struct menu_options *options, struct vmb_err *err)
 	rc = screen_start(&terminal, &signal_fd, err);
 	if (rc < 0)
 		return rc;
-	theme_rc = theme_load(options->theme, options->theme_dir, &theme, &theme_err);
-	draw_start(terminal.utf8, !(getenv("NO_COLOR") && getenv("NO_COLOR")[0]), &theme);
+	ui.named_theme = options->theme;
+	ui.theme_dir = options->theme_dir;
+	ui.named_ascii = options->ascii;
+	ui.terminal_utf8 = terminal.utf8;
 	rc = ui_open(&ui, signal_fd);
 	if (rc == 0) {
+		ui_take_looks(&ui);
 		if (terminal.note[0])
 			ui_say(&ui, UI_WARN, "%s", terminal.note);
-		if (theme_rc < 0)
-			dialog_tell(&ui, "The default theme is used", theme_err.text);
 		rc = loop_run(ui.loop);
 		if (rc == 0)
 			rc = ui.result;

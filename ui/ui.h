@@ -20,6 +20,7 @@
 #include "ui/plan.h"
 #include "ui/theme.h"
 #include "ui/transparent.h"
+#include "ui/wait.h"
 
 #define UI_MIN_ROWS  20
 #define UI_MIN_COLS  60
@@ -56,22 +57,30 @@ struct ui {
 	unsigned int depth;
 	struct model model;
 	struct plan plan;
-	struct console *console; /* of the VM, kept while no screen shows it */
-	size_t clear_match;	 /* bytes of "clear the screen" that came last */
+	struct console *console;	  /* of the VM, kept while no screen shows it */
+	size_t clear_match;		  /* bytes of "clear the screen" that came last */
 	enum guest_profile guest_profile; /* how keys reach this VM */
 	bool console_full;		  /* the grid has the status row's place, too */
 	bool profile_by_hand;		  /* the operator chose it: nothing else does any more */
 	unsigned int reset_seen;	  /* see prefix_would_reset() */
 	struct transparent transparent;
-	uint64_t console_bytes;	 /* from this VM so far */
-	bool console_is_open;	 /* the daemon sends it */
-	bool owns_daemon;	 /* the daemon ends with this menu, and its VM with it */
-	bool start_pending;	 /* MENU_START was sent and not answered */
-	uint64_t scan_since_ms;	 /* the present scan began; 0 when none runs */
-	char status[512];	 /* what the status line says until the next key */
+	uint64_t console_bytes;	     /* from this VM so far */
+	bool console_is_open;	     /* the daemon sends it */
+	bool owns_daemon;	     /* the daemon ends with this menu, and its VM with it */
+	bool start_pending;	     /* MENU_START or MENU_ENTRY_START was sent and not answered */
+	struct ui_wait wait;	     /* what the daemon was asked for */
+	char saved_id[MENU_ID_SIZE]; /* of the entry that was saved last: MODEL_SAVED */
+	uint64_t scan_since_ms;	     /* the present scan began; 0 when none runs */
+	char status[512];	     /* what the status line says until the next key */
 	enum ui_element status_element;
-	bool cursor_shown; /* by the screen that was drawn */
-	int cursor_row, cursor_col; /* where it is, shown or not */
+	struct theme theme;		  /* in use */
+	const char *named_theme;	  /* on the command line, or NULL: the settings' */
+	const char *theme_dir;		  /* or NULL */
+	bool named_ascii;		  /* --ascii */
+	bool terminal_utf8;		  /* it can show more than ASCII */
+	char refused_theme[VM_PATH_SIZE]; /* was told of already */
+	bool cursor_shown;		  /* by the screen that was drawn */
+	int cursor_row, cursor_col;	  /* where it is, shown or not */
 	/* private to ui.c */
 	int sock, tty_in;
 	struct loop_io *sock_io, *tty_io, *signal_io;
@@ -81,7 +90,7 @@ struct ui {
 	uint64_t painted_ms;
 	uint8_t *body; /* room for one message */
 	pid_t shell;   /* the recovery shell that has the terminal, or 0 */
-	bool leaving; /* ui_quit() was called */
+	bool leaving;  /* ui_quit() was called */
 	int result;
 	struct vmb_err *err;
 };
@@ -120,6 +129,12 @@ void ui_guest_input(struct ui *ui, const uint8_t *buf, size_t n);
 /* Asks the daemon for the host's figures anew: how much memory is free changes. */
 void ui_refresh_host(struct ui *ui);
 
+/* Something began that counts time: the clock ticks if it did not. */
+void ui_tick(struct ui *ui);
+
+/* Starts entry ID as it is in the daemon; as ui_start_vm() else. */
+void ui_start_entry(struct ui *ui, const char *id, const char *title);
+
 /* Starts CONFIG; the console opens when the VM does, a refusal shows as a dialog. */
 void ui_start_vm(struct ui *ui, const struct vm_config *config);
 
@@ -131,6 +146,12 @@ void ui_ask_quit(struct ui *ui);
 
 /* Ends the loop: 0, or -errno with ui->err filled. */
 void ui_quit(struct ui *ui, int result);
+
+/* Shows the theme called THEME (empty: default) and, with ASCII, no other glyphs; to try it on. */
+void ui_set_looks(struct ui *ui, const char *theme, bool ascii);
+
+/* The looks that the command line or else the settings want. A theme that cannot be used is said once. */
+void ui_take_looks(struct ui *ui);
 
 /* Gives the terminal to a shell until it exits. */
 void ui_start_shell(struct ui *ui);

@@ -1,4 +1,5 @@
 /* Keys: what terminals send, what guests expect, and the widgets that take them. */
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -220,12 +221,17 @@ static void test_field(void **state)
 	/* Letters that are commands elsewhere are text here. */
 	press(&field, "\025" "q!e?");
 	assert_string_equal(field.text, "q!e?");
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < FIELD_SIZE + 100; i++)
 		press(&field, "9");
 	assert_int_equal(strlen(field.text), FIELD_SIZE - 1);
+	field.max = 5;
+	press(&field, "\025" "1234567");
+	assert_string_equal(field.text, "12345");
+	field.max = 0;
 	assert_false(field_key(&field, &(struct ui_key){.code = UI_KEY_UP}));
 	assert_false(field_key(&field, &(struct ui_key){.code = 'x', .alt = true}));
-	assert_false(field_key(&field, &(struct ui_key){.code = 0xE4}));
+	assert_false(field_key(&field, &(struct ui_key){.code = 0x9B}));
+	assert_false(field_key(&field, &(struct ui_key){.code = 0x202E}));
 	srandom(3);
 	for (int i = 0; i < 50000; i++) {
 		field_key(&field, &(struct ui_key){.code = random() % 2 ? (uint32_t)random() % 128
@@ -233,6 +239,30 @@ static void test_field(void **state)
 		assert_int_equal(strlen(field.text), field.len);
 		assert_true(field.cursor >= 0 && field.cursor <= field.len);
 	}
+}
+
+/* A title may have letters of any language: none is torn apart. */
+static void test_field_utf8(void **state)
+{
+	struct field field = {.max = 6};
+
+	(void)state;
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		skip();
+	field_set(&field, "a\xC3\xA4");
+	assert_true(field_key(&field, &(struct ui_key){.code = 0x65E5}));
+	assert_string_equal(field.text, "a\xC3\xA4\xE6\x97\xA5");
+	/* Full: three bytes more do not fit, and are not cut. */
+	assert_true(field_key(&field, &(struct ui_key){.code = 0x672C}));
+	assert_int_equal(field.len, 6);
+	field_key(&field, &(struct ui_key){.code = UI_KEY_LEFT});
+	assert_int_equal(field.cursor, 3);
+	press(&field, "\177");
+	assert_string_equal(field.text, "a\xE6\x97\xA5");
+	field_key(&field, &(struct ui_key){.code = UI_KEY_DELETE});
+	assert_string_equal(field.text, "a");
+	assert_int_equal(field.cursor, 1);
+	setlocale(LC_CTYPE, "C");
 }
 
 static void test_list(void **state)
@@ -275,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_guest_keys),
 		cmocka_unit_test(test_guest_profiles),
 		cmocka_unit_test(test_field),
+		cmocka_unit_test(test_field_utf8),
 		cmocka_unit_test(test_list),
 	};
 
