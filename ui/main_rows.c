@@ -1,26 +1,31 @@
-/* See ui/main_rows.h. */
+/* See ui/main_rows.h: the rows; what the preview says is in ui/preview.c. */
 #include "ui/main_rows.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "text.h"
+#include "ui/describe.h"
 #include "ui/draw.h"
 #include "ui/frame.h"
-#include "ui/wrap.h"
 
 /* What stands right may take this many columns from what stands left, or percent of a wide row. */
 #define RIGHT_COLS  26
 #define RIGHT_SHARE 40
 
-/*
- * One row: LEFT from column COL in ELEMENT, RIGHT at the end in RIGHT_ELEMENT. The row under the
- * cursor is all in one element, with a mark for terminals that show neither colour nor reverse.
- */
-static void draw_row(const struct ui *ui, int y, int col, bool selected, enum ui_element element,
-		     const char *left, enum ui_element right_element, const char *right)
+/* Columns: a disk, what belongs to it, and of an entry's row the firmware, "64G", "16cpu". */
+#define DISK_COL    2
+#define ENTRY_COL   4
+#define MEMORY_COLS 6
+#define CPU_COLS    7
+#define TITLE_MAX   40
+#define BADGE_COLS  15
+
+void main_row_draw_text(const struct ui *ui, int y, int col, bool selected, enum ui_element element,
+			const char *left, enum ui_element right_element, const char *right)
 {
-	int end = ui->cols - 2, right_width = draw_columns(right), right_max = end * RIGHT_SHARE / 100;
+	int end = ui->cols - 2, right_width = draw_columns(right),
+	    right_max = end * RIGHT_SHARE / 100;
 
 	if (selected) {
 		element = UI_SELECTED;
@@ -39,114 +44,183 @@ static void draw_row(const struct ui *ui, int y, int col, bool selected, enum ui
 	draw_text(y, end - right_width, right_width, right_element, right);
 }
 
-static const char *bus_name(const struct menu_device *disk)
+char *main_row_disk_text(const struct menu_device *disk, char *buf, size_t size)
 {
-	static const char *const names[][2] = {
-		{"nvme", "NVMe"}, {"sata", "SATA"},	 {"usb", "USB"}, {"scsi", "SCSI"},
-		{"mmc", "MMC"},	  {"virtio", "virtio"}, {"sas", "SAS"}, {"ata", "ATA"},
-	};
+	char bytes[16], serial[72];
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(disk->transport, names[i][0]) == 0)
-			return names[i][1];
-	return disk->transport[0] ? disk->transport : "disk";
-}
-
-/* The last characters of a serial number are the ones on the label. */
-static const char *serial_tail(const char *serial, char *buf, size_t size)
-{
-	size_t n = strlen(serial);
-
-	if (n > 6)
-		snprintf(buf, size, "..%s", serial + n - 4);
+	if (disk->size == 0)
+		text_copy(bytes, sizeof(bytes), "-");
 	else
-		text_copy(buf, size, serial);
+		text_format_size(disk->size, bytes, sizeof(bytes));
+	snprintf(buf, size, "%-6s %-9s %6s  %s%s%s", describe_bus(disk), disk->name, bytes,
+		 disk->model[0]			   ? disk->model
+		 : disk->kind == MENU_DEVICE_IMAGE ? "image"
+						   : "no name",
+		 disk->serial[0] ? "  " : "", describe_serial(disk, serial, sizeof(serial)));
 	return buf;
 }
 
-static const char *vm_disk_mode(const struct vm_disk *disk)
+/* What is to be said of a disk that is not simply there: 0 if nothing. */
+static bool disk_trouble(const struct ui *ui, const struct menu_device *disk, char *buf,
+			 size_t size, enum ui_element *ret_element)
 {
-	return disk->overlay ? "overlay" : disk->read_only ? "read-only" : "read-write";
+	const struct vm_disk *in_vm = model_vm_disk(&ui->model, disk);
+
+	*ret_element = UI_WARN;
+	if (in_vm) {
+		snprintf(buf, size, "in the VM, %s", describe_disk_mode(in_vm));
+	} else if (disk->state == MENU_DEVICE_FAILED || disk->state == MENU_DEVICE_SKIPPED) {
+		*ret_element = disk->state == MENU_DEVICE_FAILED ? UI_BAD : UI_DIM;
+		snprintf(buf, size, "%s", disk->note[0] ? disk->note : "skipped");
+	} else if (disk->state == MENU_DEVICE_SCANNING && disk->scanning_since) {
+		snprintf(buf, size, "scanning (%u s)",
+			 (unsigned int)((loop_now_ms() - disk->scanning_since) / 1000));
+	} else if (disk->size == 0) {
+		*ret_element = UI_DIM;
+		snprintf(buf, size, "no medium");
+	} else {
+		return false;
+	}
+	return true;
 }
 
 static void draw_disk(const struct ui *ui, const struct menu_device *disk, int y, bool selected)
 {
 	enum plan_attach attach = plan_attach_of(&ui->plan, &ui->model, disk);
-	const struct vm_disk *in_vm = model_vm_disk(&ui->model, disk);
 	const char *use = model_device_use(&ui->model, disk);
-	enum ui_element element = attach == PLAN_READ_WRITE ? UI_WARN
-				  : attach == PLAN_OFF	    ? UI_DIM
-							    : UI_GOOD;
-	char left[256], right[192], size[16], serial[72];
+	enum ui_element element;
+	char left[256], text[224], right[192];
 
-	if (disk->size == 0)
-		text_copy(size, sizeof(size), "-");
-	else
-		text_format_size(disk->size, size, sizeof(size));
-	snprintf(left, sizeof(left), "[%-6s %-9s %6s  %s%s%s]", bus_name(disk), disk->name, size,
-		 disk->model[0] ? disk->model : "no name", disk->serial[0] ? "  " : "",
-		 serial_tail(disk->serial, serial, sizeof(serial)));
-	if (in_vm) {
-		element = UI_WARN;
-		snprintf(right, sizeof(right), "in the VM, %s", vm_disk_mode(in_vm));
-	} else if (disk->state == MENU_DEVICE_FAILED || disk->state == MENU_DEVICE_SKIPPED) {
-		element = disk->state == MENU_DEVICE_FAILED ? UI_BAD : UI_DIM;
-		snprintf(right, sizeof(right), "%s", disk->note[0] ? disk->note : "skipped");
+	snprintf(left, sizeof(left), "[%s]", main_row_disk_text(disk, text, sizeof(text)));
+	if (disk_trouble(ui, disk, right, sizeof(right), &element)) {
+		;
 	} else if (use) {
-		element = attach == PLAN_OFF ? UI_BAD : element;
-		snprintf(right, sizeof(right), "%s%s", attach == PLAN_READ_ONLY ? "read-only, "
-						       : attach == PLAN_OVERLAY	? "overlay, "
-										: "in use: ",
+		element = attach == PLAN_OFF ? UI_BAD : UI_GOOD;
+		snprintf(right, sizeof(right), "%s%s",
+			 attach == PLAN_READ_ONLY ? "read-only, "
+			 : attach == PLAN_OVERLAY ? "overlay, "
+						  : "in use: ",
 			 use);
+	} else if (rows_disk_has_entry(&ui->model, disk) && attach == PLAN_OFF) {
+		right[0] = '\0'; /* its entries say how they have it */
 	} else {
-		snprintf(right, sizeof(right), "%s", disk->size == 0 ? "no medium"
-								     : plan_attach_name(attach));
+		element = attach == PLAN_READ_WRITE ? UI_WARN
+			  : attach == PLAN_OFF	    ? UI_DIM
+						    : UI_GOOD;
+		snprintf(right, sizeof(right), "%s", plan_attach_name(attach));
 	}
-	draw_row(ui, y, 3, selected, UI_HEADING, left, element, right);
+	main_row_draw_text(ui, y, DISK_COL, selected, UI_HEADING, left, element, right);
 }
 
-static void draw_part(const struct ui *ui, const struct menu_device *part, int y, bool selected)
+/* "next start", "default", "failed 2x", and what is more important first. */
+static enum ui_element entry_badges(const struct menu_entry *entry, char *buf, size_t size)
 {
-	const char *label = part->label[0] ? part->label : part->part_label, *right = part->note;
-	const struct menu_device *disk = model_device(&ui->model, part->parent);
-	enum ui_element element = UI_DIM;
-	char left[256], use[112], size[16];
+	enum ui_element element = entry->is_default ? UI_GOOD : UI_DIM;
+	int n = 0;
 
-	snprintf(left, sizeof(left), "%-12s %6s  %-11s  %s", part->name,
-		 text_format_size(part->size, size, sizeof(size)),
-		 part->fstype[0]			? part->fstype
-		 : part->state == MENU_DEVICE_SCANNING ? "scanning"
-							: "-",
-		 label);
-	if (disk && model_vm_disk(&ui->model, disk)) {
-		right = ""; /* its disk's row says it */
-	} else if (part->in_use) {
-		snprintf(use, sizeof(use), "in use: %s", part->use);
-		right = use;
+	if (entry->failed) {
+		n = snprintf(buf, size, "failed %ux", entry->failed);
 		element = UI_BAD;
-	} else if (part->state == MENU_DEVICE_FAILED) {
-		element = UI_BAD;
-	} else if (part->holds[0]) {
-		right = part->holds;
-		element = UI_NORMAL;
 	}
-	draw_row(ui, y, 5, selected, UI_NORMAL, left, element, right);
+	if (entry->is_once)
+		snprintf(buf + n, size - (size_t)n, "%snext start", n ? ", " : "");
+	else if (entry->is_default)
+		snprintf(buf + n, size - (size_t)n, "%sdefault", n ? ", " : "");
+	else if (entry->changed && n == 0)
+		snprintf(buf, size, "not saved");
+	if (entry->is_once && !entry->failed)
+		element = UI_WARN;
+	return element;
+}
+
+static const char *short_firmware(const struct vm_config *config, char *buf, size_t size)
+{
+	const char *path = config->kernel_path[0] ? config->kernel_path : config->firmware_path;
+	size_t n;
+
+	text_copy(buf, size, path[0] ? describe_basename(path) : "-");
+	n = strlen(buf);
+	if (n > 3 && strcmp(buf + n - 3, ".fd") == 0)
+		buf[n - 3] = '\0';
+	return buf;
+}
+
+/*
+ * TITLE, then in columns what it starts with. A narrow screen has less room for the firmware's name and
+ * none for the number of cards.
+ */
+static void draw_columns_row(const struct ui *ui, int y, bool selected, enum ui_element element,
+			     const char *title, const struct vm_config *config,
+			     enum ui_element badge_element, const char *badge)
+{
+	int end = ui->cols - 2, firmware_cols = ui->cols >= 100 ? 20 : ui->cols >= 76 ? 12 : 9;
+	int nets_cols = ui->cols >= 76 ? 6 : 0;
+	int tail = firmware_cols + MEMORY_COLS + CPU_COLS + nets_cols + BADGE_COLS;
+	int width = end - ENTRY_COL - tail < TITLE_MAX ? end - ENTRY_COL - tail : TITLE_MAX;
+	int col = ENTRY_COL + width + 1;
+	enum ui_element plain = selected ? UI_SELECTED : UI_NORMAL;
+	char text[VM_PATH_SIZE], size[16];
+
+	main_row_draw_text(ui, y, ENTRY_COL, selected, element, "", badge_element, badge);
+	draw_text(y, ENTRY_COL, width, selected ? UI_SELECTED : element, title);
+	draw_text(y, col, firmware_cols - 1, plain, short_firmware(config, text, sizeof(text)));
+	col += firmware_cols - 1;
+	draw_right(y, col, MEMORY_COLS - 1, plain,
+		   text_format_size(config->memory, size, sizeof(size)));
+	snprintf(text, sizeof(text), "%ucpu", config->cpus);
+	draw_right(y, col + MEMORY_COLS - 1, CPU_COLS - 1, plain, text);
+	col += MEMORY_COLS + CPU_COLS - 2;
+	snprintf(text, sizeof(text), "%u net", config->net_count);
+	if (nets_cols && config->net_count)
+		draw_right(y, col, nets_cols, plain, text);
+}
+
+static void draw_entry(const struct ui *ui, const struct menu_entry *entry, int y, bool selected)
+{
+	char badges[64] = "", problem[MENU_TEXT_SIZE + 8];
+	enum ui_element element = entry_badges(entry, badges, sizeof(badges));
+
+	if (entry->problem[0] && !(model_vm_alive(&ui->model) && entry->id[0] &&
+				   strcmp(ui->model.vm.id, entry->id) == 0)) {
+		snprintf(problem, sizeof(problem), "-- %s --", entry->problem);
+		main_row_draw_text(ui, y, ENTRY_COL, selected, UI_DIM, entry->config.title, UI_BAD,
+				   problem);
+		return;
+	}
+	draw_columns_row(ui, y, selected, UI_STRONG, entry->config.title, &entry->config, element,
+			 badges);
+}
+
+/* What a disk holds, which is started without an entry. */
+static void draw_plain(const struct ui *ui, const struct menu_device *disk, int y, bool selected)
+{
+	const struct menu_firmware *firmware = NULL;
+	struct vm_config config = {.memory = plan_memory(&ui->model), .cpus = 1};
+	unsigned int count = plan_firmwares(&ui->model, &firmware);
+
+	if (count == 1)
+		text_copy(config.firmware_path, sizeof(config.firmware_path), firmware->path);
+	else if (count > 1)
+		snprintf(config.firmware_path, sizeof(config.firmware_path), "%u images", count);
+	draw_columns_row(ui, y, selected, UI_STRONG, disk->holds, &config, UI_DIM, "no entry");
 }
 
 static void draw_firmware(const struct ui *ui, const struct menu_firmware *firmware, int y,
 			  bool selected)
 {
-	char left[384], dir[VM_PATH_SIZE], size[16];
-	const char *name = plan_basename(firmware->path);
+	char left[384], dir[VM_PATH_SIZE + 72], size[16];
+	const char *name = describe_basename(firmware->path);
 
 	snprintf(left, sizeof(left), "%-15s %5s  %s  %s", name,
 		 text_format_size(firmware->size, size, sizeof(size)), firmware->kind,
 		 firmware->version);
-	snprintf(dir, sizeof(dir), "%.*s", (int)(name - firmware->path), firmware->path);
+	snprintf(dir, sizeof(dir), "%s%s%.*s", describe_basename(firmware->device),
+		 firmware->device[0] ? ":" : "", (int)(name - firmware->path), firmware->path);
 	if (firmware->usable)
-		draw_row(ui, y, 7, selected, UI_STRONG, left, UI_DIM, dir);
+		main_row_draw_text(ui, y, ENTRY_COL, selected, UI_STRONG, left, UI_DIM, dir);
 	else
-		draw_row(ui, y, 7, selected, UI_DIM, left, UI_BAD, "cannot be started");
+		main_row_draw_text(ui, y, ENTRY_COL, selected, UI_DIM, left, UI_BAD,
+				   "cannot be started");
 }
 
 static void draw_vm(const struct ui *ui, int y, bool selected)
@@ -157,168 +231,32 @@ static void draw_vm(const struct ui *ui, int y, bool selected)
 
 	frame_format_time(model_vm_run_ms(&ui->model, loop_now_ms()), time, sizeof(time));
 	if (vm->state == MENU_VM_ENDED)
-		snprintf(left, sizeof(left), "%s  ended after %s - Enter: why", vm->config.title, time);
+		snprintf(left, sizeof(left), "%s  ended after %s - Enter: why", vm->config.title,
+			 time);
 	else if (vm->state == MENU_VM_STARTING)
 		snprintf(left, sizeof(left), "%s  starting - Enter: console", vm->config.title);
 	else
 		snprintf(left, sizeof(left), "%s  %s %s%s%s - Enter: console", vm->config.title,
 			 model_vm_verb(&ui->model), time, stage[0] ? ", " : "", stage);
-	draw_row(ui, y, 3, selected, UI_WARN, left, UI_NORMAL, "");
+	main_row_draw_text(ui, y, DISK_COL, selected, UI_WARN, left, UI_NORMAL, "");
 }
 
-void main_row_draw(struct ui *ui, const struct row *row, int y, bool selected)
+void main_row_draw(struct ui *ui, void *data, const struct row *row, int y, bool selected)
 {
 	const struct model *model = &ui->model;
 
+	(void)data;
 	switch (row->kind) {
 	case ROW_VM: draw_vm(ui, y, selected); break;
 	case ROW_DISK: draw_disk(ui, &model->devices[row->index], y, selected); break;
-	case ROW_PART: draw_part(ui, &model->devices[row->index], y, selected); break;
+	case ROW_ENTRY: draw_entry(ui, &model->entries[row->index], y, selected); break;
+	case ROW_PLAIN: draw_plain(ui, &model->devices[row->index], y, selected); break;
 	case ROW_FIRMWARE: draw_firmware(ui, &model->firmwares[row->index], y, selected); break;
-	case ROW_HEADING: draw_row(ui, y, 3, false, UI_HEADING, row->text, UI_NORMAL, ""); break;
-	default: draw_row(ui, y, 3, false, UI_NORMAL, row->text, UI_NORMAL, ""); break;
-	}
-}
-
-void main_disks_text(const struct ui *ui, char *buf, size_t size, int columns)
-{
-	unsigned int more = 0;
-
-	buf[0] = '\0';
-	for (unsigned int i = 0; i < ui->model.device_count; i++) {
-		const struct menu_device *disk = &ui->model.devices[i];
-		enum plan_attach attach;
-		char one[96];
-
-		if (disk->parent[0] || disk->empty)
-			continue;
-		attach = plan_attach_of(&ui->plan, &ui->model, disk);
-		if (attach == PLAN_OFF)
-			continue;
-		snprintf(one, sizeof(one), "%s%s %s", buf[0] ? ", " : "", disk->name,
-			 plan_attach_name(attach));
-		/* Ten columns for ", 12 more". */
-		if (more || strlen(buf) + strlen(one) + 10 > (size_t)columns ||
-		    strlen(buf) + strlen(one) + 10 > size)
-			more++;
-		else
-			strcat(buf, one);
-	}
-	if (more)
-		snprintf(buf + strlen(buf), size - strlen(buf), "%s%u more", buf[0] ? ", " : "", more);
-	if (buf[0] == '\0')
-		text_copy(buf, size, "none: the guest sees no disk");
-}
-
-static void preview_firmware(struct ui *ui, const struct menu_firmware *firmware, int y)
-{
-	const struct menu_welcome *host = &ui->model.welcome;
-	int width = ui->cols - 2;
-	char disks[512], memory[16], room[16];
-
-	if (!firmware->usable) {
-		draw_printf(y, 1, width, UI_NORMAL, "%s", firmware->path);
-		snprintf(disks, sizeof(disks), "Cannot be started: %s", firmware->reason);
-		wrap_draw(y + 1, 1, width, 2, UI_BAD, disks);
-		return;
-	}
-	if (model_vm_alive(&ui->model)) {
-		draw_printf(y, 1, width, UI_NORMAL, "%s%s%s", firmware->path,
-			    firmware->device[0] ? " of " : "", firmware->device);
-		draw_printf(y + 1, 1, width, UI_WARN, "%s is running: one VM at a time.",
-			    ui->model.vm.config.title);
-		draw_text(y + 2, 1, width, UI_NORMAL,
-			  "End it first: Enter on its line, then ^] p or ^] k.");
-		return;
-	}
-	draw_printf(y, 1, width, UI_NORMAL, "Enter starts %s%s%s", firmware->path,
-		    firmware->device[0] ? " of " : "", firmware->device);
-	if (ui->model.welcomed && !(host->kvm_ok && host->firmware_ok)) {
-		wrap_draw(y + 1, 1, width, 2, UI_BAD, host->kvm_text);
-		return;
-	}
-	main_disks_text(ui, disks, sizeof(disks), width - 7);
-	draw_printf(y + 1, 1, width, UI_NORMAL, "disks: %s", disks);
-	draw_printf(y + 2, 1, width, UI_NORMAL, "%s of %s free memory   %u of %u CPUs   variables %s",
-		    text_format_size(plan_memory(&ui->plan, &ui->model), memory, sizeof(memory)),
-		    text_format_size(host->host_memory_free, room, sizeof(room)),
-		    plan_cpus(&ui->plan), host->host_cpus,
-		    ui->plan.vars == PLAN_VARS_KEEP    ? "kept"
-		    : ui->plan.vars == PLAN_VARS_FRESH ? "start fresh"
-						       : "not kept");
-}
-
-static void preview_disk(struct ui *ui, const struct menu_device *disk, int y)
-{
-	enum plan_attach attach = plan_attach_of(&ui->plan, &ui->model, disk);
-	const char *use = model_device_use(&ui->model, disk), *why = NULL;
-	const struct vm_disk *in_vm = model_vm_disk(&ui->model, disk);
-	int width = ui->cols - 2;
-
-	draw_printf(y, 1, width, UI_NORMAL, "%s  %s%s%s  %s%s", disk->path, disk->model,
-		    disk->serial[0] ? "  serial " : "", disk->serial, disk->transport,
-		    disk->read_only ? "  read-only" : "");
-	if (in_vm) {
-		draw_printf(y + 1, 1, width, UI_WARN, "The VM that runs has it, %s.",
-			    vm_disk_mode(in_vm));
-		return;
-	}
-	if (attach == PLAN_READ_WRITE)
-		draw_printf(y + 1, 1, width, UI_WARN, "read-write: the guest can change this disk");
-	else if (attach == PLAN_READ_ONLY)
-		draw_printf(y + 1, 1, width, UI_GOOD, "read-only: the guest sees it, writes fail");
-	else if (attach == PLAN_OVERLAY)
-		draw_printf(y + 1, 1, width, UI_GOOD,
-			    "overlay: the guest's writes stay in memory, the disk is not written");
-	else
-		draw_printf(y + 1, 1, width, UI_NORMAL, "off: the guest does not see it");
-	if (!plan_attach_allowed(&ui->model, disk, PLAN_READ_ONLY, &why))
-		draw_printf(y + 2, 1, width, UI_BAD, "Cannot be attached: %s", why);
-	else if (use)
-		draw_printf(y + 2, 1, width, UI_BAD, "This host uses it: %s. Not read-write.", use);
-	else
-		draw_printf(y + 2, 1, width, UI_NORMAL, "Space: %s   other ways: e on a firmware",
-			    attach == PLAN_OFF ? "attach" : "leave out");
-}
-
-static void preview_part(struct ui *ui, const struct menu_device *part, int y)
-{
-	int width = ui->cols - 2;
-
-	draw_printf(y, 1, width, UI_NORMAL, "%s  %s  %s%s%s", part->path,
-		    part->fstype[0] ? part->fstype : "nothing known on it",
-		    part->label[0] ? part->label : part->part_label, part->uuid[0] ? "  UUID " : "",
-		    part->uuid);
-	if (part->in_use)
-		draw_printf(y + 1, 1, width, UI_BAD, "This host uses it: %s", part->use);
-	else
-		draw_printf(y + 1, 1, width, UI_NORMAL, "%s", part->note);
-	draw_printf(y + 2, 1, width, UI_NORMAL, "Whole disks are attached: Space on %s", part->parent);
-}
-
-static void preview_vm(struct ui *ui, int y)
-{
-	const struct menu_vm *vm = &ui->model.vm;
-	char memory[16];
-
-	draw_printf(y, 1, ui->cols - 2, UI_NORMAL, "%s  %s  %u CPU%s  %u disk%s", vm->config.title,
-		    text_format_size(vm->config.memory, memory, sizeof(memory)), vm->config.cpus,
-		    vm->config.cpus == 1 ? "" : "s", vm->config.disk_count,
-		    vm->config.disk_count == 1 ? "" : "s");
-	draw_printf(y + 1, 1, ui->cols - 2, UI_NORMAL, "%s%s%s", vm->config.firmware_path,
-		    vm->config.firmware_device[0] ? " of " : "", vm->config.firmware_device);
-	draw_text(y + 2, 1, ui->cols - 2, UI_WARN, vm->text);
-}
-
-void main_row_preview(struct ui *ui, const struct row *row, int y)
-{
-	const struct model *model = &ui->model;
-
-	switch (row->kind) {
-	case ROW_VM: preview_vm(ui, y); break;
-	case ROW_DISK: preview_disk(ui, &model->devices[row->index], y); break;
-	case ROW_PART: preview_part(ui, &model->devices[row->index], y); break;
-	case ROW_FIRMWARE: preview_firmware(ui, &model->firmwares[row->index], y); break;
-	default: break;
+	case ROW_HEADING:
+		main_row_draw_text(ui, y, DISK_COL, false, UI_HEADING, row->text, UI_NORMAL, "");
+		break;
+	default:
+		main_row_draw_text(ui, y, DISK_COL, false, UI_NORMAL, row->text, UI_NORMAL, "");
+		break;
 	}
 }

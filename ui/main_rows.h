@@ -1,16 +1,27 @@
-/* How the main screen draws one row of its list, and what the preview says of it. */
+/* How a list draws one row, and what the preview says of it. */
 #ifndef VMB_UI_MAIN_ROWS_H
 #define VMB_UI_MAIN_ROWS_H
 
 #include "ui/rows.h"
 #include "ui/ui.h"
 
-void main_row_draw(struct ui *ui, const struct row *row, int y, bool selected);
+/* A row of the main list, or a firmware image in its list. DATA is not used: see row_list_draw(). */
+void main_row_draw(struct ui *ui, void *data, const struct row *row, int y, bool selected);
 
-/* Three rows from Y on. */
-void main_row_preview(struct ui *ui, const struct row *row, int y);
+/*
+ * One row for any list: LEFT from column COL in ELEMENT, RIGHT at the end in RIGHT_ELEMENT. The row
+ * under the cursor is all in one element, with a mark for terminals that show neither colour nor reverse.
+ */
+void main_row_draw_text(const struct ui *ui, int y, int col, bool selected, enum ui_element element,
+			const char *left, enum ui_element right_element, const char *right);
 
-/* Joins the disks that would be attached ("nvme0n1 read-write, sda read-only, 3 more") into BUF. */
-void main_disks_text(const struct ui *ui, char *buf, size_t size, int columns);
+/* "NVMe   nvme0n1   476G  Samsung 980  ..1234" */
+char *main_row_disk_text(const struct menu_device *disk, char *buf, size_t size);
+
+/* Three rows from Y on: what Enter does on ROW, exactly. */
+void preview_row(struct ui *ui, const struct row *row, int y);
+
+/* The same of CONFIG, which Enter (or WHAT) "starts". */
+void preview_config(struct ui *ui, const struct vm_config *config, const char *what, int y);
 
 #endif

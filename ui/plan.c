@@ -2,11 +2,13 @@
 #include "ui/plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon_path.h"
 #include "text.h"
+#include "ui/describe.h"
 
 #define MIB (1ULL << 20)
 
@@ -21,13 +23,6 @@ const char *plan_attach_name(enum plan_attach attach)
 	static const char *const names[] = {"off", "read-write", "read-only", "overlay"};
 
 	return names[attach];
-}
-
-const char *plan_basename(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
 }
 
 static bool refuse(const char **why, const char *text)
@@ -114,11 +109,9 @@ int plan_choose(struct plan *plan, const struct menu_device *device, enum plan_a
 	return 0;
 }
 
-enum plan_attach plan_next(const struct plan *plan, const struct model *model,
-			   const struct menu_device *device, int step)
+enum plan_attach plan_next(const struct model *model, const struct menu_device *device,
+			   enum plan_attach attach, int step)
 {
-	enum plan_attach attach = plan_attach_of(plan, model, device);
-
 	do {
 		attach = (enum plan_attach)(((int)attach + step + PLAN_ATTACH_COUNT) %
 					    PLAN_ATTACH_COUNT);
@@ -139,23 +132,17 @@ enum plan_attach plan_toggle(const struct plan *plan, const struct model *model,
 	return attach;
 }
 
-uint64_t plan_memory(const struct plan *plan, const struct model *model)
+uint64_t plan_memory(const struct model *model)
 {
 	uint64_t memory = VM_DEFAULT_MEMORY, room = model->welcome.host_memory_free / 4 * 3;
 
-	if (plan->memory)
-		return plan->memory;
 	while (model->welcomed && memory > room && memory > VM_MIN_MEMORY)
 		memory /= 2;
 	return memory;
 }
 
-uint32_t plan_cpus(const struct plan *plan)
-{
-	return plan->cpus ? plan->cpus : 1;
-}
-
-int plan_parse_memory(const struct model *model, const char *text, uint64_t *ret, struct vmb_err *err)
+int plan_parse_memory(const struct model *model, const char *text, uint64_t *ret,
+		      struct vmb_err *err)
 {
 	char asked[16], room[16];
 	uint64_t bytes;
@@ -168,10 +155,10 @@ int plan_parse_memory(const struct model *model, const char *text, uint64_t *ret
 				   text_format_size(bytes, asked, sizeof(asked)),
 				   bytes < 65536 ? " Add M or G to the number." : "");
 	if (bytes > model->welcome.host_memory_free)
-		return vmb_err_set(err, ERANGE, "%s free, %s asked: will not start.",
-				   text_format_size(model->welcome.host_memory_free, room,
-						    sizeof(room)),
-				   text_format_size(bytes, asked, sizeof(asked)));
+		return vmb_err_set(
+			err, ERANGE, "%s free, %s asked: will not start.",
+			text_format_size(model->welcome.host_memory_free, room, sizeof(room)),
+			text_format_size(bytes, asked, sizeof(asked)));
 	*ret = bytes / MIB * MIB;
 	return 0;
 }
@@ -193,52 +180,95 @@ int plan_parse_cpus(const struct model *model, const char *text, uint32_t *ret, 
 	return 0;
 }
 
-static int config_disks(const struct plan *plan, const struct model *model,
-			struct vm_config *config, struct vmb_err *err)
+static void add_disk(struct vm_config *config, const struct menu_device *device,
+		     enum plan_attach attach)
+{
+	struct vm_disk *disk = &config->disks[config->disk_count++];
+
+	text_copy(disk->path, sizeof(disk->path), device->path);
+	disk->read_only = attach == PLAN_READ_ONLY;
+	disk->overlay = attach == PLAN_OVERLAY;
+}
+
+static int config_all_disks(const struct plan *plan, const struct model *model,
+			    struct vm_config *config, struct vmb_err *err)
 {
 	for (unsigned int i = 0; i < model->device_count; i++) {
 		const struct menu_device *device = &model->devices[i];
 		enum plan_attach attach;
-		struct vm_disk *disk;
 
-		if (device->parent[0])
+		if (device->parent[0] || device->empty)
 			continue;
 		attach = plan_attach_of(plan, model, device);
 		if (attach == PLAN_OFF)
 			continue;
 		if (config->disk_count == VM_MAX_DISKS)
-			return vmb_err_set(err, E2BIG, "More than %d disks are attached, which is the "
-					   "limit. Switch some off with Space.", VM_MAX_DISKS);
-		disk = &config->disks[config->disk_count++];
-		text_copy(disk->path, sizeof(disk->path), device->path);
-		disk->read_only = attach == PLAN_READ_ONLY;
-		disk->overlay = attach == PLAN_OVERLAY;
+			return vmb_err_set(err, E2BIG,
+					   "More than %d disks are attached, which is the "
+					   "limit. Switch some off with Space.",
+					   VM_MAX_DISKS);
+		add_disk(config, device, attach);
 	}
 	return 0;
 }
 
-int plan_config(const struct plan *plan, const struct model *model,
-		const struct menu_firmware *firmware, struct vm_config *ret_config,
-		struct vmb_err *err)
+static int config_one_disk(const struct plan *plan, const struct model *model,
+			   const struct menu_device *device, struct vm_config *config,
+			   struct vmb_err *err)
 {
+	enum plan_attach attach = plan_attach_of(plan, model, device);
+	const char *why = NULL;
+
+	if (attach == PLAN_OFF && find_choice(plan, device) == NULL)
+		attach = plan_default(model, device);
+	if (attach == PLAN_OFF && !plan_attach_allowed(model, device, PLAN_READ_ONLY, &why))
+		return vmb_err_set(err, EINVAL, "%s cannot be attached: %s.", device->name, why);
+	if (attach == PLAN_OFF && !plan_attach_allowed(model, device, PLAN_READ_WRITE, &why))
+		return vmb_err_set(err, EBUSY,
+				   "%s is used by this host: %s. Attach it read-only or as "
+				   "an overlay (s, then Space).",
+				   device->name, why);
+	if (attach == PLAN_OFF)
+		return vmb_err_set(err, EINVAL, "%s is off. Space on its line attaches it.",
+				   device->name);
+	add_disk(config, device, attach);
+	return 0;
+}
+
+unsigned int plan_firmwares(const struct model *model, const struct menu_firmware **ret_first)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < model->firmware_count; i++)
+		if (model->firmwares[i].usable && count++ == 0)
+			*ret_first = &model->firmwares[i];
+	return count;
+}
+
+int plan_config(const struct plan *plan, const struct model *model,
+		const struct menu_firmware *firmware, const struct menu_device *disk,
+		struct vm_config *ret_config, struct vmb_err *err)
+{
+	const char *name = describe_basename(firmware->path);
 	struct vm_config config;
 	int rc;
 
 	if (!firmware->usable)
-		return vmb_err_set(err, EINVAL, "%s cannot be started: %s",
-				   plan_basename(firmware->path),
+		return vmb_err_set(err, EINVAL, "%s cannot be started: %s", name,
 				   firmware->reason[0] ? firmware->reason
 						       : "the daemon does not say why.");
 	vm_config_init(&config);
-	text_copy(config.title, sizeof(config.title), plan_basename(firmware->path));
+	if (disk)
+		snprintf(config.title, sizeof(config.title), "%.40s on %.16s", name, disk->name);
+	else
+		text_copy(config.title, sizeof(config.title), name);
 	text_copy(config.firmware_device, sizeof(config.firmware_device), firmware->device);
 	text_copy(config.firmware_path, sizeof(config.firmware_path), firmware->path);
-	config.memory = plan_memory(plan, model);
-	config.cpus = plan_cpus(plan);
-	if (plan->vars != PLAN_VARS_NONE)
-		daemon_path_vars(config.vars_path, sizeof(config.vars_path));
-	config.fresh_vars = plan->vars == PLAN_VARS_FRESH;
-	rc = config_disks(plan, model, &config, err);
+	config.memory = plan_memory(model);
+	config.cpus = 1;
+	daemon_path_vars(config.vars_path, sizeof(config.vars_path));
+	rc = disk ? config_one_disk(plan, model, disk, &config, err)
+		  : config_all_disks(plan, model, &config, err);
 	if (rc < 0)
 		return rc;
 	*ret_config = config;

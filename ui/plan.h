@@ -1,5 +1,5 @@
 /*
- * What starting a firmware would do: which disks are attached how, how much memory, how many CPUs.
+ * What starting without an entry would do: which disks are attached how, how much memory, how many CPUs.
  * The operator's choices are kept by the disk's path, serial number and size; what he did not choose
  * has a default that follows the machine. Draws nothing.
  */
@@ -14,13 +14,6 @@
 
 enum plan_attach { PLAN_OFF, PLAN_READ_WRITE, PLAN_READ_ONLY, PLAN_OVERLAY, PLAN_ATTACH_COUNT };
 
-enum plan_vars {
-	PLAN_VARS_KEEP,	 /* in the machine's variable file */
-	PLAN_VARS_FRESH, /* start with an empty store, keep from then on */
-	PLAN_VARS_NONE,
-	PLAN_VARS_COUNT,
-};
-
 /* For this disk only: another one that is plugged in later may get the same path. */
 struct plan_choice {
 	char path[VM_PATH_SIZE];
@@ -30,9 +23,6 @@ struct plan_choice {
 };
 
 struct plan {
-	uint64_t memory; /* bytes; 0: default */
-	uint32_t cpus;	 /* 0: default */
-	enum plan_vars vars;
 	struct plan_choice *choices;
 	unsigned int choice_count;
 };
@@ -57,30 +47,35 @@ enum plan_attach plan_attach_of(const struct plan *plan, const struct model *mod
 /* Remembers a choice. 0 or -ENOMEM. */
 int plan_choose(struct plan *plan, const struct menu_device *device, enum plan_attach attach);
 
-/* The next possible way after the present one, backwards if STEP is -1. */
-enum plan_attach plan_next(const struct plan *plan, const struct model *model,
-			   const struct menu_device *device, int step);
+/* The next possible way for DEVICE after ATTACH, backwards if STEP is -1. */
+enum plan_attach plan_next(const struct model *model, const struct menu_device *device,
+			   enum plan_attach attach, int step);
 
 /* What Space does: off if it is attached, else the default, else the first that is possible. */
 enum plan_attach plan_toggle(const struct plan *plan, const struct model *model,
 			     const struct menu_device *device);
 
-uint64_t plan_memory(const struct plan *plan, const struct model *model);
-uint32_t plan_cpus(const struct plan *plan);
+/* The memory a VM gets that nobody has said anything about: the default, less where little is free. */
+uint64_t plan_memory(const struct model *model);
 
 /*
  * Parses TEXT as memory or CPUs against what the host has. 0 and the value, or -EINVAL / -ERANGE
  * with the sentence in ERR.
  */
-int plan_parse_memory(const struct model *model, const char *text, uint64_t *ret, struct vmb_err *err);
-int plan_parse_cpus(const struct model *model, const char *text, uint32_t *ret, struct vmb_err *err);
+int plan_parse_memory(const struct model *model, const char *text, uint64_t *ret,
+		      struct vmb_err *err);
+int plan_parse_cpus(const struct model *model, const char *text, uint32_t *ret,
+		    struct vmb_err *err);
 
-/* The configuration for starting FIRMWARE. 0, -EINVAL or -E2BIG with the sentence in ERR. */
+/*
+ * The configuration for starting FIRMWARE with the disks that the plan attaches, or with DISK (a whole
+ * disk) alone if that is not NULL. 0, or -EINVAL, -EBUSY or -E2BIG with the sentence in ERR.
+ */
 int plan_config(const struct plan *plan, const struct model *model,
-		const struct menu_firmware *firmware, struct vm_config *ret_config,
-		struct vmb_err *err);
+		const struct menu_firmware *firmware, const struct menu_device *disk,
+		struct vm_config *ret_config, struct vmb_err *err);
 
-/* The last component of PATH. */
-const char *plan_basename(const char *path);
+/* How many firmware images can be started; *ret_first is one of them if there is any. */
+unsigned int plan_firmwares(const struct model *model, const struct menu_firmware **ret_first);
 
 #endif

@@ -21,18 +21,137 @@ static int row_add(struct rows *rows, enum row_kind kind, unsigned int index, co
 	return 0;
 }
 
+/* ---- the filter ---- */
+
+static void device_words(const struct menu_device *device, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s %s %s %s %s %s %s %s", device->path, device->model, device->serial,
+		 device->transport, device->fstype, device->label, device->part_label,
+		 device->holds);
+}
+
+static void entry_words(const struct menu_entry *entry, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s %s %s %s", entry->config.title, entry->id,
+		 entry->config.firmware_path, entry->config.kernel_path);
+}
+
+static void firmware_words(const struct menu_firmware *firmware, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s %s %s %s", firmware->device, firmware->path, firmware->kind,
+		 firmware->version);
+}
+
+static void nic_words(const struct menu_nic *nic, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s %s %s %s", nic->name, nic->driver, nic->mac, nic->address);
+}
+
+/* The words by which an operator looks for ROW. */
+static void row_words(const struct model *model, const struct row *row, char *buf, size_t size)
+{
+	switch (row->kind) {
+	case ROW_DISK:
+	case ROW_PART:
+	case ROW_PLAIN: device_words(&model->devices[row->index], buf, size); break;
+	case ROW_ENTRY: entry_words(&model->entries[row->index], buf, size); break;
+	case ROW_FIRMWARE: firmware_words(&model->firmwares[row->index], buf, size); break;
+	case ROW_NIC: nic_words(&model->nics[row->index], buf, size); break;
+	default: snprintf(buf, size, "%s", row->text ? row->text : ""); break;
+	}
+}
+
+static bool row_matches(const struct model *model, const struct row *row,
+			const struct filter *filter)
+{
+	char words[1024];
+
+	row_words(model, row, words, sizeof(words));
+	return filter_matches(filter, words);
+}
+
+/*
+ * A group, its heading first, was added from row FIRST on: leaves out what FILTER does not want. A heading
+ * that matches keeps all its rows, and a row that matches keeps its heading.
+ */
+static void filter_group(struct rows *rows, const struct model *model, const struct filter *filter,
+			 unsigned int first)
+{
+	unsigned int kept = first + 1;
+
+	if (!filter || !filter_is_on(filter) || rows->count == first ||
+	    row_matches(model, &rows->row[first], filter))
+		return;
+	for (unsigned int i = first + 1; i < rows->count; i++)
+		if (row_matches(model, &rows->row[i], filter))
+			rows->row[kept++] = rows->row[i];
+	rows->count = kept > first + 1 ? kept : first;
+}
+
+/* Rows that have no heading. */
+static void filter_flat(struct rows *rows, const struct model *model, const struct filter *filter,
+			unsigned int first)
+{
+	unsigned int kept = first;
+
+	if (!filter || !filter_is_on(filter))
+		return;
+	for (unsigned int i = first; i < rows->count; i++)
+		if (row_matches(model, &rows->row[i], filter))
+			rows->row[kept++] = rows->row[i];
+	rows->count = kept;
+}
+
+/* What a list says when the filter leaves nothing. */
+static int add_filtered_out(struct rows *rows, const struct filter *filter)
+{
+	if (rows->count > 0 || !filter || !filter_is_on(filter))
+		return 0;
+	return row_add(rows, ROW_TEXT, 0, "No row has these words. Esc shows all again.");
+}
+
+/* ---- the main list ---- */
+
+static bool is_shown_disk(const struct menu_device *device)
+{
+	return device->parent[0] == '\0' && !device->empty;
+}
+
+/* The whole disk called NAME. */
+static const struct menu_device *whole_disk(const struct model *model, const char *name)
+{
+	for (unsigned int i = 0; i < model->device_count && name[0]; i++)
+		if (is_shown_disk(&model->devices[i]) && strcmp(model->devices[i].name, name) == 0)
+			return &model->devices[i];
+	return NULL;
+}
+
+bool rows_disk_has_entry(const struct model *model, const struct menu_device *disk)
+{
+	for (unsigned int i = 0; i < model->entry_count; i++)
+		if (strcmp(model->entries[i].group, disk->name) == 0)
+			return true;
+	return false;
+}
+
+static int add_entries_of(struct rows *rows, const struct model *model, const char *disk)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < model->entry_count && rc == 0; i++)
+		if (strcmp(model->entries[i].group, disk) == 0)
+			rc = row_add(rows, ROW_ENTRY, i, NULL);
+	return rc;
+}
+
 static int add_firmware_of(struct rows *rows, const struct model *model, const char *device)
 {
-	for (unsigned int i = 0; i < model->firmware_count; i++) {
-		int rc;
+	int rc = 0;
 
-		if (strcmp(model->firmwares[i].device, device) != 0)
-			continue;
-		rc = row_add(rows, ROW_FIRMWARE, i, NULL);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	for (unsigned int i = 0; i < model->firmware_count && rc == 0; i++)
+		if (strcmp(model->firmwares[i].device, device) == 0)
+			rc = row_add(rows, ROW_FIRMWARE, i, NULL);
+	return rc;
 }
 
 static int add_disk(struct rows *rows, const struct model *model, unsigned int index)
@@ -41,13 +160,31 @@ static int add_disk(struct rows *rows, const struct model *model, unsigned int i
 	int rc = row_add(rows, ROW_DISK, index, NULL);
 
 	if (rc == 0)
+		rc = add_entries_of(rows, model, disk->name);
+	if (rc == 0 && disk->holds[0] && !rows_disk_has_entry(model, disk))
+		rc = row_add(rows, ROW_PLAIN, index, NULL);
+	if (rc == 0)
 		rc = add_firmware_of(rows, model, disk->path);
-	for (unsigned int i = 0; i < model->device_count && rc == 0; i++) {
-		if (!model_is_part_of(&model->devices[i], disk))
-			continue;
-		rc = row_add(rows, ROW_PART, i, NULL);
-		if (rc == 0)
+	for (unsigned int i = 0; i < model->device_count && rc == 0; i++)
+		if (model_is_part_of(&model->devices[i], disk))
 			rc = add_firmware_of(rows, model, model->devices[i].path);
+	return rc;
+}
+
+/* Entries without a disk, or whose disk is not there. */
+static int add_other_entries(struct rows *rows, const struct model *model)
+{
+	bool heading = false;
+	int rc = 0;
+
+	for (unsigned int i = 0; i < model->entry_count && rc == 0; i++) {
+		if (whole_disk(model, model->entries[i].group))
+			continue;
+		if (!heading)
+			rc = row_add(rows, ROW_HEADING, 0, "[No disk]");
+		heading = true;
+		if (rc == 0)
+			rc = row_add(rows, ROW_ENTRY, i, NULL);
 	}
 	return rc;
 }
@@ -62,7 +199,7 @@ static int add_system_firmware(struct rows *rows, const struct model *model)
 		if (model_device(model, model->firmwares[i].device))
 			continue;
 		if (!heading)
-			rc = row_add(rows, ROW_HEADING, 0, "This system");
+			rc = row_add(rows, ROW_HEADING, 0, "[This system]");
 		heading = true;
 		if (rc == 0)
 			rc = row_add(rows, ROW_FIRMWARE, i, NULL);
@@ -80,9 +217,25 @@ static int add_text(struct rows *rows, const char *first, const char *second)
 static bool has_disk(const struct model *model)
 {
 	for (unsigned int i = 0; i < model->device_count; i++)
-		if (!model->devices[i].empty)
+		if (is_shown_disk(&model->devices[i]))
 			return true;
 	return false;
+}
+
+static int add_no_disk(struct rows *rows)
+{
+	return add_text(rows, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.",
+			"r rescan, ! shell, i hardware.");
+}
+
+static int add_no_firmware(struct rows *rows)
+{
+	int rc = add_text(rows, "No firmware found on XFS, ext4 and FAT partitions, nor in",
+			  "/usr/share/cloud-hypervisor, OVMF, qemu and edk2 of this system.");
+
+	return rc == 0 ? row_add(rows, ROW_TEXT, 0,
+				 "Put CLOUDHV.fd on one of them, then r rescan, ! shell.")
+		       : rc;
 }
 
 /* An empty list says what was tried and what can be done. */
@@ -95,30 +248,105 @@ static int add_empty_states(struct rows *rows, const struct model *model)
 	if (model->scanning)
 		return 0;
 	if (!has_disk(model))
-		rc = add_text(rows, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.",
-			      "r rescan, ! shell.");
+		rc = add_no_disk(rows);
 	if (rc == 0 && rows->count > 0 && model->firmware_count == 0)
 		rc = row_add(rows, ROW_TEXT, 0, "");
 	if (rc == 0 && model->firmware_count == 0)
-		rc = add_text(rows, "No firmware found on XFS, ext4 and FAT partitions or this system.",
-			      "Put CLOUDHV.fd on one of them, then r rescan, ! shell.");
+		rc = add_no_firmware(rows);
 	return rc;
 }
 
-int rows_build(struct rows *rows, const struct model *model)
+typedef int (*add_fn)(struct rows *rows, const struct model *model);
+
+int rows_build(struct rows *rows, const struct model *model, const struct filter *filter)
 {
+	static const add_fn others[] = {add_other_entries, add_system_firmware};
+	unsigned int first = 0;
 	int rc = 0;
 
 	rows->count = 0;
 	if (model->vm.state != MENU_VM_NONE)
 		rc = row_add(rows, ROW_VM, 0, NULL);
-	for (unsigned int i = 0; i < model->device_count && rc == 0; i++)
-		if (model->devices[i].parent[0] == '\0' && !model->devices[i].empty)
-			rc = add_disk(rows, model, i);
-	if (rc == 0)
-		rc = add_system_firmware(rows, model);
-	if (rc == 0)
+	for (unsigned int i = 0; i < model->device_count && rc == 0; i++) {
+		if (!is_shown_disk(&model->devices[i]))
+			continue;
+		first = rows->count;
+		rc = add_disk(rows, model, i);
+		filter_group(rows, model, filter, first);
+	}
+	for (unsigned int i = 0; i < sizeof(others) / sizeof(others[0]) && rc == 0; i++) {
+		first = rows->count;
+		rc = others[i](rows, model);
+		filter_group(rows, model, filter, first);
+	}
+	if (rc == 0 && !(filter && filter_is_on(filter)))
 		rc = add_empty_states(rows, model);
+	if (rc == 0)
+		rc = add_filtered_out(rows, filter);
+	if (rc < 0)
+		rows->count = 0;
+	return rc;
+}
+
+/* ---- lists to choose from ---- */
+
+int rows_build_disks(struct rows *rows, const struct model *model, const struct filter *filter)
+{
+	int rc = 0;
+
+	rows->count = 0;
+	for (unsigned int i = 0; i < model->device_count && rc == 0; i++) {
+		unsigned int first = rows->count;
+
+		if (!is_shown_disk(&model->devices[i]))
+			continue;
+		rc = row_add(rows, ROW_DISK, i, NULL);
+		for (unsigned int k = 0; k < model->device_count && rc == 0; k++)
+			if (model_is_part_of(&model->devices[k], &model->devices[i]))
+				rc = row_add(rows, ROW_PART, k, NULL);
+		filter_group(rows, model, filter, first);
+	}
+	if (rc == 0 && !has_disk(model) && !model->scanning)
+		rc = add_no_disk(rows);
+	if (rc == 0)
+		rc = add_filtered_out(rows, filter);
+	if (rc < 0)
+		rows->count = 0;
+	return rc;
+}
+
+int rows_build_firmware(struct rows *rows, const struct model *model, const struct filter *filter)
+{
+	int rc = 0;
+
+	rows->count = 0;
+	for (unsigned int i = 0; i < model->firmware_count && rc == 0; i++)
+		rc = row_add(rows, ROW_FIRMWARE, i, NULL);
+	filter_flat(rows, model, filter, 0);
+	if (rc == 0 && model->firmware_count == 0 && !model->scanning)
+		rc = add_no_firmware(rows);
+	if (rc == 0)
+		rc = add_filtered_out(rows, filter);
+	if (rc < 0)
+		rows->count = 0;
+	return rc;
+}
+
+int rows_build_nics(struct rows *rows, const struct model *model, const struct filter *filter)
+{
+	int rc = 0;
+
+	rows->count = 0;
+	for (unsigned int i = 0; i < model->nic_count && rc == 0; i++)
+		rc = row_add(rows, ROW_NIC, i, NULL);
+	filter_flat(rows, model, filter, 0);
+	if (rc == 0 && !model->nics_known)
+		rc = row_add(rows, ROW_TEXT, 0, "Asking for the network interfaces ...");
+	else if (rc == 0 && model->nic_count == 0)
+		rc = add_text(rows, "This host has no network interface but the loopback.",
+			      "The guest starts without a network card.");
+	if (rc == 0)
+		rc = add_filtered_out(rows, filter);
 	if (rc < 0)
 		rows->count = 0;
 	return rc;
@@ -130,6 +358,8 @@ void rows_free(struct rows *rows)
 	*rows = (struct rows){0};
 }
 
+/* ---- rows and cursors ---- */
+
 void rows_key(const struct model *model, const struct row *row, char key[ROWS_KEY_SIZE])
 {
 	switch (row->kind) {
@@ -138,12 +368,33 @@ void rows_key(const struct model *model, const struct row *row, char key[ROWS_KE
 	case ROW_PART:
 		snprintf(key, ROWS_KEY_SIZE, "device %s", model->devices[row->index].path);
 		break;
+	case ROW_PLAIN:
+		snprintf(key, ROWS_KEY_SIZE, "plain %s", model->devices[row->index].path);
+		break;
+	case ROW_ENTRY:
+		snprintf(key, ROWS_KEY_SIZE, "entry %s", model->entries[row->index].id);
+		break;
 	case ROW_FIRMWARE:
 		snprintf(key, ROWS_KEY_SIZE, "firmware %s %s", model->firmwares[row->index].device,
 			 model->firmwares[row->index].path);
 		break;
+	case ROW_NIC: snprintf(key, ROWS_KEY_SIZE, "nic %s", model->nics[row->index].name); break;
 	default: snprintf(key, ROWS_KEY_SIZE, "text"); break;
 	}
+}
+
+int rows_find(const struct rows *rows, const struct model *model, const char *key)
+{
+	char other[ROWS_KEY_SIZE];
+
+	for (unsigned int i = 0; i < rows->count; i++) {
+		if (!rows_selectable(&rows->row[i]))
+			continue;
+		rows_key(model, &rows->row[i], other);
+		if (strcmp(other, key) == 0)
+			return (int)i;
+	}
+	return -1;
 }
 
 bool rows_selectable(const struct row *row)
@@ -153,6 +404,27 @@ bool rows_selectable(const struct row *row)
 
 bool rows_startable(const struct model *model, const struct row *row)
 {
-	return row->kind == ROW_VM ||
+	return row->kind == ROW_VM || row->kind == ROW_ENTRY || row->kind == ROW_PLAIN ||
 	       (row->kind == ROW_FIRMWARE && model->firmwares[row->index].usable);
+}
+
+int rows_preferred(const struct rows *rows, const struct model *model)
+{
+	int first = -1, best = -1;
+	bool best_is_next = false;
+
+	for (unsigned int i = 0; i < rows->count; i++) {
+		const struct row *row = &rows->row[i];
+
+		if (row->kind == ROW_VM)
+			return (int)i;
+		if (first < 0 && rows_startable(model, row))
+			first = (int)i;
+		if (row->kind != ROW_ENTRY || best_is_next)
+			continue;
+		best_is_next = model->entries[row->index].is_next;
+		if (best_is_next || (best < 0 && model->entries[row->index].is_default))
+			best = (int)i;
+	}
+	return best >= 0 ? best : first;
 }

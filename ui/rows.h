@@ -1,14 +1,21 @@
-/* The main list as data: disks, below each its partitions and the firmware found there. Draws nothing. */
+/*
+ * Lists of the menu as data: what is in the main list (disks, below each its entries and the firmware
+ * found there) and in the screens to choose on. Draws nothing.
+ */
 #ifndef VMB_UI_ROWS_H
 #define VMB_UI_ROWS_H
 
+#include "ui/filter.h"
 #include "ui/model.h"
 
 enum row_kind {
-	ROW_VM,	      /* the running or ended VM */
-	ROW_DISK,     /* model.devices[index] */
-	ROW_PART,     /* model.devices[index] */
+	ROW_VM,	   /* the running or ended VM */
+	ROW_DISK,  /* model.devices[index] */
+	ROW_PART,  /* model.devices[index] */
+	ROW_ENTRY, /* model.entries[index] */
+	ROW_PLAIN, /* model.devices[index]: what is on this disk, to be started without an entry */
 	ROW_FIRMWARE, /* model.firmwares[index] */
+	ROW_NIC,      /* model.nics[index] */
 	ROW_HEADING,  /* TEXT */
 	ROW_TEXT,     /* TEXT: what an empty list has to say */
 };
@@ -30,17 +37,37 @@ struct rows {
 /* The key of the VM's row. */
 #define ROWS_KEY_VM "vm"
 
-/* Builds the list anew from MODEL. 0 or -ENOMEM (then ROWS is empty). ROWS starts zeroed. */
-int rows_build(struct rows *rows, const struct model *model);
+/*
+ * Each builds ROWS anew from MODEL, without what FILTER (may be NULL) leaves out. 0 or -ENOMEM (then
+ * ROWS is empty). ROWS starts zeroed.
+ */
+typedef int (*rows_build_fn)(struct rows *rows, const struct model *model,
+			     const struct filter *filter);
+int rows_build(struct rows *rows, const struct model *model, const struct filter *filter);
+int rows_build_disks(struct rows *rows, const struct model *model, const struct filter *filter);
+int rows_build_firmware(struct rows *rows, const struct model *model, const struct filter *filter);
+int rows_build_nics(struct rows *rows, const struct model *model, const struct filter *filter);
 void rows_free(struct rows *rows);
 
 /* What stays the same about ROW when the list is built anew, as a string in KEY. */
 void rows_key(const struct model *model, const struct row *row, char key[ROWS_KEY_SIZE]);
 
+/* The row with KEY, -1 if there is none. */
+int rows_find(const struct rows *rows, const struct model *model, const char *key);
+
 /* True if the cursor may stand on ROW. */
 bool rows_selectable(const struct row *row);
 
-/* True if Enter on ROW starts something or shows the VM. */
+/* True if Enter on ROW starts something or shows the VM, and that is what the row is for. */
 bool rows_startable(const struct model *model, const struct row *row);
+
+/*
+ * Where a cursor that nobody has moved belongs: on the VM, the entry that starts next, the default one,
+ * else the first row that can be started. -1 if there is none.
+ */
+int rows_preferred(const struct rows *rows, const struct model *model);
+
+/* True if an entry is listed under DISK (a whole disk). */
+bool rows_disk_has_entry(const struct model *model, const struct menu_device *disk);
 
 #endif

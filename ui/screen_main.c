@@ -1,5 +1,5 @@
 /*
- * The main screen: disks, what is on them, the firmware that can be started, and a preview of exactly
+ * The main screen: disks, below each its entries and the firmware found there, and a preview of exactly
  * what Enter does.
  */
 #include "ui/screens.h"
@@ -10,84 +10,27 @@
 #include <string.h>
 
 #include "text.h"
+#include "ui/describe.h"
 #include "ui/draw.h"
 #include "ui/frame.h"
-#include "ui/list.h"
 #include "ui/main_rows.h"
-#include "ui/rows.h"
+#include "ui/row_list.h"
+
+#define TITLE_SIZE 64 /* of struct vm_config */
 
 struct screen_main {
-	struct rows rows;
-	struct list list;
-	char key[ROWS_KEY_SIZE]; /* of the row under the cursor, to find it again */
-	bool touched;		 /* the operator has moved the cursor */
-	bool vm_seen;		 /* a VM was in the list the last time */
+	struct row_list list;
+	bool vm_seen;		       /* a VM was in the list the last time */
 	char before_vm[ROWS_KEY_SIZE]; /* the row under the cursor before it was */
 };
-
-static const struct row *main_row(const struct screen_main *sm)
-{
-	return sm->list.cursor < (int)sm->rows.count ? &sm->rows.row[sm->list.cursor] : NULL;
-}
-
-static void remember_row(const struct ui *ui, struct screen_main *sm)
-{
-	if (main_row(sm))
-		rows_key(&ui->model, main_row(sm), sm->key);
-}
-
-/* From a row where the cursor may not stand to the next one, first in direction STEP. */
-static void settle_cursor(struct screen_main *sm, int step)
-{
-	int count = (int)sm->rows.count;
-
-	for (int turn = 0; turn < 2; turn++, step = -step)
-		for (int i = sm->list.cursor; i >= 0 && i < count; i += step)
-			if (rows_selectable(&sm->rows.row[i])) {
-				sm->list.cursor = i;
-				list_fit(&sm->list, count, sm->list.height);
-				return;
-			}
-}
-
-/*
- * After the list was built anew: back to the same row, wherever it is now; if it is gone, the same
- * place. Until the operator has touched the cursor it waits on the first firmware.
- */
-static void restore_cursor(const struct ui *ui, struct screen_main *sm)
-{
-	const struct row *row = main_row(sm);
-	bool found = false;
-
-	for (unsigned int i = 0; i < sm->rows.count && !found; i++) {
-		char key[ROWS_KEY_SIZE];
-
-		rows_key(&ui->model, &sm->rows.row[i], key);
-		if (rows_selectable(&sm->rows.row[i]) && strcmp(key, sm->key) == 0) {
-			sm->list.cursor = (int)i;
-			found = true;
-		}
-	}
-	row = main_row(sm);
-	if (!sm->touched && !(found && row && rows_startable(&ui->model, row))) {
-		for (unsigned int i = 0; i < sm->rows.count; i++)
-			if (rows_startable(&ui->model, &sm->rows.row[i])) {
-				sm->list.cursor = (int)i;
-				break;
-			}
-	}
-	list_fit(&sm->list, (int)sm->rows.count, frame_body_rows(ui->rows));
-	settle_cursor(sm, 1);
-	remember_row(ui, sm);
-}
 
 static void main_layout(struct ui *ui, void *data, int rows, int cols)
 {
 	struct screen_main *sm = data;
 
-	(void)ui;
+	(void)rows;
 	(void)cols;
-	list_fit(&sm->list, (int)sm->rows.count, frame_body_rows(rows));
+	row_list_refresh(ui, &sm->list);
 }
 
 /* A new VM draws the cursor to its row (Enter goes there); when it is forgotten, back again. */
@@ -96,10 +39,10 @@ static void follow_vm(const struct ui *ui, struct screen_main *sm)
 	bool vm = ui->model.vm.state != MENU_VM_NONE;
 
 	if (vm && !sm->vm_seen) {
-		text_copy(sm->before_vm, sizeof(sm->before_vm), sm->key);
-		text_copy(sm->key, sizeof(sm->key), ROWS_KEY_VM);
-	} else if (!vm && sm->vm_seen && strcmp(sm->key, ROWS_KEY_VM) == 0) {
-		text_copy(sm->key, sizeof(sm->key), sm->before_vm);
+		text_copy(sm->before_vm, sizeof(sm->before_vm), sm->list.key);
+		text_copy(sm->list.key, sizeof(sm->list.key), ROWS_KEY_VM);
+	} else if (!vm && sm->vm_seen && strcmp(sm->list.key, ROWS_KEY_VM) == 0) {
+		text_copy(sm->list.key, sizeof(sm->list.key), sm->before_vm);
 	}
 	sm->vm_seen = vm;
 }
@@ -110,35 +53,68 @@ static void main_changed(struct ui *ui, void *data, int what)
 
 	(void)what;
 	follow_vm(ui, sm);
-	if (rows_build(&sm->rows, &ui->model) < 0)
-		ui_say(ui, UI_BAD, "There is not enough memory to show the list.");
-	restore_cursor(ui, sm);
+	row_list_refresh(ui, &sm->list);
+}
+
+/* ---- drawing ---- */
+
+/* "still scanning sdc (4 s), sdd (1 s)" */
+static void scan_status(const struct ui *ui, char *buf, size_t size)
+{
+	const struct model *model = &ui->model;
+	uint64_t now = loop_now_ms(), since = ui->scan_since_ms;
+	bool named = false;
+	size_t at = (size_t)snprintf(buf, size, "%c still scanning", wait_mark(now));
+
+	for (unsigned int i = 0; i < model->device_count && at < size - 1 && at < 60; i++) {
+		const struct menu_device *device = &model->devices[i];
+
+		if (device->state != MENU_DEVICE_SCANNING || !device->scanning_since)
+			continue;
+		at += (size_t)snprintf(buf + at, size - at, "%s %s (%u s)", named ? "," : "",
+				       device->name,
+				       (unsigned int)((now - device->scanning_since) / 1000));
+		named = true;
+	}
+	if (!named && at < size)
+		snprintf(buf + at, size - at, " (%u s)",
+			 since ? (unsigned int)((now - since) / 1000) : 0);
+}
+
+static void count_status(const struct ui *ui, char *buf, size_t size)
+{
+	const struct model *model = &ui->model;
+	unsigned int disks = 0, entries = model->entry_count;
+	char entry_text[32] = "";
+
+	for (unsigned int i = 0; i < model->device_count; i++)
+		disks += model->devices[i].parent[0] == '\0' && !model->devices[i].empty;
+	if (entries)
+		snprintf(entry_text, sizeof(entry_text), ", %u entr%s", entries,
+			 entries == 1 ? "y" : "ies");
+	snprintf(buf, size, "%u disk%s, %u firmware image%s%s%s", disks, disks == 1 ? "" : "s",
+		 model->firmware_count, model->firmware_count == 1 ? "" : "s", entry_text,
+		 model->live ? "" : "   (r looks for disks that were plugged in)");
 }
 
 static void idle_status(const struct ui *ui, char *buf, size_t size)
 {
 	const struct model *model = &ui->model;
-	unsigned int disks = 0;
-	size_t at = 0;
+	unsigned int left = model_countdown_left(model, loop_now_ms());
 
-	for (unsigned int i = 0; i < model->device_count; i++)
-		disks += model->devices[i].parent[0] == '\0';
-	if (!model->devices_known) {
+	if (!model->devices_known)
 		snprintf(buf, size, "Waiting for the daemon ...");
-		return;
-	}
-	if (!model->scanning) {
-		snprintf(buf, size, "%u disk%s, %u firmware image%s", disks, disks == 1 ? "" : "s",
-			 model->firmware_count, model->firmware_count == 1 ? "" : "s");
-		return;
-	}
-	at = (size_t)snprintf(buf, size, "scanning");
-	for (unsigned int i = 0; i < model->device_count && at < 60; i++)
-		if (model->devices[i].state == MENU_DEVICE_SCANNING && at < size)
-			at += (size_t)snprintf(buf + at, size - at, " %s", model->devices[i].name);
-	if (ui->scan_since_ms && at < size)
-		snprintf(buf + at, size - at, " (%u s)",
-			 (unsigned int)((loop_now_ms() - ui->scan_since_ms) / 1000));
+	else if (model->countdown.state == MENU_COUNTDOWN_PAUSED && left)
+		snprintf(buf, size, "%s waits: it starts by itself after %u s without a key",
+			 model->countdown.title, left);
+	else if (model->countdown.state == MENU_COUNTDOWN_PAUSED)
+		snprintf(buf, size, "%s waits for Enter", model->countdown.title);
+	else if (model->scanning)
+		scan_status(ui, buf, size);
+	else if (model->countdown.text[0])
+		text_copy(buf, size, model->countdown.text);
+	else
+		count_status(ui, buf, size);
 }
 
 static const char *kvm_title(const struct model *model)
@@ -150,71 +126,125 @@ static const char *kvm_title(const struct model *model)
 	return model->welcome.firmware_ok ? "x86-64 KVM ok" : "KVM cannot run firmware!";
 }
 
-static void main_draw(struct ui *ui, void *data)
+static const struct frame_hint *hints_for(const struct row *row)
 {
-	static const struct frame_hint hints[] = {
-		{"Enter", "start", false}, {"Space", "attach", false}, {"e", "edit", false},
-		{"r", "rescan", true},	   {"!", "shell", false},      {"?", "help", false},
+	static const struct frame_hint vm[] = {
+		{"Enter", "show it", false}, {"!", "shell", false}, {"?", "help", false},
+		{"q", "quit", false},	     {"r", "rescan", true}, {NULL, NULL, false},
+	};
+	static const struct frame_hint entry[] = {
+		{"Enter", "start", false}, {"e", "edit", false},  {"d", "default", true},
+		{"o", "next start", true}, {"s", "disks", true},  {"c", "setup", false},
+		{"!", "shell", true},	   {"/", "filter", true}, {"?", "help", false},
 		{"q", "quit", false},	   {NULL, NULL, false},
 	};
-	static const struct frame_hint vm_hints[] = {
-		{"Enter", "show it", false}, {"r", "rescan", true}, {"!", "shell", false},
-		{"?", "help", false},	     {"q", "quit", false},  {NULL, NULL, false},
+	static const struct frame_hint disk[] = {
+		{"Enter", "start", false}, {"Space", "attach", false}, {"e", "edit", false},
+		{"s", "disks", true},	   {"c", "setup", true},       {"!", "shell", true},
+		{"r", "rescan", true},	   {"?", "help", false},       {"q", "quit", false},
+		{NULL, NULL, false},
 	};
-	struct screen_main *sm = data;
-	int height = frame_body_rows(ui->rows);
-	bool on_vm = main_row(sm) && main_row(sm)->kind == ROW_VM;
-	char idle[160];
 
-	idle_status(ui, idle, sizeof(idle));
-	frame_draw(ui, kvm_title(&ui->model), on_vm ? vm_hints : hints, idle);
-	for (int i = 0; i < height && sm->list.top + i < (int)sm->rows.count; i++)
-		main_row_draw(ui, &sm->rows.row[sm->list.top + i], FRAME_BODY_ROW + i,
-			      sm->list.top + i == sm->list.cursor);
-	ui->cursor_row = FRAME_BODY_ROW + sm->list.cursor - sm->list.top;
-	ui->cursor_col = 1;
-	if (sm->list.top > 0)
-		draw_glyph(FRAME_BODY_ROW, ui->cols - 1, UI_DIM, GLYPH_MORE_ABOVE);
-	if (sm->list.top + height < (int)sm->rows.count)
-		draw_glyph(FRAME_BODY_ROW + height - 1, ui->cols - 1, UI_DIM, GLYPH_MORE_BELOW);
-	if (main_row(sm))
-		main_row_preview(ui, main_row(sm), frame_preview_row(ui->rows));
+	if (row && row->kind == ROW_VM)
+		return vm;
+	return row && row->kind == ROW_ENTRY ? entry : disk;
 }
 
-static void start_row(struct ui *ui, const struct row *row)
+/* Nothing but the countdown, until a key is pressed. */
+static bool is_hidden(const struct ui *ui)
+{
+	return ui->model.settings.hidden_menu &&
+	       ui->model.countdown.state == MENU_COUNTDOWN_RUNNING;
+}
+
+static void draw_hidden(struct ui *ui)
+{
+	char text[160];
+	int columns;
+
+	snprintf(text, sizeof(text), "Starting %s in %u s - any key for the menu",
+		 ui->model.countdown.title, model_countdown_left(&ui->model, loop_now_ms()));
+	columns = draw_columns(text);
+	draw_text(ui->rows / 2, columns < ui->cols ? (ui->cols - columns) / 2 : 0,
+		  columns < ui->cols ? columns : ui->cols, UI_NORMAL, text);
+}
+
+static void main_draw(struct ui *ui, void *data)
+{
+	struct screen_main *sm = data;
+	const struct row *row = row_list_current(&sm->list);
+	char idle[MENU_TEXT_SIZE];
+
+	if (is_hidden(ui)) {
+		draw_hidden(ui);
+		return;
+	}
+	idle_status(ui, idle, sizeof(idle));
+	frame_draw(ui, kvm_title(&ui->model), hints_for(row), idle);
+	row_list_draw(ui, &sm->list, main_row_draw, NULL);
+	if (row)
+		preview_row(ui, row, frame_preview_row(ui->rows));
+}
+
+/* ---- starting ---- */
+
+static void start_with(struct ui *ui, const struct menu_firmware *firmware,
+		       const struct menu_device *disk)
 {
 	struct vm_config config;
 	struct vmb_err err = {0};
 
-	if (row->kind == ROW_VM) {
-		ui_show_vm(ui);
-	} else if (row->kind == ROW_FIRMWARE) {
-		if (plan_config(&ui->plan, &ui->model, &ui->model.firmwares[row->index], &config,
-				&err) < 0)
-			dialog_tell(ui, "Not started", err.text);
-		else
-			ui_start_vm(ui, &config);
-	} else {
-		ui_say(ui, UI_NORMAL, "A disk is not started: select a firmware image. Space attaches "
-				      "the disk to the VM or leaves it out.");
+	if (plan_config(&ui->plan, &ui->model, firmware, disk, &config, &err) < 0)
+		dialog_tell(ui, "Not started", err.text);
+	else
+		screen_preflight_start(ui, "", &config, false);
+}
+
+/* The firmware for the disk under the cursor of the main screen, which is ARG, was chosen. */
+static void firmware_picked(struct ui *ui, void *arg, const struct menu_firmware *firmware)
+{
+	const struct screen_main *sm = arg;
+	const struct row *row = row_list_current(&sm->list);
+
+	if (row && (row->kind == ROW_PLAIN || row->kind == ROW_DISK))
+		start_with(ui, firmware, &ui->model.devices[row->index]);
+}
+
+static void start_disk(struct ui *ui, struct screen_main *sm, const struct menu_device *disk)
+{
+	const struct menu_firmware *firmware = NULL;
+	unsigned int count = plan_firmwares(&ui->model, &firmware);
+
+	if (count == 0)
+		dialog_tell(ui, "Not started",
+			    "No firmware that can be started was found. f lists what "
+			    "was found and why it is refused; put CLOUDHV.fd on a disk, then r "
+			    "rescans.");
+	else if (count == 1)
+		start_with(ui, firmware, disk);
+	else
+		screen_firmware_open(ui, firmware_picked, sm);
+}
+
+static void start_entry(struct ui *ui, const struct menu_entry *entry)
+{
+	screen_preflight_start(ui, entry->id, &entry->config, false);
+}
+
+static void start_row(struct ui *ui, struct screen_main *sm, const struct row *row)
+{
+	switch (row->kind) {
+	case ROW_VM: ui_show_vm(ui); break;
+	case ROW_ENTRY: start_entry(ui, &ui->model.entries[row->index]); break;
+	case ROW_FIRMWARE: start_with(ui, &ui->model.firmwares[row->index], NULL); break;
+	default: start_disk(ui, sm, &ui->model.devices[row->index]); break;
 	}
 }
 
-static void toggle_row(struct ui *ui, const struct row *row)
+static void toggle_disk(struct ui *ui, const struct menu_device *disk)
 {
-	const struct menu_device *disk;
-	enum plan_attach attach;
-	const char *why = "";
-
-	disk = row->kind == ROW_DISK || row->kind == ROW_PART ? &ui->model.devices[row->index] : NULL;
-	if (disk && disk->parent[0]) {
-		ui_say(ui, UI_NORMAL, "Whole disks are attached, not partitions: Space on %s.",
-		       disk->parent);
-		return;
-	}
-	if (!disk)
-		return;
-	attach = plan_toggle(&ui->plan, &ui->model, disk);
+	const char *why = NULL;
+	enum plan_attach attach = plan_toggle(&ui->plan, &ui->model, disk);
 	if (attach == PLAN_OFF && plan_attach_of(&ui->plan, &ui->model, disk) == PLAN_OFF) {
 		plan_attach_allowed(&ui->model, disk, PLAN_READ_ONLY, &why);
 		ui_say(ui, UI_BAD, "%s cannot be attached: %s.", disk->name, why);
@@ -224,58 +254,153 @@ static void toggle_row(struct ui *ui, const struct row *row)
 		ui_say(ui, UI_BAD, "There is not enough memory to remember this.");
 }
 
+/* ---- entries ---- */
+
+static void edit_new(struct ui *ui, const struct menu_firmware *firmware,
+		     const struct menu_device *disk)
+{
+	struct vm_config config;
+	struct vmb_err err = {0};
+
+	if (!firmware) {
+		vm_config_init(&config);
+		config.memory = plan_memory(&ui->model);
+		text_copy(config.title, sizeof(config.title), "New entry");
+	} else if (plan_config(&ui->plan, &ui->model, firmware, disk, &config, &err) < 0) {
+		ui_say(ui, UI_BAD, "%s", err.text);
+		return;
+	}
+	screen_edit_open(ui, "", &config);
+}
+
 static void edit_row(struct ui *ui, const struct row *row)
 {
-	if (row->kind == ROW_FIRMWARE && ui->model.firmwares[row->index].usable)
-		screen_form_open(ui, &ui->model.firmwares[row->index]);
-	else
-		ui_say(ui, UI_NORMAL, "Select a firmware image first: e changes what it starts with.");
-}
+	const struct menu_firmware *firmware = NULL;
 
-/* Tab: to the next row that can be started, round and round. */
-static void next_startable(const struct ui *ui, struct screen_main *sm, int step)
-{
-	int count = (int)sm->rows.count;
-
-	for (int i = 1; i <= count; i++) {
-		int at = ((sm->list.cursor + i * step) % count + count) % count;
-
-		if (rows_startable(&ui->model, &sm->rows.row[at])) {
-			sm->list.cursor = at;
-			break;
-		}
+	if (row->kind == ROW_ENTRY) {
+		screen_edit_open(ui, ui->model.entries[row->index].id,
+				 &ui->model.entries[row->index].config);
+	} else if (row->kind == ROW_FIRMWARE) {
+		edit_new(ui, &ui->model.firmwares[row->index], NULL);
+	} else if (row->kind == ROW_DISK || row->kind == ROW_PLAIN) {
+		plan_firmwares(&ui->model, &firmware);
+		edit_new(ui, firmware, &ui->model.devices[row->index]);
+	} else {
+		ui_say(ui, UI_NORMAL,
+		       "Select an entry, a disk or a firmware image first: e changes what "
+		       "it starts with.");
 	}
-	list_fit(&sm->list, count, sm->list.height);
 }
 
-/* Digits go to the n-th row that can be started, and never start it: stray digits on a serial line. */
-static void nth_startable(const struct ui *ui, struct screen_main *sm, unsigned int n)
+static void send_id(struct ui *ui, uint32_t type, const char *id)
 {
-	for (unsigned int i = 0; i < sm->rows.count; i++)
-		if (rows_startable(&ui->model, &sm->rows.row[i]) && --n == 0)
-			sm->list.cursor = (int)i;
-	list_fit(&sm->list, (int)sm->rows.count, sm->list.height);
+	struct menu_entry_id body = {{0}};
+
+	text_copy(body.id, sizeof(body.id), id);
+	ui_send(ui, type, &body, sizeof(body));
 }
 
-static bool main_move(struct ui *ui, struct screen_main *sm, const struct ui_key *key)
+static void send_name(struct ui *ui, uint32_t type, const char *id, const char *title)
 {
-	int before = sm->list.cursor;
+	struct menu_entry_name body = {{0}, {0}};
 
-	if (key->alt)
+	text_copy(body.id, sizeof(body.id), id);
+	text_copy(body.title, sizeof(body.title), title);
+	ui_send(ui, type, &body, sizeof(body));
+}
+
+static void entry_delete(struct ui *ui, const char *id)
+{
+	send_id(ui, MENU_ENTRY_DELETE, id);
+}
+
+static void entry_copy(struct ui *ui, const char *id, const char *title)
+{
+	send_name(ui, MENU_ENTRY_COPY, id, title);
+}
+
+static void entry_rename(struct ui *ui, const char *id, const char *title)
+{
+	send_name(ui, MENU_ENTRY_RENAME, id, title);
+}
+
+static void ask_delete(struct ui *ui, const struct menu_entry *entry)
+{
+	char text[MENU_TEXT_SIZE];
+
+	snprintf(text, sizeof(text),
+		 "The entry \"%s\" (%.200s) will be gone. The disks and the variables "
+		 "stay as they are. Delete it?",
+		 entry->config.title, entry->source);
+	dialog_ask_about(ui, "Delete an entry", text, entry_delete, entry->id);
+}
+
+static void ask_copy(struct ui *ui, const struct menu_entry *entry)
+{
+	char title[TITLE_SIZE];
+
+	snprintf(title, sizeof(title), "%.56s (copy)", entry->config.title);
+	dialog_prompt(ui, "Copy an entry", "Title of the copy:", title, TITLE_SIZE - 1, entry_copy,
+		      entry->id);
+}
+
+/* The keys that are about the entry under the cursor. False if KEY is none of them. */
+static bool entry_key(struct ui *ui, const struct row *row, uint32_t code)
+{
+	const struct menu_entry *entry;
+
+	if (code != 'y' && code != 'R' && code != 'd' && code != 'o' && code != 'D' &&
+	    code != UI_KEY_DELETE)
 		return false;
-	if (list_key(&sm->list, key))
-		settle_cursor(sm, sm->list.cursor < before ? -1 : 1);
-	else if (key->code == '\t')
-		next_startable(ui, sm, 1);
-	else if (key->code == UI_KEY_BACKTAB)
-		next_startable(ui, sm, -1);
-	else if (key->code >= '1' && key->code <= '9')
-		nth_startable(ui, sm, key->code - '0');
-	else
-		return false;
-	sm->touched = true;
-	remember_row(ui, sm);
+	if (!row || row->kind != ROW_ENTRY) {
+		ui_say(ui, UI_NORMAL,
+		       "Select an entry first; n makes one, and e then ^S keeps what is "
+		       "under the cursor.");
+		return true;
+	}
+	entry = &ui->model.entries[row->index];
+	switch (code) {
+	case 'y': ask_copy(ui, entry); break;
+	case 'R':
+		dialog_prompt(ui, "Rename an entry", "New title:", entry->config.title,
+			      TITLE_SIZE - 1, entry_rename, entry->id);
+		break;
+	case 'd': send_id(ui, MENU_ENTRY_SET_DEFAULT, entry->is_default ? "" : entry->id); break;
+	case 'o': send_id(ui, MENU_ENTRY_SET_ONCE, entry->is_once ? "" : entry->id); break;
+	default: ask_delete(ui, entry); break;
+	}
 	return true;
+}
+
+/* ---- keys ---- */
+
+static void new_entry(struct ui *ui, const struct row *row)
+{
+	const struct menu_firmware *firmware = NULL;
+	bool on_disk = row && (row->kind == ROW_DISK || row->kind == ROW_PLAIN);
+
+	plan_firmwares(&ui->model, &firmware);
+	if (row && row->kind == ROW_FIRMWARE && ui->model.firmwares[row->index].usable)
+		firmware = &ui->model.firmwares[row->index];
+	edit_new(ui, firmware, on_disk ? &ui->model.devices[row->index] : NULL);
+}
+
+/* The keys that do not care where the cursor is. False if KEY is none of them. */
+static bool screen_key(struct ui *ui, const struct row *row, uint32_t code)
+{
+	switch (code) {
+	case 'n': new_entry(ui, row); return true;
+	case 's': screen_disks_open(ui, NULL); return true;
+	case 'f': screen_firmware_open(ui, NULL, NULL); return true;
+	case 'p': screen_pci_open(ui); return true;
+	case 'c':
+	case UI_KEY_F1 + 1: screen_settings_open(ui); return true;
+	case 'r':
+		ui_send(ui, MENU_RESCAN, NULL, 0);
+		ui_say(ui, UI_NORMAL, "Looking at all disks again ...");
+		return true;
+	default: return false;
+	}
 }
 
 static void main_key(struct ui *ui, void *data, const struct ui_key *key)
@@ -283,18 +408,15 @@ static void main_key(struct ui *ui, void *data, const struct ui_key *key)
 	struct screen_main *sm = data;
 	const struct row *row;
 
-	if (main_move(ui, sm, key) || key->alt)
+	if (row_list_key(ui, &sm->list, key) || key->alt)
 		return;
-	if (key->code == 'r') {
-		ui_send(ui, MENU_RESCAN, NULL, 0);
-		ui_say(ui, UI_NORMAL, "Looking at all disks again ...");
+	row = row_list_current(&sm->list);
+	if (screen_key(ui, row, key->code) || entry_key(ui, row, key->code))
 		return;
-	}
-	row = main_row(sm);
 	if (row && ui_key_is_enter(key))
-		start_row(ui, row);
-	else if (row && key->code == ' ')
-		toggle_row(ui, row);
+		start_row(ui, sm, row);
+	else if (row && row->kind == ROW_DISK && key->code == ' ')
+		toggle_disk(ui, &ui->model.devices[row->index]);
 	else if (row && key->code == 'e')
 		edit_row(ui, row);
 	else
@@ -306,7 +428,7 @@ static void main_close(struct ui *ui, void *data)
 	struct screen_main *sm = data;
 
 	(void)ui;
-	rows_free(&sm->rows);
+	row_list_free(&sm->list);
 	free(sm);
 }
 
@@ -325,9 +447,6 @@ int screen_main_open(struct ui *ui)
 
 	if (!sm)
 		return -ENOMEM;
-	if (rows_build(&sm->rows, &ui->model) < 0) {
-		free(sm);
-		return -ENOMEM;
-	}
+	sm->list.build = rows_build;
 	return ui_push(ui, &screen_main_ops, sm);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "text.h"
+#include "ui/describe.h"
 #include "ui/draw.h"
 #include "ui/frame.h"
 #include "ui/wrap.h"
@@ -49,10 +50,10 @@ static void draw_restart(struct ui *ui)
 	at = (size_t)snprintf(line, sizeof(line), "disks:");
 	for (unsigned int i = 0; i < config->disk_count && at < sizeof(line) - 80; i++)
 		at += (size_t)snprintf(line + at, sizeof(line) - at, "%s %.40s %s", i ? "," : "",
-				       plan_basename(config->disks[i].path),
-				       config->disks[i].overlay	  ? "overlay"
+				       describe_basename(config->disks[i].path),
+				       config->disks[i].overlay	    ? "overlay"
 				       : config->disks[i].read_only ? "read-only"
-								  : "read-write");
+								    : "read-write");
 	if (config->disk_count == 0)
 		snprintf(line + at, sizeof(line) - at, " none");
 	draw_text(y + 1, 1, ui->cols - 2, UI_NORMAL, line);
@@ -64,8 +65,8 @@ static void draw_restart(struct ui *ui)
 static void result_draw(struct ui *ui, void *data)
 {
 	static const struct frame_hint hints[] = {
-		{"Enter", "start again", false}, {"m", "menu", false},	 {"!", "shell", false},
-		{"[", "scroll", false},		{"?", "help", true},	 {NULL, NULL, false},
+		{"Enter", "start again", false}, {"m", "menu", false}, {"!", "shell", false},
+		{"[", "scroll", false},		 {"?", "help", true},  {NULL, NULL, false},
 	};
 	const struct menu_vm *vm = &ui->model.vm;
 	int y = FRAME_BODY_ROW, end = FRAME_BODY_ROW + frame_body_rows(ui->rows);

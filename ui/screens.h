@@ -8,8 +8,39 @@
 /* The list of disks and firmware; bottom of the stack. 0 or -ENOMEM. */
 int screen_main_open(struct ui *ui);
 
-/* Memory, CPUs, variables and disks before a start. FIRMWARE is copied. */
-void screen_form_open(struct ui *ui, const struct menu_firmware *firmware);
+/*
+ * The entry editor. ID is the entry, or empty for something that is none (yet); CONFIG is what the form
+ * begins with (copied). What is changed counts for this boot, until it is saved.
+ */
+void screen_edit_open(struct ui *ui, const char *id, const struct vm_config *config);
+
+/*
+ * Starts CONFIG, as entry ID if that is not empty; first shows the checklist if something on it is not ok.
+ * FROM_EDITOR: the editor is the top screen.
+ */
+void screen_preflight_start(struct ui *ui, const char *id, const struct vm_config *config,
+			    bool from_editor);
+
+/* All disks and partitions. Without CONFIG Space changes what is attached without an entry, else CONFIG's disks. */
+void screen_disks_open(struct ui *ui, struct vm_config *config);
+
+/*
+ * All firmware images. PICKED is called with the chosen one, after the screen is gone, and ARG; without
+ * it the editor opens.
+ */
+void screen_firmware_open(struct ui *ui,
+			  void (*picked)(struct ui *ui, void *arg,
+					 const struct menu_firmware *firmware),
+			  void *arg);
+
+/* The host's network interfaces; Space joins a card of CONFIG (which outlives the screen) to one, or not. */
+void screen_nics_open(struct ui *ui, struct vm_config *config);
+
+/* Passthrough of PCI devices. */
+void screen_pci_open(struct ui *ui);
+
+/* What the menu does by itself, how it looks, and where that is kept. */
+void screen_settings_open(struct ui *ui);
 
 /* The guest's console. */
 void screen_console_open(struct ui *ui);

@@ -36,11 +36,20 @@ enum fake_scene {
 	FAKE_NO_KVM,
 	FAKE_VANISH,  /* closes the socket after the first message */
 	FAKE_FLOOD,   /* the guest writes random bytes without end */
+	FAKE_ENTRIES,	/* saved entries: see fake_entries.h */
+	FAKE_COUNTDOWN, /* the same, and the default one starts in 90 s */
+	FAKE_READ_ONLY, /* the same, and nothing can be written */
+	FAKE_SLOW,	/* the same, and no start or save is ever answered */
+	FAKE_SCANNING,	/* sdc is looked at for four seconds already */
 	FAKE_SILENT,  /* the guest says nothing on its serial line, and has run for a while */
 };
 
 struct fake_seen {
 	volatile int hello, start, reset, power, kill, forget, open, rescan, input_len;
+	volatile int save, deleted, settings_save, pause;
+	struct menu_entry_save saved;
+	struct menu_settings settings;
+	char started_id[MENU_ID_SIZE];
 	volatile bool vm_alive;
 	struct vm_config config;
 	char input[256];
@@ -60,6 +69,9 @@ struct fake {
 	uint64_t started_ms;
 	uint64_t random;
 	bool greeted;
+	struct menu_entry entries[16];
+	unsigned int entry_count;
+	struct menu_settings settings;
 };
 
 static void fake_send(struct fake *f, uint32_t type, const void *body, size_t size)
@@ -122,7 +134,8 @@ static void fake_send_list(struct fake *f, uint32_t type, const void *items, siz
 
 	do {
 		unsigned int n = count - at < 2 ? count - at : 2;
-		struct menu_list list = {.count = n, .first = at == 0, .last = at + n == count};
+		struct menu_list list = {.count = n, .first = at == 0, .last = at + n == count, .live = 1,
+				 .scanning = f->scene == FAKE_SCANNING};
 
 		memcpy(buf, &list, sizeof(list));
 		if (n > 0)
@@ -150,6 +163,11 @@ static void fake_send_normal_lists(struct fake *f)
 	d[7] = fake_disk("sdc", "sata", "ST4000DM", "ZDH1234", 4ULL << 40);
 	d[7].state = MENU_DEVICE_FAILED;
 	snprintf(d[7].note, sizeof(d[7].note), "no answer for 10 s, skipped");
+	if (f->scene == FAKE_SCANNING) {
+		d[7].state = MENU_DEVICE_SCANNING;
+		d[7].scanning_since = loop_now_ms() - 4000;
+		d[7].note[0] = '\0';
+	}
 	d[8] = fake_disk("sr0", "sata", "DVDRAM", "", 0);
 	fw[0] = fake_firmware("/dev/nvme0n1p2", "/boot/CLOUDHV.fd", 1, "");
 	fw[1] = fake_firmware("", "/usr/share/cloud-hypervisor/CLOUDHV.fd", 1, "");
@@ -206,6 +224,8 @@ static void fake_send_lists(struct fake *f)
 	}
 }
 
+static void fake_start(struct fake *f, const void *body, size_t size);
+
 static void fake_send_vm(struct fake *f)
 {
 	if (f->vm.state == MENU_VM_RUNNING)
@@ -213,6 +233,8 @@ static void fake_send_vm(struct fake *f)
 	f->seen->vm_alive = f->vm.state == MENU_VM_RUNNING;
 	fake_send(f, MENU_VM, &f->vm, sizeof(f->vm));
 }
+
+#include "fake_entries.h"
 
 static void fake_hello(struct fake *f)
 {
@@ -229,8 +251,10 @@ static void fake_hello(struct fake *f)
 	if (f->scene == FAKE_NO_KVM)
 		snprintf(w.kvm_text, sizeof(w.kvm_text), "/dev/kvm missing. CPU has no vmx/svm flag.");
 	fake_send(f, MENU_WELCOME, &w, sizeof(w));
-	if (!f->greeted)
+	if (!f->greeted) {
 		fake_send_lists(f);
+		fake_greet_entries(f);
+	}
 	f->greeted = true;
 	fake_send_vm(f);
 }
@@ -372,7 +396,7 @@ static void fake_message(struct fake *f, uint32_t type, const void *body, size_t
 		f->seen->rescan++;
 		fake_send_lists(f);
 		break;
-	default: break;
+	default: fake_entries_message(f, type, body, size); break;
 	}
 }
 

@@ -151,7 +151,7 @@ static void test_random_messages(void **state)
 			memcpy(body, &list, sizeof(list));
 		}
 		model_take(&m, 100 + (uint32_t)random() % 4, body, size, 0);
-		assert_int_equal(rows_build(&rows, &m), 0);
+		assert_int_equal(rows_build(&rows, &m, NULL), 0);
 	}
 	rows_free(&rows);
 	model_free(&m);
@@ -177,8 +177,12 @@ static void test_run_time(void **state)
 
 static void kinds(const struct rows *rows, char *out)
 {
+	static const char letters[] = {[ROW_VM] = 'V',	  [ROW_DISK] = 'D',	[ROW_PART] = 'P',
+				       [ROW_ENTRY] = 'E', [ROW_PLAIN] = 'h',	[ROW_FIRMWARE] = 'F',
+				       [ROW_NIC] = 'N',	  [ROW_HEADING] = 'H', [ROW_TEXT] = 'T'};
+
 	for (unsigned int i = 0; i < rows->count; i++)
-		*out++ = "VDPFHT"[rows->row[i].kind];
+		*out++ = letters[rows->row[i].kind];
 	*out = '\0';
 }
 
@@ -194,22 +198,28 @@ static void test_rows_group_by_disk(void **state)
 	char got[32], key[ROWS_KEY_SIZE];
 
 	(void)state;
-	assert_int_equal(rows_build(&rows, &m), 0);
+	assert_int_equal(rows_build(&rows, &m, NULL), 0);
 	kinds(&rows, got);
 	assert_string_equal(got, "T");
 	take_devices(&m, d, 4);
 	take_firmwares(&m, f, 4);
 	model_take(&m, MENU_VM, &vm, sizeof(vm), 0);
-	assert_int_equal(rows_build(&rows, &m), 0);
+	assert_int_equal(rows_build(&rows, &m, NULL), 0);
 	kinds(&rows, got);
-	/* VM, sda, sda1, sda2 with b.fd, sdb with c.fd, then what is on no disk of the list. */
-	assert_string_equal(got, "VDPPFDFHFF");
-	assert_true(rows_startable(&m, &rows.row[4]));
-	assert_false(rows_startable(&m, &rows.row[6]));
+	/* VM, sda with sda2's b.fd, sdb with c.fd, then what is on no disk of the list. */
+	assert_string_equal(got, "VDFDFHFF");
+	assert_true(rows_startable(&m, &rows.row[2]));
+	assert_false(rows_startable(&m, &rows.row[4]));
 	assert_false(rows_startable(&m, &rows.row[1]));
-	assert_false(rows_selectable(&rows.row[7]));
-	rows_key(&m, &rows.row[4], key);
+	assert_false(rows_selectable(&rows.row[5]));
+	rows_key(&m, &rows.row[2], key);
 	assert_string_equal(key, "firmware /dev/sda2 /b.fd");
+	assert_int_equal(rows_build_disks(&rows, &m, NULL), 0);
+	kinds(&rows, got);
+	assert_string_equal(got, "DPPD");
+	assert_int_equal(rows_build_firmware(&rows, &m, NULL), 0);
+	kinds(&rows, got);
+	assert_string_equal(got, "FFFF");
 	rows_free(&rows);
 	model_free(&m);
 }
@@ -224,19 +234,19 @@ static void test_rows_empty_states(void **state)
 	(void)state;
 	take_devices(&m, NULL, 0);
 	take_firmwares(&m, NULL, 0);
-	assert_int_equal(rows_build(&rows, &m), 0);
+	assert_int_equal(rows_build(&rows, &m, NULL), 0);
 	assert_string_equal(rows.row[0].text,
 			    "No disks found. Looked at: nvme, sata, scsi, usb, virtio.");
-	assert_string_equal(rows.row[1].text, "r rescan, ! shell.");
-	assert_int_equal(rows.count, 5);
+	assert_string_equal(rows.row[1].text, "r rescan, ! shell, i hardware.");
+	assert_int_equal(rows.count, 6);
 	/* What has nothing behind it is no disk. */
 	nothing.empty = 1;
 	nothing.state = MENU_DEVICE_SKIPPED;
 	take_devices(&m, &nothing, 1);
-	assert_int_equal(rows_build(&rows, &m), 0);
-	assert_int_equal(rows.count, 5);
+	assert_int_equal(rows_build(&rows, &m, NULL), 0);
+	assert_int_equal(rows.count, 6);
 	m.scanning = true;
-	assert_int_equal(rows_build(&rows, &m), 0);
+	assert_int_equal(rows_build(&rows, &m, NULL), 0);
 	assert_int_equal(rows.count, 0);
 	rows_free(&rows);
 	model_free(&m);
@@ -277,7 +287,9 @@ static void test_plan_defaults_are_safe(void **state)
 	assert_int_equal(plan_toggle(&plan, &m, &m.devices[7]), PLAN_OFF);
 	/* Going round the choices of a used disk never meets read-write. */
 	for (int i = 0; i < 8; i++) {
-		enum plan_attach next = plan_next(&plan, &m, &m.devices[1], i % 3 ? 1 : -1);
+		enum plan_attach next = plan_next(&m, &m.devices[1],
+						  plan_attach_of(&plan, &m, &m.devices[1]),
+						  i % 3 ? 1 : -1);
 
 		assert_int_not_equal(next, PLAN_READ_WRITE);
 		assert_int_equal(plan_choose(&plan, &m.devices[1], next), 0);
@@ -364,7 +376,7 @@ static void test_plan_config(void **state)
 	take_devices(&m, d, 4);
 	plan_choose(&plan, &m.devices[2], PLAN_OVERLAY);
 	plan_choose(&plan, &m.devices[3], PLAN_OFF);
-	assert_int_equal(plan_config(&plan, &m, &good, &config, &err), 0);
+	assert_int_equal(plan_config(&plan, &m, &good, NULL, &config, &err), 0);
 	assert_string_equal(config.title, "CLOUDHV.fd");
 	assert_string_equal(config.firmware_device, "/dev/sda1");
 	assert_string_equal(config.firmware_path, "/boot/CLOUDHV.fd");
@@ -376,7 +388,7 @@ static void test_plan_config(void **state)
 	assert_false(config.disks[0].read_only || config.disks[0].overlay);
 	assert_string_equal(config.disks[1].path, "/dev/sdb");
 	assert_true(config.disks[1].overlay);
-	assert_true(plan_config(&plan, &m, &bad, &config, &err) < 0);
+	assert_true(plan_config(&plan, &m, &bad, NULL, &config, &err) < 0);
 	assert_non_null(strstr(err.text, "x.txt"));
 	assert_non_null(strstr(err.text, "It is a text file."));
 	plan_free(&plan);
@@ -399,10 +411,10 @@ static void test_plan_too_many_disks(void **state)
 		d[i] = device(name, "", 1 << 30);
 	}
 	take_devices(&m, d, VM_MAX_DISKS + 1);
-	assert_int_equal(plan_config(&plan, &m, &f, &config, &err), -E2BIG);
+	assert_int_equal(plan_config(&plan, &m, &f, NULL, &config, &err), -E2BIG);
 	assert_non_null(strstr(err.text, "Space"));
 	plan_choose(&plan, &m.devices[5], PLAN_OFF);
-	assert_int_equal(plan_config(&plan, &m, &f, &config, &err), 0);
+	assert_int_equal(plan_config(&plan, &m, &f, NULL, &config, &err), 0);
 	assert_int_equal(config.disk_count, VM_MAX_DISKS);
 	plan_free(&plan);
 	model_free(&m);
@@ -419,7 +431,6 @@ static void test_plan_values(void **state)
 		{"99999999999999999999G", 0}, {"67108865", 64 << 20},
 	}, cpus[] = {{"1", 1}, {"8", 8}, {"0", 0}, {"9", 0}, {"", 0}, {"x", 0}, {"-1", 0}, {"4294967297", 0}};
 	struct vmb_err err;
-	struct plan plan = {0};
 	struct model m = {0};
 
 	(void)state;
@@ -446,9 +457,9 @@ static void test_plan_values(void **state)
 	}
 	/* A small host: the default leaves it something. */
 	take_welcome(&m, 900 << 20, 8);
-	assert_int_equal(plan_memory(&plan, &m), 512 << 20);
+	assert_int_equal(plan_memory(&m), 512 << 20);
 	take_welcome(&m, 10 << 20, 8);
-	assert_int_equal(plan_memory(&plan, &m), VM_MIN_MEMORY);
+	assert_int_equal(plan_memory(&m), VM_MIN_MEMORY);
 	model_free(&m);
 }
 

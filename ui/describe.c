@@ -1,0 +1,127 @@
+/* See ui/describe.h. */
+#include "ui/describe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "text.h"
+
+const char *describe_basename(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+const char *describe_bus(const struct menu_device *disk)
+{
+	static const char *const names[][2] = {
+		{"nvme", "NVMe"}, {"sata", "SATA"}, {"usb", "USB"},
+		{"scsi", "SCSI"}, {"mmc", "MMC"},   {"virtio", "virtio"},
+		{"sas", "SAS"},	  {"ata", "ATA"},   {"file", "file"},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(disk->transport, names[i][0]) == 0)
+			return names[i][1];
+	return disk->transport[0] ? disk->transport : "disk";
+}
+
+char *describe_serial(const struct menu_device *disk, char *buf, size_t size)
+{
+	size_t n = strlen(disk->serial);
+
+	if (n > 6)
+		snprintf(buf, size, "..%s", disk->serial + n - 4);
+	else
+		text_copy(buf, size, disk->serial);
+	return buf;
+}
+
+const char *describe_disk_mode(const struct vm_disk *disk)
+{
+	return disk->overlay ? "overlay" : disk->read_only ? "read-only" : "read-write";
+}
+
+char *describe_disks(const struct vm_config *config, char *buf, size_t size, int columns)
+{
+	unsigned int more = 0;
+
+	buf[0] = '\0';
+	for (unsigned int i = 0; i < config->disk_count; i++) {
+		const struct vm_disk *disk = &config->disks[i];
+		char one[64];
+
+		snprintf(one, sizeof(one), "%s%.40s %s", buf[0] ? ", " : "",
+			 describe_basename(disk->path), describe_disk_mode(disk));
+		/* Ten columns for ", 12 more". */
+		if (more || strlen(buf) + strlen(one) + 10 > (size_t)columns ||
+		    strlen(buf) + strlen(one) + 10 > size)
+			more++;
+		else
+			strcat(buf, one);
+	}
+	if (more)
+		snprintf(buf + strlen(buf), size - strlen(buf), "%s%u more", buf[0] ? ", " : "",
+			 more);
+	if (buf[0] == '\0')
+		text_copy(buf, size, "none: the guest sees no disk");
+	return buf;
+}
+
+char *describe_boot(const struct vm_config *config, char *buf, size_t size)
+{
+	if (config->kernel_path[0])
+		snprintf(buf, size, "%s%s%s", config->kernel_path,
+			 config->initrd_path[0] ? " with " : "", config->initrd_path);
+	else if (config->firmware_path[0])
+		snprintf(buf, size, "%s%s%s", config->firmware_path,
+			 config->firmware_device[0] ? " of " : "", config->firmware_device);
+	else
+		text_copy(buf, size, "no firmware");
+	return buf;
+}
+
+char *describe_nets(const struct vm_config *config, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	text_copy(buf, size, "none");
+	for (unsigned int i = 0; i < config->net_count && at < size; i++)
+		at += (size_t)snprintf(buf + at, size - at, "%s%s", i ? ", " : "",
+				       config->nets[i].name);
+	return buf;
+}
+
+char *describe_machine(const struct model *model, const struct vm_config *config, char *buf,
+		       size_t size, int columns)
+{
+	const char *vars = config->kernel_path[0] ? "no variables"
+			   : config->fresh_vars	  ? "variables start fresh"
+			   : config->vars_path[0] ? "variables kept"
+						  : "variables not kept";
+	char memory[16], room[16], nets[VM_MAX_NETS * (VM_NET_NAME_SIZE + 2)];
+	int n;
+
+	text_format_size(config->memory, memory, sizeof(memory));
+	text_format_size(model->welcome.host_memory_free, room, sizeof(room));
+	describe_nets(config, nets, sizeof(nets));
+	n = snprintf(buf, size, "%s of %s free memory   %u of %u CPUs   %s   net: %s   pci: none",
+		     memory, room, config->cpus, model->welcome.host_cpus, vars, nets);
+	if (n > columns)
+		snprintf(buf, size, "%s of %s free  %u of %u CPUs  %s  net: %s", memory, room,
+			 config->cpus, model->welcome.host_cpus, vars, nets);
+	return buf;
+}
+
+const struct menu_firmware *describe_firmware(const struct model *model,
+					      const struct vm_config *config)
+{
+	if (config->kernel_path[0])
+		return NULL;
+	for (unsigned int i = 0; i < model->firmware_count; i++)
+		if (strcmp(model->firmwares[i].path, config->firmware_path) == 0 &&
+		    strcmp(model->firmwares[i].device, config->firmware_device) == 0)
+			return &model->firmwares[i];
+	return NULL;
+}

@@ -1,0 +1,166 @@
+/* All firmware images that were found: what each is, and why one cannot be started. */
+#include "ui/screens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "text.h"
+#include "ui/describe.h"
+#include "ui/draw.h"
+#include "ui/frame.h"
+#include "ui/main_rows.h"
+#include "ui/row_list.h"
+#include "ui/wrap.h"
+
+struct screen_firmware {
+	struct row_list list;
+	void (*picked)(struct ui *ui, void *arg, const struct menu_firmware *firmware);
+	void *arg;
+};
+
+static void draw_detail(struct ui *ui, const struct menu_firmware *firmware, int y)
+{
+	int width = ui->cols - 2;
+	char size[16], text[512];
+
+	draw_printf(y, 1, width, UI_NORMAL, "%s%s%s", firmware->path,
+		    firmware->device[0] ? " of " : "", firmware->device);
+	draw_printf(y + 1, 1, width, UI_NORMAL, "%s  %llu bytes (%s)  %s%s", firmware->kind,
+		    (unsigned long long)firmware->size,
+		    text_format_size(firmware->size, size, sizeof(size)),
+		    firmware->version[0] ? "version " : "no version in it", firmware->version);
+	if (firmware->usable) {
+		draw_text(y + 2, 1, width, UI_GOOD, "It can be started.");
+		return;
+	}
+	snprintf(text, sizeof(text), "Cannot be started: %s", firmware->reason);
+	wrap_draw(y + 1, 1, width, 2, UI_BAD, text);
+}
+
+static void firmware_draw(struct ui *ui, void *data)
+{
+	static const struct frame_hint hints[] = {
+		{"Enter", "edit with it", false},
+		{"/", "filter", true},
+		{"r", "rescan", true},
+		{"?", "help", false},
+		{"q", "back", false},
+		{NULL, NULL, false},
+	};
+	static const struct frame_hint pick_hints[] = {
+		{"Enter", "take it", false}, {"/", "filter", true}, {"r", "rescan", true},
+		{"?", "help", false},	     {"q", "back", false},  {NULL, NULL, false},
+	};
+	struct screen_firmware *sf = data;
+	const struct row *row = row_list_current(&sf->list);
+	char idle[64];
+
+	snprintf(idle, sizeof(idle), "%u firmware image%s", ui->model.firmware_count,
+		 ui->model.firmware_count == 1 ? "" : "s");
+	if (ui->model.scanning)
+		snprintf(idle, sizeof(idle), "%c still scanning", wait_mark(loop_now_ms()));
+	frame_draw(ui, sf->picked ? "Choose firmware" : "Firmware", sf->picked ? pick_hints : hints,
+		   idle);
+	row_list_draw(ui, &sf->list, main_row_draw, NULL);
+	if (row)
+		draw_detail(ui, &ui->model.firmwares[row->index], frame_preview_row(ui->rows));
+}
+
+static void firmware_layout(struct ui *ui, void *data, int rows, int cols)
+{
+	(void)rows;
+	(void)cols;
+	row_list_refresh(ui, &((struct screen_firmware *)data)->list);
+}
+
+static void firmware_changed(struct ui *ui, void *data, int what)
+{
+	(void)what;
+	row_list_refresh(ui, &((struct screen_firmware *)data)->list);
+}
+
+static void edit_with(struct ui *ui, const struct menu_firmware *firmware)
+{
+	struct vm_config config;
+	struct vmb_err err = {0};
+
+	if (plan_config(&ui->plan, &ui->model, firmware, NULL, &config, &err) < 0)
+		ui_say(ui, UI_BAD, "%s", err.text);
+	else
+		screen_edit_open(ui, "", &config);
+}
+
+/* SF is gone afterwards if one was picked. */
+static void pick(struct ui *ui, struct screen_firmware *sf, const struct menu_firmware *firmware)
+{
+	struct screen_firmware copy = *sf;
+	char text[512];
+
+	if (!firmware->usable) {
+		snprintf(text, sizeof(text), "%s cannot be started: %s",
+			 describe_basename(firmware->path), firmware->reason);
+		dialog_tell(ui, "Not this one", text);
+		return;
+	}
+	if (copy.picked) {
+		ui_pop(ui);
+		copy.picked(ui, copy.arg, firmware);
+	} else {
+		edit_with(ui, firmware);
+	}
+}
+
+static void firmware_key(struct ui *ui, void *data, const struct ui_key *key)
+{
+	struct screen_firmware *sf = data;
+	const struct row *row;
+
+	if (row_list_key(ui, &sf->list, key) || key->alt)
+		return;
+	row = row_list_current(&sf->list);
+	if (row && (ui_key_is_enter(key) || key->code == 'e')) {
+		pick(ui, sf, &ui->model.firmwares[row->index]);
+	} else if (key->code == 'r') {
+		ui_send(ui, MENU_RESCAN, NULL, 0);
+		ui_say(ui, UI_NORMAL, "Looking at all disks again ...");
+	} else if (key->code == 'q' || key->code == UI_KEY_ESCAPE || key->code == UI_KEY_LEFT) {
+		ui_pop(ui);
+	} else {
+		ui_common_key(ui, key);
+	}
+}
+
+static void firmware_close(struct ui *ui, void *data)
+{
+	struct screen_firmware *sf = data;
+
+	(void)ui;
+	row_list_free(&sf->list);
+	free(sf);
+}
+
+static const struct ui_screen screen_firmware_ops = {
+	.name = "firmware",
+	.layout = firmware_layout,
+	.draw = firmware_draw,
+	.key = firmware_key,
+	.changed = firmware_changed,
+	.close = firmware_close,
+};
+
+void screen_firmware_open(struct ui *ui,
+			  void (*picked)(struct ui *ui, void *arg,
+					 const struct menu_firmware *firmware),
+			  void *arg)
+{
+	struct screen_firmware *sf = calloc(1, sizeof(*sf));
+
+	if (!sf) {
+		ui_say(ui, UI_BAD, "There is not enough memory for the list of firmware.");
+		return;
+	}
+	sf->list.build = rows_build_firmware;
+	sf->picked = picked;
+	sf->arg = arg;
+	ui_push(ui, &screen_firmware_ops, sf);
+}
