@@ -273,6 +273,52 @@ static void a_menu_is_welcomed_and_told_everything(void **state)
 	}
 }
 
+/* How often process PID has given up the processor to wait. */
+static unsigned long count_waits(pid_t pid)
+{
+	static const char field[] = "voluntary_ctxt_switches:";
+	unsigned long waits = 0;
+	char path[64], line[256];
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = fopen(path, "re");
+	assert_non_null(status);
+	while (fgets(line, sizeof(line), status))
+		if (strncmp(line, field, sizeof(field) - 1) == 0)
+			waits = strtoul(line + sizeof(field) - 1, NULL, 10);
+	fclose(status);
+	assert_true(waits > 0);
+	return waits;
+}
+
+/*
+ * With a menu connected and nothing to do, it sleeps. Disks of others may come and go on this computer, so one quiet
+ * stretch of two seconds is enough, and a clock in it would not leave one.
+ */
+static void an_idle_daemon_does_not_wake_up(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_list list;
+
+	start_daemon(f, "");
+	greet(f, f->sock);
+	do {
+		hear_type(f, f->sock, MENU_DEVICES);
+		memcpy(&list, f->body, sizeof(list));
+	} while (list.scanning);
+	for (int i = 0; i < 20; i++) {
+		unsigned long before;
+
+		usleep(200000);
+		before = count_waits(f->daemon);
+		usleep(2000000);
+		if (count_waits(f->daemon) == before)
+			return;
+	}
+	fail_msg("the daemon wakes up all the time");
+}
+
 static void another_version_is_refused_with_a_sentence(void **state)
 {
 	struct fixture *f = *state;
@@ -697,6 +743,7 @@ int main(int argc, char **argv)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_menu_is_welcomed_and_told_everything),
+		TEST(an_idle_daemon_does_not_wake_up),
 		TEST(another_version_is_refused_with_a_sentence),
 		TEST(nonsense_costs_the_menu_its_connection_and_nothing_else),
 		TEST(a_configuration_without_ends_is_refused),

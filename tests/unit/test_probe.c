@@ -87,6 +87,9 @@ static void file_systems_are_identified(void **state)
 		{"mkfs.vfat", "mkfs.vfat -n EFI >/dev/null", "vfat", "EFI", 40},
 		{"mkswap", "mkswap -L sw >/dev/null", "swap", "sw", 16},
 		{"mkfs.btrfs", "mkfs.btrfs -q -L pool", "btrfs", "pool", 128},
+		{"mkfs.exfat", "mkfs.exfat -L stick >/dev/null", "exfat", "stick", 16},
+		{"mkfs.ntfs", "mkfs.ntfs -q -F -L Windows 2>/dev/null", "ntfs", "Windows", 16},
+		{"mkudffs", "mkudffs -l disc >/dev/null", "udf", "disc", 16},
 	};
 	struct scratch *s = *state;
 	unsigned int tried = 0;
@@ -117,18 +120,83 @@ static void file_systems_are_identified(void **state)
 		skip();
 }
 
+static void images_of_directories_are_identified(void **state)
+{
+	static const struct {
+		const char *tool, *command, *fstype, *label;
+	} all[] = {
+		{"mksquashfs", "mksquashfs tree image -quiet -no-progress >/dev/null", "squashfs",
+		 ""},
+		{"xorriso", "xorriso -as mkisofs -quiet -V MEDIUM -o image tree 2>/dev/null",
+		 "iso9660", "MEDIUM"},
+	};
+	struct scratch *s = *state;
+	char path[PATH_MAX];
+
+	assert_true(sh("mkdir %s/tree && echo x > %s/tree/file", s->dir, s->dir));
+	scratch_path(s, "image", path);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct seen *seen;
+
+		NEED_TOOL(all[i].tool);
+		assert_true(sh("cd %s && rm -f image && %s", s->dir, all[i].command));
+		seen = probe(path);
+		assert_int_equal(seen->rc, 0);
+		assert_string_equal(seen->identity.fstype, all[i].fstype);
+		assert_string_equal(seen->identity.label, all[i].label);
+	}
+}
+
+/* LVM's checksum over the label from its 20th byte to the end of its sector. */
+static void seal_lvm_label(uint8_t *label)
+{
+	uint32_t crc = 0xF597A6CF;
+
+	for (int i = 20; i < 512; i++) {
+		crc ^= label[i];
+		for (int k = 0; k < 8; k++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
+	}
+	for (int i = 0; i < 4; i++)
+		label[16 + i] = (uint8_t)(crc >> (8 * i));
+}
+
+/* Marks as the tools write them: cryptsetup, mdadm (version 1.2), pvcreate. */
 static void members_of_other_things_are_named(void **state)
 {
 	struct scratch *s = *state;
-	uint8_t luks[4096] = "LUKS\xBA\xBE\0\1";
+	uint8_t data[8192];
 	char path[PATH_MAX];
 	struct seen *seen;
 
-	memcpy(luks + 168, "01234567-89ab-cdef-0123-456789abcdef", 36);
-	write_file(scratch_path(s, "luks", path), luks, sizeof(luks), 16 << 20);
+	scratch_path(s, "member", path);
+	memset(data, 0, sizeof(data));
+	memcpy(data, "LUKS\xBA\xBE\0\1", 8);
+	memcpy(data + 168, "01234567-89ab-cdef-0123-456789abcdef", 36);
+	write_file(path, data, sizeof(data), 16 << 20);
 	seen = probe(path);
 	assert_int_equal(seen->rc, 0);
 	assert_string_equal(seen->identity.fstype, "crypto_LUKS");
+	assert_string_equal(seen->systems[0], "LUKS 1 encrypted volume");
+
+	memset(data, 0, sizeof(data));
+	memcpy(data + 4096, "\xFC\x4E\x2B\xA9\1", 5);
+	memcpy(data + 4096 + 16, "0123456789abcdef", 16);
+	memcpy(data + 4096 + 32, "nas:0", 5);
+	data[4096 + 144] = 8; /* where it lies, in sectors */
+	write_file(path, data, sizeof(data), 16 << 20);
+	seen = probe(path);
+	assert_string_equal(seen->identity.fstype, "linux_raid_member");
+	assert_string_equal(seen->systems[0], "member of a RAID array named nas:0");
+
+	memset(data, 0, sizeof(data));
+	memcpy(data + 512, "LABELONE\1\0\0\0\0\0\0\0\0\0\0\0\x20\0\0\0LVM2 001", 32);
+	memcpy(data + 544, "0123456789abcdef0123456789abcdef", 32);
+	seal_lvm_label(data + 512);
+	write_file(path, data, sizeof(data), 16 << 20);
+	seen = probe(path);
+	assert_string_equal(seen->identity.fstype, "LVM2_member");
+	assert_string_equal(seen->systems[0], "LVM physical volume");
 }
 
 static void partition_tables_are_identified(void **state)
@@ -275,11 +343,15 @@ static const char *filled_loop(struct scratch *s, const char *name, int mib, con
 
 static const char *fs_maker(const char *fstype)
 {
+	if (strcmp(fstype, "btrfs") == 0)
+		return "mkfs.btrfs -q";
 	return strcmp(fstype, "xfs") == 0 ? "mkfs.xfs -q" : "mkfs.ext4 -q";
 }
 
 static int fs_mib(const char *fstype)
 {
+	if (strcmp(fstype, "btrfs") == 0)
+		return 128;
 	return strcmp(fstype, "xfs") == 0 ? 320 : 16;
 }
 
@@ -390,6 +462,29 @@ static void a_dirty_xfs_is_left_alone(void **state)
 	a_dirty_journal_is_left_alone(*state, "xfs");
 }
 
+static void a_dirty_btrfs_is_left_alone(void **state)
+{
+	NEED_TOOL("mkfs.btrfs");
+	a_dirty_journal_is_left_alone(*state, "btrfs");
+}
+
+static void an_installed_system_is_named(void **state)
+{
+	const char *loop = filled_loop(*state, "image", 16, "mkfs.ext4 -q",
+				       "mkdir -p etc usr/lib boot/grub && "
+				       "echo 'PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"' "
+				       "> usr/lib/os-release && "
+				       "ln -s /usr/lib/os-release etc/os-release && "
+				       ": > boot/grub/grub.cfg");
+	struct seen *seen;
+
+	NEED_LOOP(loop);
+	seen = probe(loop);
+	assert_int_equal(seen->rc, 0);
+	assert_int_equal(seen->system_count, 1);
+	assert_string_equal(seen->systems[0], "Debian GNU/Linux 12 (bookworm)");
+}
+
 static void a_mounted_device_is_looked_at_where_it_is(void **state)
 {
 	struct scratch *s = *state;
@@ -489,6 +584,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(file_systems_are_identified),
+		TEST(images_of_directories_are_identified),
 		TEST(members_of_other_things_are_named),
 		TEST(partition_tables_are_identified),
 		TEST(nothing_is_not_an_error),
@@ -500,6 +596,8 @@ int main(void)
 		TEST(firmware_is_found_on_xfs),
 		TEST(a_dirty_ext4_is_left_alone),
 		TEST(a_dirty_xfs_is_left_alone),
+		TEST(a_dirty_btrfs_is_left_alone),
+		TEST(an_installed_system_is_named),
 		TEST(a_mounted_device_is_looked_at_where_it_is),
 		TEST(nothing_stays_mounted),
 		TEST(a_damaged_file_system_says_so),
