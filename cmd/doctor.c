@@ -67,6 +67,7 @@ static int examine(void)
 		vmm_probe_kvm(fd, &facts.ability, &facts.ability_error);
 		close(fd);
 	}
+	vmm_probe_sandbox(&facts.sandbox);
 	storage_probe_system(&report, &facts, NULL);
 	n = host_judge(&facts, findings);
 	for (unsigned int i = 0; i < n; i++) {

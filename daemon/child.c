@@ -124,7 +124,9 @@ int child_reap(struct child *child, int wait_ms, int *ret_status)
 
 char *child_describe_end(int status, char *buf, size_t size)
 {
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		snprintf(buf, size, "was killed by its sandbox (forbidden system call)");
+	else if (WIFSIGNALED(status))
 		snprintf(buf, size, "was killed by signal %d (%s)", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status) == EXIT_NOT_STARTED)

@@ -32,14 +32,17 @@ struct host_facts {
 	unsigned int cpus_online;
 
 	uint64_t memory_available; /* bytes; 0: unknown */
-	char thp[16];		   /* the chosen word: "always", "madvise", "never"; empty: no THP */
-	uint64_t memlock;	   /* RLIMIT_MEMLOCK, UINT64_MAX: none */
+	char thp[16];	  /* the chosen word: "always", "madvise", "never"; empty: no THP */
+	uint64_t memlock; /* RLIMIT_MEMLOCK, UINT64_MAX: none */
 
 	int io_uring_sysctl; /* kernel.io_uring_disabled; -1: there is no such file */
 	int io_uring_errno;  /* of io_uring_setup(); 0: works */
 
 	unsigned int iommus;	   /* entries of /sys/class/iommu */
 	unsigned int iommu_groups; /* entries of /sys/kernel/iommu_groups */
+
+	/* What a vmm process is kept in by this kernel. */
+	struct sandbox_layers sandbox;
 
 	char firmware[256];	    /* an image that can be started, or empty */
 	char firmware_refused[256]; /* "PATH: why not" of one that cannot, or empty */
@@ -64,7 +67,7 @@ int host_check_kvm(struct vmb_err *err);
 int host_judge_ability(const struct kvm_ability *ability, struct vmb_err *err);
 
 /*
- * Everything but ability and firmware, which the caller fills in: files below ROOT; with ROOT "" also
+ * Everything but ability, sandbox and firmware, which the caller fills in: files below ROOT; with ROOT "" also
  * system calls (memlock, io_uring). *RET_FD as above.
  */
 void host_gather(const char *root, struct host_facts *ret_facts, int *ret_fd);

@@ -2,6 +2,8 @@
 #ifndef VMB_INCLUDE_VMM_H
 #define VMB_INCLUDE_VMM_H
 
+#include <stdbool.h>
+
 #include "err.h"
 
 /*
@@ -13,8 +15,8 @@ int vmm_main(int control);
 
 /* What a KVM can do. */
 struct kvm_ability {
-	int can_run_firmware;	/* the self-test guest got through x87, SSE and cmpxchg16b */
-	char missing[256];	/* required capabilities this KVM lacks, comma-separated, or empty */
+	int can_run_firmware; /* the self-test guest got through x87, SSE and cmpxchg16b */
+	char missing[256];    /* required capabilities this KVM lacks, comma-separated, or empty */
 	char firmware_text[256]; /* when it cannot: what failed, as a sentence */
 	unsigned int max_cpus;
 };
@@ -24,5 +26,17 @@ struct kvm_ability {
  * firmware does. Takes milliseconds. 0, or -errno with the sentence when KVM itself does not answer.
  */
 int vmm_probe_kvm(int kvm_fd, struct kvm_ability *ret_ability, struct vmb_err *err);
+
+/* Which layers of a vmm's sandbox there are. */
+struct sandbox_layers {
+	bool built_in;	 /* false: a build with sanitizers, whose vmm has no sandbox at all */
+	bool empty_root; /* a root directory with nothing in it */
+	unsigned int landlock_abi; /* 0: no Landlock */
+	bool no_rights;		   /* no capabilities, no_new_privs */
+	bool filters;		   /* of system calls */
+};
+
+/* Tries them in a process of its own. -errno when there is no process to be had. */
+int vmm_probe_sandbox(struct sandbox_layers *ret_layers);
 
 #endif

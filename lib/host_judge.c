@@ -212,6 +212,46 @@ static void host_find_io_uring(const struct host_facts *facts, struct host_findi
 							: strerror(facts->io_uring_errno));
 }
 
+/* Adds what is missing of the sandbox, and how it comes back, to BUF. */
+static void host_lacks_layer(char *buf, size_t size, const char *text)
+{
+	size_t used = strlen(buf);
+
+	snprintf(buf + used, size - used, "%s%s", used ? "; " : "", text);
+}
+
+static void host_find_sandbox(const struct host_facts *facts, struct host_finding *f,
+			      unsigned int *n)
+{
+	const struct sandbox_layers *layers = &facts->sandbox;
+	char lacks[360] = "";
+
+	if (!layers->built_in) {
+		host_find(f, n, HOST_NOTE, "sandbox",
+			  "None: this vmboot is built with sanitizers, for tests.");
+		return;
+	}
+	if (!layers->empty_root)
+		host_lacks_layer(lacks, sizeof(lacks),
+				 "no empty root directory (run vmboot as root, or allow user "
+				 "namespaces)");
+	if (!layers->landlock_abi)
+		host_lacks_layer(lacks, sizeof(lacks),
+				 "no Landlock (add it to lsm= of the kernel's command line)");
+	if (!layers->no_rights)
+		host_lacks_layer(lacks, sizeof(lacks), "rights cannot be dropped");
+	if (!layers->filters)
+		host_lacks_layer(lacks, sizeof(lacks),
+				 "no system call filters (CONFIG_SECCOMP_FILTER)");
+	if (lacks[0])
+		host_find(f, n, HOST_NOTE, "sandbox",
+			  "A guest that breaks out of its virtual machine finds: %s.", lacks);
+	else
+		host_find(f, n, HOST_OK, "sandbox",
+			  "Empty root directory, Landlock %u, no rights, system call filters.",
+			  layers->landlock_abi);
+}
+
 static void host_find_iommu(const struct host_facts *facts, struct host_finding *f, unsigned int *n)
 {
 	if (facts->iommus && facts->iommu_groups)
@@ -255,6 +295,7 @@ unsigned int host_judge(const struct host_facts *facts, struct host_finding *fin
 	host_find_pages(facts, findings, &n);
 	host_find_memlock(facts, findings, &n);
 	host_find_io_uring(facts, findings, &n);
+	host_find_sandbox(facts, findings, &n);
 	host_find_iommu(facts, findings, &n);
 	host_find_firmware(facts, findings, &n);
 	return n;

@@ -18,6 +18,7 @@
 
 #include "log.h"
 #include "vmm/ring_engine.h"
+#include "vmm/sandbox.h"
 
 #define RING_MAX_DEPTH 4096
 
@@ -253,6 +254,8 @@ static void *ring_main(void *arg)
 
 	prctl(PR_SET_NAME, ring->name);
 	rc = ring->ops->begin(ring);
+	if (!rc)
+		rc = sandbox_filter(ring->sandbox, SANDBOX_IO);
 	pthread_mutex_lock(&ring->lock);
 	ring->begin_result = rc;
 	pthread_cond_broadcast(&ring->changed);
@@ -279,6 +282,11 @@ static void ring_stop(void *arg)
 	struct ring *ring = arg;
 
 	ring->stopping = true;
+}
+
+void ring_confine(struct ring *ring, const struct sandbox *sandbox)
+{
+	ring->sandbox = sandbox;
 }
 
 int ring_start(struct ring *ring)

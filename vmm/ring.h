@@ -16,6 +16,7 @@
 #include "err.h"
 
 struct ring;
+struct sandbox;
 
 enum ring_engine {
 	RING_AUTO,     /* io_uring, else threads */
@@ -31,6 +32,9 @@ enum ring_engine {
 int ring_create(const char *name, unsigned int depth, enum ring_engine engine,
 		struct ring **ret_ring, struct vmb_err *err);
 int ring_start(struct ring *ring);
+
+/* Before ring_start(): every thread of the ring goes into SANDBOX (borrowed; NULL: none). */
+void ring_confine(struct ring *ring, const struct sandbox *sandbox);
 
 /*
  * [any, not the thread itself] Cancels what is in flight, waits until the last completion was delivered (done()

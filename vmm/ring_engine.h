@@ -66,6 +66,7 @@ struct ring {
 	const struct ring_engine_ops *ops;
 	void *engine; /* the engine's own */
 
+	const struct sandbox *sandbox; /* of its threads, may be NULL */
 	pthread_t thread;
 	bool started;
 	bool stopping;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "vmm/sandbox.h"
 
 #define THREADS_MAX_WORKERS 4
 
@@ -28,7 +29,7 @@ struct threads {
 
 	pthread_t workers[THREADS_MAX_WORKERS];
 	unsigned int worker_count;
-	const char *name;
+	const struct ring *ring; /* its name and sandbox are the workers' */
 
 	/* Between the I/O thread and the workers. */
 	pthread_mutex_t lock;
@@ -74,8 +75,10 @@ static void *threads_worker(void *arg)
 	struct threads *threads = arg;
 	struct ring_req *req;
 	bool first;
+	int rc;
 
-	prctl(PR_SET_NAME, threads->name);
+	prctl(PR_SET_NAME, threads->ring->name);
+	rc = sandbox_filter(threads->ring->sandbox, SANDBOX_WORKER);
 	pthread_mutex_lock(&threads->lock);
 	for (;;) {
 		while (!threads->quit && !threads->queue.first)
@@ -85,7 +88,7 @@ static void *threads_worker(void *arg)
 		req = ring_req_list_take(&threads->queue);
 		pthread_mutex_unlock(&threads->lock);
 
-		req->result = threads_do(req);
+		req->result = rc ? rc : threads_do(req);
 
 		pthread_mutex_lock(&threads->lock);
 		first = !threads->finished.first;
@@ -133,7 +136,7 @@ static int threads_open(struct ring *ring, struct vmb_err *err)
 		free(threads);
 		return rc;
 	}
-	threads->name = ring->name;
+	threads->ring = ring;
 	pthread_mutex_init(&threads->lock, NULL);
 	pthread_cond_init(&threads->work, NULL);
 	ring_req_list_init(&threads->queue);

@@ -18,6 +18,7 @@
 #include "vmm/counter.h"
 #include "vmm/cpuid.h"
 #include "vmm/fault.h"
+#include "vmm/sandbox.h"
 
 #define KICK_SIGNAL SIGUSR1
 /* An instruction may take several exits to finish (a page of INS, a split MMIO access). */
@@ -209,19 +210,35 @@ static bool park(struct vcpu *cpu)
 	return go;
 }
 
+/* No instruction of the guest outside the sandbox. Told now only, when there is a machine to stop. */
+static void refuse_to_run(struct vcpu *cpu, int r)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "The host does not let vCPU %u into its sandbox (%s).",
+		 cpu->index, strerror(-r));
+	cpu->all->params.fault(cpu->all->params.ctx, text);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *cpu = arg;
 	char name[16];
 	sigset_t set;
+	int r;
 
 	snprintf(name, sizeof(name), "vcpu%u", cpu->index);
 	pthread_setname_np(pthread_self(), name);
 	sigemptyset(&set);
 	sigaddset(&set, KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	while (park(cpu))
-		run_guest(cpu);
+	r = sandbox_filter(cpu->all->params.sandbox, SANDBOX_VCPU);
+	while (park(cpu)) {
+		if (r == 0)
+			run_guest(cpu);
+		else
+			refuse_to_run(cpu, r);
+	}
 	return NULL;
 }
 

@@ -13,6 +13,7 @@
 #include "vmm/mem.h"
 #include "vmm_proto.h"
 
+struct sandbox;
 struct vcpus;
 
 struct vcpus_params {
@@ -21,7 +22,8 @@ struct vcpus_params {
 	const struct guest_mem *mem;
 	struct bus *ports;
 	struct bus *mmio;
-	unsigned int count; /* 1..254 */
+	unsigned int count;	       /* 1..254 */
+	const struct sandbox *sandbox; /* of their threads, may be NULL */
 	/*
 	 * The guest cannot go on, or KVM says it switched itself off or wants a reset. On the vCPU's
 	 * thread; the callee calls vcpus_stop() and lets others do the rest. TEXT is for the operator.

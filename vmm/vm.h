@@ -13,6 +13,7 @@
 #include "vmm_proto.h"
 
 struct vm;
+struct sandbox;
 
 struct vm_params {
 	const struct vmm_start *start; /* borrowed during vm_create() only */
@@ -25,6 +26,7 @@ struct vm_params {
 	int *disk_fds; /* start->disk_count of them; each is set to -1 when the machine took it over */
 	int *net_fds;  /* of the cards, in the order of vmm_proto.h; set to -1 likewise */
 	int notify_fd; /* eventfd, borrowed: written when vm_request() has something to tell */
+	const struct sandbox *sandbox; /* borrowed: of the threads that are made */
 };
 
 enum vm_request {

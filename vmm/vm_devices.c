@@ -46,7 +46,7 @@ int vm_new_ring(struct vm *vm, const char *name, unsigned int depth, struct vmb_
 	int r = ring_create(name, depth, RING_AUTO, &vm->rings[vm->ring_count], err);
 
 	if (r == 0)
-		vm->ring_count++;
+		ring_confine(vm->rings[vm->ring_count++], vm->params.sandbox);
 	return r;
 }
 

@@ -19,6 +19,7 @@
 #include "log.h"
 #include "proto.h"
 #include "text.h"
+#include "vmm/sandbox.h"
 #include "vmm/vm.h"
 #include "vmm_proto.h"
 
@@ -33,6 +34,7 @@ struct vmm {
 	struct vmm_start start;
 	unsigned int fd_count;
 	int fds[VMM_MAX_FDS]; /* beside VMM_START; -1 when given away */
+	struct sandbox sandbox;
 	struct vm *vm;
 	struct timespec started;
 	bool paused;
@@ -159,9 +161,20 @@ static int build(struct vmm *vmm, struct vmb_err *err)
 		.disk_fds = &vmm->fds[VMM_FD_DISKS],
 		.net_fds = &vmm->fds[VMM_FD_DISKS + vmm->start.disk_count],
 		.notify_fd = vmm->notify,
+		.sandbox = &vmm->sandbox,
 	};
+	int r;
 
-	return vm_create(&params, &vmm->vm, err);
+	/* Before there is a second thread; what is built needs no path. */
+	sandbox_enter(&vmm->sandbox);
+	r = vm_create(&params, &vmm->vm, err);
+	if (r == 0)
+		r = sandbox_filter(&vmm->sandbox, SANDBOX_CONTROL);
+	return r == 0 || err->code ? r
+				   : vmb_err_set(err, -r,
+						 "The host does not let the vmm into its sandbox "
+						 "(%s).",
+						 strerror(-r));
 }
 
 /* ---- life ---- */

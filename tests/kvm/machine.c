@@ -19,8 +19,8 @@
 #include "proto.h"
 #include "varstore.h"
 
-#define VMM_BINARY "build/san/vmboot"
-#define GUEST_DIR  "build/gen/tests/kvm/guests/"
+#define SANITIZED_VMM "build/san/vmboot"
+#define GUEST_DIR     "build/gen/tests/kvm/guests/"
 
 uint64_t machine_now_ms(void)
 {
@@ -108,6 +108,14 @@ static int vars_memfd(const void *content)
 	return fd;
 }
 
+/* With VMBOOT_VMM another one: the product, whose sandbox a sanitized vmm has not. */
+static const char *vmm_binary(void)
+{
+	const char *path = getenv("VMBOOT_VMM");
+
+	return path ? path : SANITIZED_VMM;
+}
+
 static void spawn(struct machine *m, int control_end)
 {
 	char err_path[] = "/tmp/vmboot-kvm-test.XXXXXX";
@@ -130,7 +138,7 @@ static void spawn(struct machine *m, int control_end)
 			close(fd);
 		/* Freed memory that the sanitizer keeps would look like a leak in machine_rss(). */
 		setenv("ASAN_OPTIONS", "detect_leaks=1:quarantine_size_mb=1", 1);
-		execl(VMM_BINARY, VMM_BINARY, "vmm", (char *)NULL);
+		execl(vmm_binary(), "vmboot", "vmm", (char *)NULL);
 		_exit(127);
 	}
 	close(control_end);

@@ -216,6 +216,7 @@ static void gather_good(const struct machine *machine, struct host_facts *facts)
 	close(fd);
 	facts->ability.can_run_firmware = 1;
 	facts->ability.max_cpus = 64;
+	facts->sandbox = (struct sandbox_layers){true, true, 2, true, true};
 	strcpy(facts->firmware, "/somewhere/CLOUDHV.fd");
 }
 
@@ -272,6 +273,39 @@ static void each_complaint(void **state)
 		n = host_judge(&facts, findings);
 		finding = find(findings, n, cases[i].subject);
 		assert_int_equal(finding->level, cases[i].level);
+		if (!strstr(finding->text, cases[i].words))
+			fail_msg("\"%s\" lacks \"%s\"", finding->text, cases[i].words);
+	}
+}
+
+/* One layer missing at a time: worse, but virtual machines start. */
+static void each_missing_layer_of_the_sandbox(void **state)
+{
+	static const struct {
+		struct sandbox_layers layers;
+		const char *words;
+	} cases[] = {
+		{{true, false, 2, true, true}, "no empty root directory (run vmboot as root"},
+		{{true, true, 0, true, true}, "no Landlock"},
+		{{true, true, 2, false, true}, "rights"},
+		{{true, true, 2, true, false}, "no system call filters"},
+		{{true, true, 0, true, false},
+		 "no Landlock (add it to lsm= of the kernel's "
+		 "command line); no system call filters"},
+		{{false, false, 0, false, false}, "sanitizers"},
+	};
+	struct host_finding findings[HOST_FINDINGS];
+	const struct host_finding *finding;
+	struct host_facts facts;
+
+	gather_good(*state, &facts);
+	finding = find(findings, host_judge(&facts, findings), "sandbox");
+	assert_int_equal(finding->level, HOST_OK);
+	assert_non_null(strstr(finding->text, "Landlock 2"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		facts.sandbox = cases[i].layers;
+		finding = find(findings, host_judge(&facts, findings), "sandbox");
+		assert_int_equal(finding->level, HOST_NOTE);
 		if (!strstr(finding->text, cases[i].words))
 			fail_msg("\"%s\" lacks \"%s\"", finding->text, cases[i].words);
 	}
@@ -399,6 +433,7 @@ int main(void)
 		T(empty_machine),
 		T(good_machine_has_no_complaints),
 		T(each_complaint),
+		T(each_missing_layer_of_the_sandbox),
 		T(firmware_that_was_refused_is_named),
 		T(intel_ept_has_its_own_line),
 		T(kvm_that_cannot_run_firmware),

@@ -1,0 +1,477 @@
+/*
+ * The sandbox: every system call number in every kind of thread against the list written down here,
+ * what a taken-over vmm would try next, and what is told when it does.
+ */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/io_uring.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "proto.h"
+#include "sandbox_escapes.h"
+#include "vmm/sandbox.h"
+#include "vmm_proto.h"
+
+#define X32_BIT	     0x40000000
+#define LAST_NUMBER  512
+#define LAST_I386    460
+#define EXIT_REFUSED 42
+
+/* uretprobe and uprobe, which newer kernels let no filter see: they are of use to the kernel's own trampolines only. */
+#define IS_KERNELS_OWN(nr) ((nr) == 335 || (nr) == 336)
+
+static const struct sandbox filters_only = {.layers.filters = true};
+
+/* ---- the list ---- */
+
+/* CALL with ARG being VALUE; every other value is refused. ARG -1: always. */
+struct listed {
+	long nr;
+	int arg;
+	unsigned long value;
+};
+
+#define ALWAYS(name)              \
+	{                         \
+		SYS_##name, -1, 0 \
+	}
+#define WITH(name, a, v)         \
+	{                        \
+		SYS_##name, a, v \
+	}
+#define REQUEST(r)              \
+	{                       \
+		SYS_ioctl, 1, r \
+	}
+
+#define LIBC                                                                                      \
+	ALWAYS(futex), ALWAYS(write), ALWAYS(clock_gettime), ALWAYS(rt_sigreturn),                \
+		ALWAYS(rt_sigprocmask), ALWAYS(restart_syscall), ALWAYS(brk),                     \
+		WITH(mmap, 2, PROT_READ | PROT_WRITE), WITH(mprotect, 2, PROT_READ | PROT_WRITE), \
+		ALWAYS(munmap), ALWAYS(mremap), ALWAYS(madvise), WITH(tgkill, 0, 0),              \
+		ALWAYS(getpid), ALWAYS(gettid), ALWAYS(exit), ALWAYS(exit_group)
+#define DEVICES                                                            \
+	REQUEST(KVM_IRQ_LINE), REQUEST(KVM_IRQFD), REQUEST(KVM_IOEVENTFD), \
+		REQUEST(KVM_SET_GSI_ROUTING), ALWAYS(read), ALWAYS(eventfd2), ALWAYS(close)
+
+static const struct listed listed_vcpu[] = {
+	LIBC,
+	DEVICES,
+	REQUEST(KVM_RUN),
+	REQUEST(KVM_GET_REGS),
+	REQUEST(KVM_GET_SREGS),
+	REQUEST(KVM_TRANSLATE),
+};
+
+static const struct listed listed_io[] = {
+	LIBC,
+	DEVICES,
+	ALWAYS(io_uring_enter),
+	ALWAYS(poll),
+	ALWAYS(sendto),
+	ALWAYS(recvfrom),
+	ALWAYS(epoll_ctl),
+	ALWAYS(epoll_wait),
+	ALWAYS(getrandom),
+	ALWAYS(clock_nanosleep),
+};
+
+static const struct listed listed_worker[] = {
+	LIBC,
+	ALWAYS(preadv),
+	ALWAYS(pwritev),
+	ALWAYS(fdatasync),
+	ALWAYS(fallocate),
+	REQUEST(BLKDISCARD),
+};
+
+static const struct listed listed_control[] = {
+	LIBC,
+	DEVICES,
+	REQUEST(KVM_GET_REGS),
+	REQUEST(KVM_SET_REGS),
+	REQUEST(KVM_GET_SREGS),
+	REQUEST(KVM_SET_SREGS),
+	REQUEST(KVM_GET_MSRS),
+	REQUEST(KVM_SET_MSRS),
+	REQUEST(KVM_SET_XCRS),
+	REQUEST(KVM_SET_XSAVE),
+	REQUEST(KVM_SET_DEBUGREGS),
+	REQUEST(KVM_SET_VCPU_EVENTS),
+	REQUEST(KVM_SET_LAPIC),
+	REQUEST(KVM_GET_MP_STATE),
+	REQUEST(KVM_SET_MP_STATE),
+	REQUEST(KVM_SET_IRQCHIP),
+	REQUEST(KVM_KVMCLOCK_CTRL),
+	REQUEST(KVM_GET_SUPPORTED_CPUID),
+	ALWAYS(poll),
+	ALWAYS(sendmsg),
+	ALWAYS(recvmsg),
+	ALWAYS(pread64),
+	ALWAYS(pwrite64),
+	ALWAYS(newfstatat),
+	WITH(fcntl, 1, F_GET_SEALS),
+	WITH(io_uring_register, 1, IORING_UNREGISTER_RING_FDS),
+};
+
+/* How many different calls there may be. */
+static const struct {
+	const struct listed *calls;
+	size_t count;
+	unsigned int most;
+	const char *figure;
+} lists[SANDBOX_THREADS] = {
+#define LIST(l) l, sizeof(l) / sizeof((l)[0])
+	[SANDBOX_CONTROL] = {LIST(listed_control), 35, "sandbox_calls_control"},
+	[SANDBOX_VCPU] = {LIST(listed_vcpu), 25, "sandbox_calls_vcpu"},
+	[SANDBOX_IO] = {LIST(listed_io), 30, "sandbox_calls_io"},
+	[SANDBOX_WORKER] = {LIST(listed_worker), 25, "sandbox_calls_worker"},
+};
+
+static bool is_listed(enum sandbox_thread kind, long nr)
+{
+	for (size_t i = 0; i < lists[kind].count; i++)
+		if (lists[kind].calls[i].nr == nr)
+			return true;
+	return false;
+}
+
+static bool allows_ioctl(enum sandbox_thread kind, unsigned int request)
+{
+	for (size_t i = 0; i < lists[kind].count; i++)
+		if (lists[kind].calls[i].nr == SYS_ioctl && lists[kind].calls[i].value == request)
+			return true;
+	return false;
+}
+
+/* ---- trying ---- */
+
+/* _exit(), before which the sanitizer makes calls that are refused. */
+static void leave(int status)
+{
+	syscall(SYS_exit_group, status);
+}
+
+static volatile sig_atomic_t refused;
+
+static void on_sigsys(int sig)
+{
+	(void)sig;
+	refused = 1;
+}
+
+/* In a child: under the filter of KIND, where a refused call sets REFUSED and was not made. */
+static void go_under(enum sandbox_thread kind)
+{
+	signal(SIGSYS, on_sigsys);
+	alarm(20);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || sandbox_filter(&filters_only, kind) < 0)
+		leave(99);
+}
+
+static bool try_call(long nr, int arg, unsigned long value)
+{
+	unsigned long a[6] = {-1ul, -1ul, -1ul, -1ul, -1ul, -1ul};
+
+	if (arg >= 0)
+		a[arg] = value;
+	refused = 0;
+	syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return !refused;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* None of these is made, so one child can try them all. Its exit status says whether one was. */
+static void try_unlisted(enum sandbox_thread kind)
+{
+	static const unsigned int types[] = {0xAE, 0x12, 'T', 'U', 0xAF, 0x89};
+
+	go_under(kind);
+	for (long nr = 0; nr <= LAST_NUMBER; nr++) {
+		if (!is_listed(kind, nr) && !IS_KERNELS_OWN(nr) && try_call(nr, -1, 0))
+			leave(1);
+		if (try_call(nr | X32_BIT, -1, 0))
+			leave(2);
+	}
+	for (size_t i = 0; i < lists[kind].count; i++)
+		if (lists[kind].calls[i].arg >= 0 && try_call(lists[kind].calls[i].nr, -1, 0))
+			leave(3);
+	/* The same numbers with another direction or size, too. */
+	for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++)
+		for (unsigned int n = 0; n < 256; n++)
+			for (size_t i = 0; i < lists[kind].count; i++) {
+				unsigned int high = (unsigned int)lists[kind].calls[i].value;
+				unsigned int request = (high & 0xFFFF0000) | types[t] << 8 | n;
+
+				if (!allows_ioctl(kind, request) && try_call(SYS_ioctl, 1, request))
+					leave(4);
+			}
+	leave(0);
+}
+
+static void unlisted_calls_are_refused(void **state)
+{
+	(void)state;
+	for (unsigned int kind = 0; kind < SANDBOX_THREADS; kind++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0)
+			try_unlisted(kind);
+		status = wait_for(pid);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+			fail_msg("%s thread: a call that is not in the list was made (%#x)",
+				 sandbox_thread_name(kind), status);
+	}
+}
+
+/* A call that is made may end the process or block: each in a child of its own. */
+static void listed_calls_are_made(void **state)
+{
+	(void)state;
+	for (unsigned int kind = 0; kind < SANDBOX_THREADS; kind++)
+		for (size_t i = 0; i < lists[kind].count; i++) {
+			const struct listed *call = &lists[kind].calls[i];
+			pid_t pid = fork();
+			int status;
+
+			if (pid == 0) {
+				go_under(kind);
+				ualarm(100000, 0);
+				leave(try_call(call->nr, call->arg,
+					       call->nr == SYS_tgkill ? (unsigned long)getpid()
+								      : call->value)
+					      ? 0
+					      : EXIT_REFUSED);
+			}
+			status = wait_for(pid);
+			if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED)
+				fail_msg("%s thread: call %ld (%#lx) was refused",
+					 sandbox_thread_name(kind), call->nr, call->value);
+			assert_false(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+		}
+}
+
+static void kernels_own_calls_do_nothing(void **state)
+{
+	(void)state;
+	for (long nr = 335; nr <= 336; nr++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0) {
+			signal(SIGILL, SIG_DFL);
+			signal(SIGSEGV, SIG_DFL);
+			go_under(SANDBOX_VCPU);
+			refused = 0;
+			leave(syscall(nr) < 0 || refused ? EXIT_REFUSED : 0);
+		}
+		status = wait_for(pid);
+		assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == EXIT_REFUSED);
+	}
+}
+
+static void call_by_int80(long nr)
+{
+	long result = nr;
+
+	__asm__ volatile("int $0x80" : "+a"(result) : "b"(0), "c"(0), "d"(0) : "memory");
+}
+
+/* i386's convention ends the process (or does not exist, which a fault tells). */
+static void other_conventions_are_fatal(void **state)
+{
+	(void)state;
+	for (unsigned int kind = 0; kind < SANDBOX_THREADS; kind++)
+		for (long nr = 0; nr <= LAST_I386; nr += kind == SANDBOX_VCPU ? 1 : 40) {
+			pid_t pid = fork();
+			int status;
+
+			if (pid == 0) {
+				signal(SIGSEGV, SIG_DFL);
+				go_under(kind);
+				call_by_int80(nr);
+				leave(0);
+			}
+			status = wait_for(pid);
+			if (!WIFSIGNALED(status) ||
+			    (WTERMSIG(status) != SIGSYS && WTERMSIG(status) != SIGSEGV))
+				fail_msg("%s thread: int 0x80 with %ld: status %#x",
+					 sandbox_thread_name(kind), nr, status);
+		}
+}
+
+static void lists_are_short(void **state)
+{
+	(void)state;
+	for (unsigned int kind = 0; kind < SANDBOX_THREADS; kind++) {
+		unsigned int n = 0;
+
+		for (long nr = 0; nr <= LAST_NUMBER; nr++)
+			n += is_listed(kind, nr);
+		print_message("%s %u calls\n", lists[kind].figure, n);
+		assert_in_range(n, 1, lists[kind].most);
+	}
+}
+
+/* ---- escapes ---- */
+
+/* In a child: everything but the filter, as a user without rights if AS_USER. */
+static bool enter_layers(bool as_user)
+{
+	unsigned int abi;
+
+	if (as_user && (setresgid(65533, 65533, 65533) < 0 || setresuid(65533, 65533, 65533) < 0))
+		return false;
+	return sandbox_empty_root() == 0 && sandbox_drop_rights() == 0 &&
+	       sandbox_landlock(&abi) == 0;
+}
+
+static bool layers_are_there(bool as_user)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		leave(!enter_layers(as_user));
+	return wait_for(pid) == 0;
+}
+
+/* Tries every escape that the layers WITHOUT_FILTER are to stop; fails the test if one succeeds. */
+static void nothing_escapes(bool as_user)
+{
+	if (!layers_are_there(as_user)) {
+		print_message("skipped: this kernel or this container has not every layer\n");
+		skip();
+	}
+	for (size_t i = 0; i < ESCAPES; i++) {
+		pid_t pid;
+		int status;
+
+		if (!escapes[i].stopped_without_filter)
+			continue;
+		pid = fork();
+		if (pid == 0)
+			leave(!enter_layers(as_user) ? 99 : escapes[i].attempt() ? 1 : 0);
+		status = wait_for(pid);
+		if (status != 0)
+			fail_msg("without filters, %s: status %#x", escapes[i].name, status);
+	}
+}
+
+static void layers_without_filters_stop_root(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	nothing_escapes(false);
+}
+
+static void layers_without_filters_stop_a_user(void **state)
+{
+	(void)state;
+	nothing_escapes(geteuid() == 0);
+}
+
+static void filters_alone_stop_every_escape(void **state)
+{
+	unsigned int tried = 0;
+
+	(void)state;
+	for (unsigned int kind = 0; kind < SANDBOX_THREADS; kind++)
+		for (size_t i = 0; i < ESCAPES; i++) {
+			pid_t pid = fork();
+			int status;
+
+			if (pid == 0) {
+				go_under(kind);
+				refused = 0;
+				(void)escapes[i].attempt();
+				leave(!refused);
+			}
+			status = wait_for(pid);
+			if (status != 0)
+				fail_msg("%s thread, %s: status %#x", sandbox_thread_name(kind),
+					 escapes[i].name, status);
+			tried++;
+		}
+	print_message("sandbox_escapes_refused %u attempts\n", tried);
+	assert_in_range(ESCAPES, 30, 100);
+}
+
+/* ---- what is told ---- */
+
+static void make_a_refused_call(int control)
+{
+	char *const nothing[] = {NULL};
+
+	if (dup2(open("/dev/null", O_WRONLY), STDERR_FILENO) < 0 ||
+	    dup2(control, VMM_CONTROL_FD) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		leave(99);
+	sandbox_report_refusals();
+	if (sandbox_filter(&filters_only, SANDBOX_VCPU) < 0)
+		leave(98);
+	execve("/bin/sh", nothing, nothing);
+	leave(97);
+}
+
+static void refusal_is_told_to_the_launcher(void **state)
+{
+	struct vmm_exited exited = {0};
+	uint32_t type = 0;
+	int pair[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	pid = fork();
+	if (pid == 0)
+		make_a_refused_call(pair[1]);
+	status = wait_for(pid);
+	close(pair[1]);
+	assert_int_equal(proto_recv(pair[0], &type, &exited, sizeof(exited), NULL, 0, NULL),
+			 sizeof(exited));
+	assert_int_equal(type, VMM_EXITED);
+	assert_int_equal(exited.reason, VMM_EXIT_ERROR);
+	assert_non_null(strstr(exited.text, "stopped by its sandbox"));
+	assert_non_null(strstr(exited.text, "system call 59 in its vCPU thread"));
+	assert_int_equal(status, 1 << 8);
+	close(pair[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unlisted_calls_are_refused),
+		cmocka_unit_test(listed_calls_are_made),
+		cmocka_unit_test(kernels_own_calls_do_nothing),
+		cmocka_unit_test(other_conventions_are_fatal),
+		cmocka_unit_test(lists_are_short),
+		cmocka_unit_test(layers_without_filters_stop_root),
+		cmocka_unit_test(layers_without_filters_stop_a_user),
+		cmocka_unit_test(filters_alone_stop_every_escape),
+		cmocka_unit_test(refusal_is_told_to_the_launcher),
+	};
+
+	return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
+}

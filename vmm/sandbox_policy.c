@@ -1,0 +1,139 @@
+/*
+ * What each kind of thread may ask of the kernel once the guest runs; see vmm/sandbox.h. All there
+ * is: no call here opens a path, makes a socket, a process or executable memory. What is called most often
+ * stands first. tests/unit/test_sandbox.c has the numbers once more, and how many there may be.
+ */
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/io_uring.h>
+#include <linux/kvm.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "vmm/sandbox.h"
+
+#define ALLOW(name)                                \
+	{                                          \
+		SYS_##name, SECCOMP_ANY_ARGS, 0, 0 \
+	}
+#define ALLOW_IF(name, n, val)                                 \
+	{                                                      \
+		SYS_##name, SECCOMP_ARG_IS, n, (uint32_t)(val) \
+	}
+#define ALLOW_IOCTL(request) ALLOW_IF(ioctl, 1, request)
+
+/*
+ * What the C library does by itself: locks, memory, the end of a thread, abort(). A signal goes to
+ * our own threads only (arguments 0 of tgkill), and memory is never executable (argument 2).
+ */
+#define C_LIBRARY                                                                              \
+	ALLOW(futex), ALLOW(write), ALLOW(clock_gettime), ALLOW(rt_sigreturn),                 \
+		ALLOW(rt_sigprocmask), ALLOW(restart_syscall), ALLOW(brk),                     \
+		{SYS_mmap, SECCOMP_ARG_LACKS, 2, PROT_EXEC},                                   \
+		{SYS_mprotect, SECCOMP_ARG_LACKS, 2, PROT_EXEC}, ALLOW(munmap), ALLOW(mremap), \
+		ALLOW(madvise), {SYS_tgkill, SECCOMP_ARG_IS_PID, 0, 0}, ALLOW(getpid),         \
+		ALLOW(gettid), ALLOW(exit), ALLOW(exit_group)
+
+/* Devices are used by every thread but workers: interrupts, their routes, doorbells. */
+#define DEVICE_IOCTLS                                                                  \
+	ALLOW_IOCTL(KVM_IRQ_LINE), ALLOW_IOCTL(KVM_IRQFD), ALLOW_IOCTL(KVM_IOEVENTFD), \
+		ALLOW_IOCTL(KVM_SET_GSI_ROUTING)
+
+/* clang-format off */
+
+/* Runs the guest and answers its accesses; says where it stood when it failed. */
+static const struct seccomp_rule vcpu[] = {
+	ALLOW_IOCTL(KVM_RUN),
+	DEVICE_IOCTLS,
+	ALLOW_IOCTL(KVM_GET_REGS),
+	ALLOW_IOCTL(KVM_GET_SREGS),
+	ALLOW_IOCTL(KVM_TRANSLATE),
+	C_LIBRARY,
+	ALLOW(read),
+	ALLOW(eventfd2),
+	ALLOW(close),
+};
+
+/* A ring (or poll, without io_uring), streams, randomness. */
+static const struct seccomp_rule io[] = {
+	ALLOW(io_uring_enter),
+	ALLOW(poll),
+	ALLOW(read),
+	C_LIBRARY,
+	DEVICE_IOCTLS,
+	ALLOW(sendto),
+	ALLOW(recvfrom),
+	ALLOW(epoll_ctl),
+	ALLOW(epoll_wait),
+	ALLOW(getrandom),
+	ALLOW(eventfd2),
+	ALLOW(close),
+	ALLOW(clock_nanosleep),
+};
+
+/* Disk requests of descriptors that are open. */
+static const struct seccomp_rule worker[] = {
+	ALLOW(preadv),
+	ALLOW(pwritev),
+	ALLOW(fdatasync),
+	C_LIBRARY,
+	ALLOW(fallocate),
+	ALLOW_IOCTL(BLKDISCARD),
+};
+
+/* Serves the launcher; resets and takes down the machine. */
+static const struct seccomp_rule control[] = {
+	C_LIBRARY,
+	DEVICE_IOCTLS,
+	/* kvm_cpu_reset() and kvm_cpu_set_entry() */
+	ALLOW_IOCTL(KVM_GET_REGS),
+	ALLOW_IOCTL(KVM_SET_REGS),
+	ALLOW_IOCTL(KVM_GET_SREGS),
+	ALLOW_IOCTL(KVM_SET_SREGS),
+	ALLOW_IOCTL(KVM_GET_MSRS),
+	ALLOW_IOCTL(KVM_SET_MSRS),
+	ALLOW_IOCTL(KVM_SET_XCRS),
+	ALLOW_IOCTL(KVM_SET_XSAVE),
+	ALLOW_IOCTL(KVM_SET_DEBUGREGS),
+	ALLOW_IOCTL(KVM_SET_VCPU_EVENTS),
+	ALLOW_IOCTL(KVM_SET_LAPIC),
+	ALLOW_IOCTL(KVM_GET_MP_STATE),
+	ALLOW_IOCTL(KVM_SET_MP_STATE),
+	ALLOW_IOCTL(KVM_SET_IRQCHIP),
+	ALLOW_IOCTL(KVM_KVMCLOCK_CTRL),
+	ALLOW_IOCTL(KVM_GET_SUPPORTED_CPUID), /* build_tables() */
+	ALLOW(poll),
+	ALLOW(read),
+	ALLOW(sendmsg),
+	ALLOW(recvmsg),
+	ALLOW(pread64),	 /* firmware, kernel and variables, from their memfds */
+	ALLOW(pwrite64), /* variables */
+	ALLOW(newfstatat),
+	ALLOW_IF(fcntl, 1, F_GET_SEALS),
+	ALLOW(eventfd2),
+	ALLOW(close),
+	ALLOW_IF(io_uring_register, 1, IORING_UNREGISTER_RING_FDS), /* io_uring_queue_exit() */
+};
+/* clang-format on */
+
+static const struct {
+	const char *name;
+	const struct seccomp_rule *rules;
+	size_t count;
+} policies[SANDBOX_THREADS] = {
+	[SANDBOX_CONTROL] = {"control", control, sizeof(control) / sizeof(control[0])},
+	[SANDBOX_VCPU] = {"vCPU", vcpu, sizeof(vcpu) / sizeof(vcpu[0])},
+	[SANDBOX_IO] = {"I/O", io, sizeof(io) / sizeof(io[0])},
+	[SANDBOX_WORKER] = {"disk worker", worker, sizeof(worker) / sizeof(worker[0])},
+};
+
+const struct seccomp_rule *sandbox_policy(enum sandbox_thread kind, size_t *ret_count)
+{
+	*ret_count = policies[kind].count;
+	return policies[kind].rules;
+}
+
+const char *sandbox_thread_name(unsigned int kind)
+{
+	return kind < SANDBOX_THREADS ? policies[kind].name : "?";
+}
