@@ -16,7 +16,7 @@ enum seccomp_check {
 	SECCOMP_ARG_IS_PID, /* argument ARG is this process's id */
 };
 
-/* Rules for one system call stand together; it is allowed if one of them holds. */
+/* A system call is allowed if one of the rules for it holds. */
 struct seccomp_rule {
 	uint16_t nr; /* SYS_* of x86-64 */
 	uint8_t check;

@@ -50,39 +50,52 @@ static void emit_rule(struct program *p, const struct seccomp_rule *rule)
 	emit_return(p, SECCOMP_RET_ALLOW);
 }
 
-/* COUNT rules for the same call. */
-static void emit_call(struct program *p, const struct seccomp_rule *rules, size_t count,
-		      uint32_t refusal)
+/* All rules for the call of the first of COUNT rules. 0 or -E2BIG. */
+static int emit_call(struct program *p, const struct seccomp_rule *rules, size_t count,
+		     uint32_t refusal)
 {
 	unsigned int compare = p->count;
 
+	if (p->count >= SECCOMP_MAX_INSNS)
+		return -E2BIG;
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, rules->nr);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		if (rules[i].nr != rules->nr)
+			continue;
+		/* Room for this one, and for two returns behind it. */
+		if (p->count + RULE_INSNS + 2 > SECCOMP_MAX_INSNS)
+			return -E2BIG;
 		emit_rule(p, &rules[i]);
-	if (rules[count - 1].check != SECCOMP_ANY_ARGS)
-		emit_return(p, refusal);
+	}
+	emit_return(p, refusal);
 	p->insns[compare].jf = (uint8_t)(p->count - compare - 1);
+	return 0;
+}
+
+static bool is_first_of_call(const struct seccomp_rule *rules, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (rules[i].nr == rules[at].nr)
+			return false;
+	return true;
 }
 
 int seccomp_make_program(const struct seccomp_rule *rules, size_t count, uint32_t refusal,
 			 struct sock_filter *ret_insns)
 {
 	struct program p = {.insns = ret_insns};
-	size_t same;
+	int r = 0;
 
 	emit_load(&p, offsetof(struct seccomp_data, arch));
 	emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_X86_64);
 	emit_return(&p, SECCOMP_RET_KILL_PROCESS);
 	emit_load(&p, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < count; i += same) {
-		for (same = 1; i + same < count && rules[i + same].nr == rules[i].nr; same++)
-			;
-		/* Two more around the rules, and the last one of all; and a jump reaches 255 far. */
-		if (same * RULE_INSNS + 2 > UINT8_MAX ||
-		    p.count + same * RULE_INSNS + 3 > SECCOMP_MAX_INSNS)
-			return -E2BIG;
-		emit_call(&p, &rules[i], same, refusal);
-	}
+	/* A jump reaches 255 instructions far: no further than the whole program is long. */
+	for (size_t i = 0; i < count && r == 0; i++)
+		if (is_first_of_call(rules, i))
+			r = emit_call(&p, &rules[i], count - i, refusal);
+	if (r < 0)
+		return r;
 	emit_return(&p, refusal);
 	return (int)p.count;
 }

@@ -255,7 +255,7 @@ static void *ring_main(void *arg)
 	prctl(PR_SET_NAME, ring->name);
 	rc = ring->ops->begin(ring);
 	if (!rc)
-		rc = sandbox_filter(ring->sandbox, SANDBOX_IO);
+		rc = sandbox_filter(ring->sandbox, ring->sandbox_kind);
 	pthread_mutex_lock(&ring->lock);
 	ring->begin_result = rc;
 	pthread_cond_broadcast(&ring->changed);
@@ -284,9 +284,10 @@ static void ring_stop(void *arg)
 	ring->stopping = true;
 }
 
-void ring_confine(struct ring *ring, const struct sandbox *sandbox)
+void ring_confine(struct ring *ring, const struct sandbox *sandbox, unsigned int kind)
 {
 	ring->sandbox = sandbox;
+	ring->sandbox_kind = kind;
 }
 
 int ring_start(struct ring *ring)

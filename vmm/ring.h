@@ -33,8 +33,11 @@ int ring_create(const char *name, unsigned int depth, enum ring_engine engine,
 		struct ring **ret_ring, struct vmb_err *err);
 int ring_start(struct ring *ring);
 
-/* Before ring_start(): every thread of the ring goes into SANDBOX (borrowed; NULL: none). */
-void ring_confine(struct ring *ring, const struct sandbox *sandbox);
+/*
+ * Before ring_start(): the ring's threads go into SANDBOX (borrowed; NULL: none), its own as one of
+ * KIND (enum sandbox_thread).
+ */
+void ring_confine(struct ring *ring, const struct sandbox *sandbox, unsigned int kind);
 
 /*
  * [any, not the thread itself] Cancels what is in flight, waits until the last completion was delivered (done()

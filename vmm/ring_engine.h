@@ -67,6 +67,7 @@ struct ring {
 	void *engine; /* the engine's own */
 
 	const struct sandbox *sandbox; /* of its threads, may be NULL */
+	unsigned int sandbox_kind;     /* enum sandbox_thread */
 	pthread_t thread;
 	bool started;
 	bool stopping;

@@ -22,8 +22,10 @@ struct sandbox {
 enum sandbox_thread {
 	SANDBOX_CONTROL, /* the process's first: builds the machine, then serves the launcher */
 	SANDBOX_VCPU,
-	SANDBOX_IO,	/* of ring.c, with either engine */
-	SANDBOX_WORKER, /* of ring_threads.c */
+	SANDBOX_DISK,	 /* of ring.c, with either engine: for disks, */
+	SANDBOX_NET,	 /* for network cards, */
+	SANDBOX_STREAMS, /* for the console and the small devices */
+	SANDBOX_WORKER,	 /* of ring_threads.c */
 	SANDBOX_THREADS
 };
 

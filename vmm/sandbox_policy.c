@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
 #include <sys/mman.h>
@@ -39,6 +40,11 @@
 	ALLOW_IOCTL(KVM_IRQ_LINE), ALLOW_IOCTL(KVM_IRQFD), ALLOW_IOCTL(KVM_IOEVENTFD), \
 		ALLOW_IOCTL(KVM_SET_GSI_ROUTING)
 
+/* Waits in io_uring, or in poll() without it, where nanosleep() waits for memory. */
+#define RING                                                                                       \
+	ALLOW(io_uring_enter), ALLOW(poll), ALLOW(read), C_LIBRARY, ALLOW(eventfd2), ALLOW(close), \
+		ALLOW(clock_nanosleep), DEVICE_IOCTLS
+
 /* clang-format off */
 
 /* Runs the guest and answers its accesses; says where it stood when it failed. */
@@ -54,21 +60,26 @@ static const struct seccomp_rule vcpu[] = {
 	ALLOW(close),
 };
 
-/* A ring (or poll, without io_uring), streams, randomness. */
-static const struct seccomp_rule io[] = {
-	ALLOW(io_uring_enter),
-	ALLOW(poll),
-	ALLOW(read),
-	C_LIBRARY,
-	DEVICE_IOCTLS,
+static const struct seccomp_rule disk[] = {
+	RING,
+};
+
+/* A tap moves its packets itself, and knows which of its queues are in use and what the guest takes. */
+static const struct seccomp_rule net[] = {
+	RING,
+	ALLOW(readv),
+	ALLOW(writev),
+	ALLOW_IOCTL(TUNSETOFFLOAD),
+	ALLOW_IOCTL(TUNSETQUEUE),
+};
+
+static const struct seccomp_rule streams[] = {
+	RING,
 	ALLOW(sendto),
 	ALLOW(recvfrom),
 	ALLOW(epoll_ctl),
 	ALLOW(epoll_wait),
 	ALLOW(getrandom),
-	ALLOW(eventfd2),
-	ALLOW(close),
-	ALLOW(clock_nanosleep),
 };
 
 /* Disk requests of descriptors that are open. */
@@ -123,7 +134,9 @@ static const struct {
 } policies[SANDBOX_THREADS] = {
 	[SANDBOX_CONTROL] = {"control", control, sizeof(control) / sizeof(control[0])},
 	[SANDBOX_VCPU] = {"vCPU", vcpu, sizeof(vcpu) / sizeof(vcpu[0])},
-	[SANDBOX_IO] = {"I/O", io, sizeof(io) / sizeof(io[0])},
+	[SANDBOX_DISK] = {"disk", disk, sizeof(disk) / sizeof(disk[0])},
+	[SANDBOX_NET] = {"network", net, sizeof(net) / sizeof(net[0])},
+	[SANDBOX_STREAMS] = {"console", streams, sizeof(streams) / sizeof(streams[0])},
 	[SANDBOX_WORKER] = {"disk worker", worker, sizeof(worker) / sizeof(worker[0])},
 };
 

@@ -41,12 +41,13 @@ static int claim_ports(struct vm *vm, uint64_t base, uint64_t len, const struct 
 		       &(struct bus_range){.base = base, .len = len, .ops = ops, .dev = dev});
 }
 
-int vm_new_ring(struct vm *vm, const char *name, unsigned int depth, struct vmb_err *err)
+int vm_new_ring(struct vm *vm, enum sandbox_thread kind, const char *name, unsigned int depth,
+		struct vmb_err *err)
 {
 	int r = ring_create(name, depth, RING_AUTO, &vm->rings[vm->ring_count], err);
 
 	if (r == 0)
-		ring_confine(vm->rings[vm->ring_count++], vm->params.sandbox);
+		ring_confine(vm->rings[vm->ring_count++], vm->params.sandbox, kind);
 	return r;
 }
 
@@ -82,7 +83,7 @@ static int create_serial(struct vm *vm, struct vmb_err *err)
 		.receive_ready = uart_receive_ready,
 		.ctx = vm,
 	};
-	int r = vm_new_ring(vm, "io", 64, err);
+	int r = vm_new_ring(vm, SANDBOX_STREAMS, "io", 64, err);
 
 	if (r < 0)
 		return r;
@@ -294,7 +295,7 @@ static int open_queue(struct vm *vm, int fd, unsigned int disk, unsigned int que
 		snprintf(name, sizeof(name), "disk%u.%u", disk, queue);
 	else
 		snprintf(name, sizeof(name), "disk%u", disk);
-	r = vm_new_ring(vm, name, DISK_DEPTH, err);
+	r = vm_new_ring(vm, SANDBOX_DISK, name, DISK_DEPTH, err);
 	if (r < 0) {
 		close(fd);
 		return r;

@@ -37,7 +37,7 @@ static int open_pair(struct vm *vm, int fd, unsigned int card, unsigned int pair
 		snprintf(name, sizeof(name), "net%u.%u", card, pair);
 	else
 		snprintf(name, sizeof(name), "net%u", card);
-	r = vm_new_ring(vm, name, NET_DEPTH, err);
+	r = vm_new_ring(vm, SANDBOX_NET, name, NET_DEPTH, err);
 	if (r < 0) {
 		port->ops->destroy(port);
 		return r;

@@ -14,6 +14,7 @@
 #include "vmm/platform/platform.h"
 #include "vmm/progress.h"
 #include "vmm/ring.h"
+#include "vmm/sandbox.h"
 #include "vmm/vcpu.h"
 #include "vmm/virtio/virtio_devices.h"
 #include "vmm/vm.h"
@@ -64,8 +65,9 @@ void vm_devices_destroy(struct vm *vm);
 
 /* ---- vm_devices.c, for the makers of devices ---- */
 
-/* An I/O thread more, vm->rings[vm->ring_count - 1] then. 0 or -errno with the sentence. */
-int vm_new_ring(struct vm *vm, const char *name, unsigned int depth, struct vmb_err *err);
+/* An I/O thread of KIND more, vm->rings[vm->ring_count - 1] then. 0 or -errno with the sentence. */
+int vm_new_ring(struct vm *vm, enum sandbox_thread kind, const char *name, unsigned int depth,
+		struct vmb_err *err);
 
 /* What a virtio device needs whose queues are served by RING. */
 struct virtio_env vm_make_env(struct vm *vm, struct ring *ring);

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,17 +78,23 @@ static const struct listed listed_vcpu[] = {
 	REQUEST(KVM_TRANSLATE),
 };
 
-static const struct listed listed_io[] = {
-	LIBC,
-	DEVICES,
-	ALWAYS(io_uring_enter),
-	ALWAYS(poll),
+#define RING LIBC, DEVICES, ALWAYS(io_uring_enter), ALWAYS(poll), ALWAYS(clock_nanosleep)
+
+static const struct listed listed_disk[] = {
+	RING,
+};
+
+static const struct listed listed_net[] = {
+	RING, ALWAYS(readv), ALWAYS(writev), REQUEST(TUNSETOFFLOAD), REQUEST(TUNSETQUEUE),
+};
+
+static const struct listed listed_streams[] = {
+	RING,
 	ALWAYS(sendto),
 	ALWAYS(recvfrom),
 	ALWAYS(epoll_ctl),
 	ALWAYS(epoll_wait),
 	ALWAYS(getrandom),
-	ALWAYS(clock_nanosleep),
 };
 
 static const struct listed listed_worker[] = {
@@ -137,7 +145,9 @@ static const struct {
 #define LIST(l) l, sizeof(l) / sizeof((l)[0])
 	[SANDBOX_CONTROL] = {LIST(listed_control), 35, "sandbox_calls_control"},
 	[SANDBOX_VCPU] = {LIST(listed_vcpu), 25, "sandbox_calls_vcpu"},
-	[SANDBOX_IO] = {LIST(listed_io), 30, "sandbox_calls_io"},
+	[SANDBOX_DISK] = {LIST(listed_disk), 30, "sandbox_calls_disk"},
+	[SANDBOX_NET] = {LIST(listed_net), 30, "sandbox_calls_net"},
+	[SANDBOX_STREAMS] = {LIST(listed_streams), 30, "sandbox_calls_streams"},
 	[SANDBOX_WORKER] = {LIST(listed_worker), 25, "sandbox_calls_worker"},
 };
 
@@ -335,6 +345,31 @@ static void lists_are_short(void **state)
 	}
 }
 
+/* Whatever the table: a program that fits, or none. */
+static void programs_stay_in_their_room(void **state)
+{
+	struct sock_filter *insns = malloc(SECCOMP_MAX_INSNS * sizeof(*insns));
+	struct seccomp_rule rules[120] = {0};
+	bool too_long = false;
+
+	(void)state;
+	for (size_t i = 0; i < 120; i++) {
+		rules[i].nr = (uint16_t)(i % 90);
+		rules[i].check = i % 4 ? SECCOMP_ARG_IS : SECCOMP_ANY_ARGS;
+	}
+	for (size_t from = 0; from < 20; from++)
+		for (size_t count = 0; from + count <= 120; count++) {
+			int n = seccomp_make_program(rules + from, count, SECCOMP_RET_ERRNO, insns);
+
+			assert_true(n == -E2BIG || (n > 4 && n <= SECCOMP_MAX_INSNS));
+			too_long |= n < 0;
+			if (n > 0) /* ends with the refusal */
+				assert_int_equal(insns[n - 1].k, SECCOMP_RET_ERRNO);
+		}
+	assert_true(too_long);
+	free(insns);
+}
+
 /* ---- escapes ---- */
 
 /* In a child: everything but the filter, as a user without rights if AS_USER. */
@@ -467,6 +502,7 @@ int main(void)
 		cmocka_unit_test(kernels_own_calls_do_nothing),
 		cmocka_unit_test(other_conventions_are_fatal),
 		cmocka_unit_test(lists_are_short),
+		cmocka_unit_test(programs_stay_in_their_room),
 		cmocka_unit_test(layers_without_filters_stop_root),
 		cmocka_unit_test(layers_without_filters_stop_a_user),
 		cmocka_unit_test(filters_alone_stop_every_escape),
