@@ -521,6 +521,9 @@ static void pausing_ends_probes_and_resuming_starts_them_anew(void **state)
 	struct loop_timer *timer;
 	siginfo_t info;
 
+	/* A busy computer may still be ending the killed probes of the tests before. */
+	while (waitid(P_ALL, 0, &info, WEXITED) == 0)
+		;
 	put_disk(f, "good", "2048");
 	discover(f);
 	discovery_pause(f->discovery);
