@@ -28,9 +28,10 @@
 
 struct vm_disk {
 	char path[VM_PATH_SIZE]; /* block device or raw image file */
-	char serial[VM_SERIAL_SIZE]; /* empty: made from the device's own serial, else from its name */
+	char serial
+		[VM_SERIAL_SIZE]; /* empty: made from the device's own serial, else from its name */
 	uint64_t overlay_limit; /* bytes of RAM that guest writes may take; 0: VM_DEFAULT_OVERLAY */
-	uint32_t sector;	/* 512 or 4096, what the guest sees; 0: the disk's own, 512 for a file */
+	uint32_t sector; /* 512 or 4096, what the guest sees; 0: the disk's own, 512 for a file */
 	uint8_t read_only;
 	uint8_t overlay; /* guest writes stay in RAM; the disk is opened read-only */
 };
@@ -105,5 +106,8 @@ char *vm_config_format_net(const struct vm_net *net, char *buf, size_t size);
 
 /* What can be checked of NET without opening anything, as vm_config_check() does. */
 int vm_config_check_net(const struct vm_net *net, struct vmb_err *err);
+
+/* The reverse of vm_config_parse_disk(). 0, or -ENAMETOOLONG when BUF is too small. */
+int vm_config_format_disk(const struct vm_disk *disk, char *buf, size_t size);
 
 #endif

@@ -273,3 +273,40 @@ int vm_config_parse_disk(const char *arg, struct vm_disk *disk, struct vmb_err *
 	*disk = result;
 	return 0;
 }
+
+/* Writes PATH with its commas doubled; its length, or -ENAMETOOLONG. */
+static int put_path(const char *path, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (; *path; path++) {
+		if (n + 2 >= size)
+			return -ENAMETOOLONG;
+		if (*path == ',')
+			buf[n++] = ',';
+		buf[n++] = *path;
+	}
+	buf[n] = '\0';
+	return (int)n;
+}
+
+int vm_config_format_disk(const struct vm_disk *disk, char *buf, size_t size)
+{
+	char overlay[40] = "", sector[20] = "", serial[sizeof(disk->serial) + 9] = "";
+	int at = put_path(disk->path, buf, size), n;
+
+	if (at < 0)
+		return at;
+	if (disk->overlay && disk->overlay_limit)
+		snprintf(overlay, sizeof(overlay), ",overlay=%llu",
+			 (unsigned long long)disk->overlay_limit);
+	else if (disk->overlay)
+		snprintf(overlay, sizeof(overlay), ",overlay");
+	if (disk->sector)
+		snprintf(sector, sizeof(sector), ",sector=%u", disk->sector);
+	if (disk->serial[0])
+		snprintf(serial, sizeof(serial), ",serial=%s", disk->serial);
+	n = snprintf(buf + at, size - (size_t)at, "%s%s%s%s", disk->read_only ? ",ro" : "", overlay,
+		     sector, serial);
+	return (size_t)n < size - (size_t)at ? 0 : -ENAMETOOLONG;
+}

@@ -1,0 +1,477 @@
+/* See include/entry_file.h. One row of the table below is one key: how it is read and how it is written. */
+#include "entry_file.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+#define DISK_TEXT_SIZE (2 * VM_PATH_SIZE + 96)
+#define MAX_TRIES      1000
+#define ID_LENGTH      48
+#define MAX_PAIRS      (VM_MAX_DISKS + 16)
+
+struct parser {
+	struct entry_file *file;
+	const struct ini_report *report;
+	unsigned int seen; /* bits of the table's rows */
+};
+
+struct key {
+	const char *name;
+	/* 0, or -errno with the sentence. */
+	int (*read)(struct menu_entry_save *entry, const char *value, struct vmb_err *err);
+	bool decides; /* a fault here must not boot something else than was meant */
+	bool repeats;
+};
+
+static int copy_value(char *dst, size_t size, const char *what, const char *value,
+		      struct vmb_err *err)
+{
+	if (strlen(value) >= size)
+		return vmb_err_set(err, EINVAL, "The %s is longer than %zu bytes. Shorten it.",
+				   what, size - 1);
+	text_copy(dst, size, value);
+	return 0;
+}
+
+static int read_title(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	char safe[256];
+
+	text_escape(safe, sizeof(safe), value, strlen(value));
+	return copy_value(e->config.title, sizeof(e->config.title), "title", safe, err);
+}
+
+/* "PATH", or "NAME,PATH" for a file in the file system of the disk called NAME. */
+static int read_firmware(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	struct vm_config *c = &e->config;
+	const char *comma = value[0] == '/' ? NULL : strchr(value, ',');
+
+	if (value[0] != '/' && (!comma || comma[1] != '/' || comma == value))
+		return vmb_err_set(
+			err, EINVAL,
+			"The firmware is no absolute path; expected /PATH, or DISK,/PATH "
+			"for a file on a disk, for example label:boot,/CLOUDHV.fd.");
+	if (comma && (size_t)(comma - value) >= sizeof(c->firmware_device))
+		return vmb_err_set(err, EINVAL, "The name of the firmware's disk is too long.");
+	if (comma) {
+		memcpy(c->firmware_device, value, (size_t)(comma - value));
+		c->firmware_device[comma - value] = '\0';
+	}
+	return copy_value(c->firmware_path, sizeof(c->firmware_path), "firmware's path",
+			  comma ? comma + 1 : value, err);
+}
+
+static int read_path(char *dst, const char *what, const char *value, struct vmb_err *err)
+{
+	if (value[0] != '/')
+		return vmb_err_set(err, EINVAL, "The %s is no absolute path; expected /PATH.",
+				   what);
+	return copy_value(dst, VM_PATH_SIZE, what, value, err);
+}
+
+static int read_kernel(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	return read_path(e->config.kernel_path, "kernel", value, err);
+}
+
+static int read_initrd(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	return read_path(e->config.initrd_path, "initrd", value, err);
+}
+
+static int read_options(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	return copy_value(e->config.cmdline, sizeof(e->config.cmdline), "kernel's command line",
+			  value, err);
+}
+
+static int read_memory(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	uint64_t memory;
+
+	if (text_parse_size(value, &memory) < 0 || memory < VM_MIN_MEMORY || memory % (1u << 20))
+		return vmb_err_set(err, EINVAL,
+				   "\"%.40s\" is no amount of memory; expected a size of at least "
+				   "64M, for example 512M or 4G.",
+				   value);
+	e->config.memory = memory;
+	return 0;
+}
+
+static int read_number(const char *what, const char *value, uint64_t min, uint64_t max,
+		       uint32_t *ret, struct vmb_err *err)
+{
+	uint64_t number;
+
+	if (text_parse_uint(value, min, max, &number) < 0)
+		return vmb_err_set(err, EINVAL,
+				   "\"%.40s\" is no number of %s; expected %llu to %llu.", value,
+				   what, (unsigned long long)min, (unsigned long long)max);
+	*ret = (uint32_t)number;
+	return 0;
+}
+
+static int read_cpus(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	return read_number("CPUs", value, 1, VM_MAX_CPUS, &e->config.cpus, err);
+}
+
+static int read_tries(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	return read_number("tries", value, 0, MAX_TRIES, &e->tries, err);
+}
+
+static int read_disk(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	struct vm_config *c = &e->config;
+	int rc;
+
+	if (value[0] == '\0' || value[0] == ',')
+		return vmb_err_set(
+			err, EINVAL,
+			"No disk is named; expected NAME[,ro][,overlay[=SIZE]]"
+			"[,sector=4096][,serial=S] with a name like serial:S64DNX0R401234, "
+			"partuuid:..., label:... or /PATH.");
+	if (c->disk_count == VM_MAX_DISKS)
+		return vmb_err_set(err, EINVAL, "There are more than %d disks.", VM_MAX_DISKS);
+	rc = vm_config_parse_disk(value, &c->disks[c->disk_count], err);
+	if (rc == 0)
+		c->disk_count++;
+	return rc;
+}
+
+static int read_vars(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	if (strcmp(value, "none") == 0) {
+		e->config.vars_path[0] = '\0';
+		return 0;
+	}
+	return read_path(e->config.vars_path, "variable file", value, err);
+}
+
+static int read_log(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	return read_path(e->config.log_path, "console's log", value, err);
+}
+
+static const char *const key_names[] = {"auto", "vt-utf8", "xterm", "pc-ansi", "tty", NULL};
+static const char *const charset_names[] = {"auto", "utf-8", "cp437", NULL};
+
+static bool is_one_of(const char *word, const char *const *names)
+{
+	for (; *names; names++)
+		if (strcmp(word, *names) == 0)
+			return true;
+	return false;
+}
+
+static int read_console(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	struct menu_console_hints hints = {.keys = "auto", .charset = "auto"};
+	char copy[64], *rest = NULL;
+
+	text_copy(copy, sizeof(copy), value);
+	for (char *word = strtok_r(copy, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
+		if (is_one_of(word, key_names))
+			text_copy(hints.keys, sizeof(hints.keys), word);
+		else if (is_one_of(word, charset_names))
+			text_copy(hints.charset, sizeof(hints.charset), word);
+		else
+			return vmb_err_set(
+				err, EINVAL,
+				"\"%.20s\" is no way to treat a console; expected auto, "
+				"vt-utf8, xterm, pc-ansi or tty for the keys, utf-8 or cp437 "
+				"for the characters.",
+				word);
+	}
+	e->console = hints;
+	return 0;
+}
+
+int entry_file_check_hints(const struct menu_console_hints *hints, struct vmb_err *err)
+{
+	if ((hints->keys[0] == '\0' || is_one_of(hints->keys, key_names)) &&
+	    (hints->charset[0] == '\0' || is_one_of(hints->charset, charset_names)))
+		return 0;
+	return vmb_err_set(err, EINVAL,
+			   "The console's keys can be auto, vt-utf8, xterm, pc-ansi or tty, its "
+			   "characters auto, utf-8 or cp437.");
+}
+
+static int read_autostart(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+		return vmb_err_set(err, EINVAL, "\"%.40s\" is neither yes nor no.", value);
+	e->autostart = value[0] == 'y';
+	return 0;
+}
+
+static const struct key keys[] = {
+	{"title", read_title, false, false},
+	{"firmware", read_firmware, true, false},
+	{"kernel", read_kernel, true, false},
+	{"initrd", read_initrd, true, false},
+	{"options", read_options, true, false},
+	{"memory", read_memory, false, false},
+	{"cpus", read_cpus, false, false},
+	{"disk", read_disk, true, true},
+	{"vars", read_vars, true, false},
+	{"log", read_log, false, false},
+	{"console", read_console, false, false},
+	{"tries", read_tries, false, false},
+	{"autostart", read_autostart, false, false},
+};
+
+#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+
+static const char *const known_names[] = {"title",   "firmware", "kernel",    "initrd", "options",
+					  "memory",  "cpus",	 "disk",      "vars",	"log",
+					  "console", "tries",	 "autostart", NULL};
+
+/* ---- reading ---- */
+
+static void tell(const struct parser *p, int line, bool error, const char *text)
+{
+	if (p->report)
+		p->report->tell(p->report->ctx, line, error, text);
+}
+
+static void set_problem(struct parser *p, int line, const char *text)
+{
+	if (p->file->problem_line)
+		return;
+	p->file->problem_line = line;
+	text_copy(p->file->problem, sizeof(p->file->problem), text);
+}
+
+static void on_value(void *ctx, int line, const char *section, const char *name, const char *value)
+{
+	struct parser *p = ctx;
+	struct vmb_err err;
+	size_t i = 0;
+
+	while (i < KEY_COUNT && strcmp(keys[i].name, name) != 0)
+		i++;
+	if (section[0] || i == KEY_COUNT) {
+		vmb_err_set(&err, EINVAL,
+			    section[0]
+				    ? "[%s] %s is not known here; an entry has no sections."
+				    : "%s\"%s\" is not known; expected title, firmware, kernel, "
+				      "initrd, "
+				      "options, memory, cpus, disk, vars, log, console, tries or "
+				      "autostart.",
+			    section, name);
+		tell(p, line, false, err.text);
+		return;
+	}
+	if (keys[i].read(&p->file->entry, value, &err) < 0) {
+		tell(p, line, true, err.text);
+		if (keys[i].decides)
+			set_problem(p, line, err.text);
+		return;
+	}
+	if (!keys[i].repeats && (p->seen & 1u << i)) {
+		vmb_err_set(&err, EINVAL, "\"%s\" was set before; this line counts.", name);
+		tell(p, line, false, err.text);
+	}
+	p->seen |= 1u << i;
+}
+
+static void on_fault(void *ctx, int line, const char *text)
+{
+	struct parser *p = ctx;
+
+	tell(p, line, true, text);
+	set_problem(p, line, text); /* it may have been any line */
+}
+
+/* What only the whole can tell. */
+static void check_whole(struct parser *p)
+{
+	const struct vm_config *c = &p->file->entry.config;
+	const char *text = NULL;
+
+	if (c->kernel_path[0] && c->firmware_path[0])
+		text = "Both firmware and a kernel are named; expected one of them.";
+	else if (!c->kernel_path[0] && !c->firmware_path[0] && !p->file->problem_line)
+		text = "Neither firmware nor a kernel is named; expected firmware = /PATH or "
+		       "kernel = /PATH.";
+	else if (!c->kernel_path[0] && (c->initrd_path[0] || c->cmdline[0]))
+		text = "An initrd and options go with a kernel, not with firmware.";
+	if (!text)
+		return;
+	tell(p, 1, true, text);
+	set_problem(p, 1, text);
+}
+
+int entry_file_parse(const char *text, size_t n, const struct ini_report *report,
+		     struct entry_file *ret_file)
+{
+	static const struct ini_handler handler = {.value = on_value, .fault = on_fault};
+	struct parser p = {.report = report, .file = calloc(1, sizeof(*p.file))};
+	int rc;
+
+	if (!p.file)
+		return -ENOMEM;
+	vm_config_init(&p.file->entry.config);
+	text_copy(p.file->entry.config.vars_path, VM_PATH_SIZE, ENTRY_VARS_USUAL);
+	strcpy(p.file->entry.console.keys, "auto");
+	strcpy(p.file->entry.console.charset, "auto");
+	p.file->entry.autostart = 1;
+	rc = ini_file_parse(text, n, &handler, &p);
+	if (rc == 0) {
+		check_whole(&p);
+		if (p.file->entry.config.kernel_path[0] &&
+		    strcmp(p.file->entry.config.vars_path, ENTRY_VARS_USUAL) == 0)
+			p.file->entry.config.vars_path[0] = '\0';
+		*ret_file = *p.file;
+	}
+	free(p.file);
+	return rc;
+}
+
+/* ---- writing ---- */
+
+struct writer {
+	struct ini_pair pairs[MAX_PAIRS];
+	size_t count;
+	char memory[24], cpus[12], tries[12], console[40];
+	char firmware[2 * VM_PATH_SIZE];
+	char disks[VM_MAX_DISKS][DISK_TEXT_SIZE];
+};
+
+static void add(struct writer *w, const char *name, const char *value)
+{
+	w->pairs[w->count++] = (struct ini_pair){.name = name, .value = value};
+}
+
+static void add_boot(struct writer *w, const struct vm_config *c)
+{
+	if (c->firmware_path[0]) {
+		snprintf(w->firmware, sizeof(w->firmware), "%s%s%s", c->firmware_device,
+			 c->firmware_device[0] ? "," : "", c->firmware_path);
+		add(w, "firmware", w->firmware);
+	}
+	if (c->kernel_path[0])
+		add(w, "kernel", c->kernel_path);
+	if (c->initrd_path[0])
+		add(w, "initrd", c->initrd_path);
+	if (c->cmdline[0])
+		add(w, "options", c->cmdline);
+	if (!c->kernel_path[0] && !c->vars_path[0])
+		add(w, "vars", "none");
+	else if (c->vars_path[0] && strcmp(c->vars_path, ENTRY_VARS_USUAL) != 0)
+		add(w, "vars", c->vars_path);
+	if (c->log_path[0])
+		add(w, "log", c->log_path);
+}
+
+static void add_machine(struct writer *w, const struct menu_entry_save *e)
+{
+	const struct vm_config *c = &e->config;
+
+	if (c->memory % (1u << 30) == 0)
+		snprintf(w->memory, sizeof(w->memory), "%lluG",
+			 (unsigned long long)c->memory >> 30);
+	else
+		snprintf(w->memory, sizeof(w->memory), "%lluM",
+			 (unsigned long long)c->memory >> 20);
+	add(w, "memory", w->memory);
+	snprintf(w->cpus, sizeof(w->cpus), "%u", c->cpus);
+	add(w, "cpus", w->cpus);
+	if (e->tries) {
+		snprintf(w->tries, sizeof(w->tries), "%u", e->tries);
+		add(w, "tries", w->tries);
+	}
+	if (!e->autostart)
+		add(w, "autostart", "no");
+	snprintf(w->console, sizeof(w->console), "%s %s", e->console.keys, e->console.charset);
+	if (strcmp(e->console.charset, "auto") == 0 || e->console.charset[0] == '\0')
+		w->console[strlen(e->console.keys)] = '\0';
+	if (w->console[0] && strcmp(w->console, "auto") != 0)
+		add(w, "console", w->console);
+}
+
+static int check_pairs(const struct writer *w, struct vmb_err *err)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		char what[24];
+		int rc;
+
+		snprintf(what, sizeof(what), "\"%s\"", w->pairs[i].name);
+		rc = ini_file_check_value(what, w->pairs[i].value, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+char *entry_file_render(const struct menu_entry_save *entry, const char *old, size_t n,
+			size_t *ret_n, struct vmb_err *err)
+{
+	struct writer *w = calloc(1, sizeof(*w));
+	char *text = NULL;
+	int rc = 0;
+
+	if (!w) {
+		vmb_err_set(err, ENOMEM, "Not enough memory to save the entry.");
+		return NULL;
+	}
+	add(w, "title", entry->config.title);
+	add_boot(w, &entry->config);
+	for (uint32_t i = 0; rc == 0 && i < entry->config.disk_count && i < VM_MAX_DISKS; i++) {
+		rc = vm_config_format_disk(&entry->config.disks[i], w->disks[i],
+					   sizeof(w->disks[i]));
+		add(w, "disk", w->disks[i]);
+	}
+	add_machine(w, entry);
+	if (rc < 0)
+		vmb_err_set(err, -rc, "A disk's name is too long to be saved.");
+	else
+		rc = check_pairs(w, err);
+	if (rc == 0) {
+		text = ini_file_rewrite(old, n, known_names, w->pairs, w->count, ret_n);
+		if (!text)
+			vmb_err_set(err, ENOMEM, "Not enough memory to save the entry.");
+	}
+	free(w);
+	return text;
+}
+
+/* ---- ids ---- */
+
+void entry_file_make_id(const char *title, char *id)
+{
+	size_t n = 0;
+
+	for (; *title && n < ID_LENGTH; title++) {
+		if (isascii((unsigned char)*title) && isalnum((unsigned char)*title))
+			id[n++] = (char)tolower((unsigned char)*title);
+		else if (n > 0 && id[n - 1] != '-')
+			id[n++] = '-';
+	}
+	while (n > 0 && id[n - 1] == '-')
+		n--;
+	id[n] = '\0';
+	if (n == 0)
+		strcpy(id, "entry");
+}
+
+bool entry_file_id_ok(const char *id)
+{
+	size_t n = strnlen(id, MENU_ID_SIZE);
+
+	if (n == 0 || n >= MENU_ID_SIZE || id[0] == '.')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isascii((unsigned char)id[i]) ||
+		    (!isalnum((unsigned char)id[i]) && !strchr("-_.", id[i])))
+			return false;
+	return true;
+}
