@@ -33,7 +33,9 @@ static const struct command commands[] = {
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},
 	{"vmm", cmd_vmm, "", NULL},
-	{"probe", cmd_probe, "--device PATH | --system | --images DIR | --read DEVICE PATH", NULL},
+	{"probe", cmd_probe,
+	 "--device PATH | --system | --images DIR | --read DEVICE PATH | --settings|--save DEVICE FSTYPE",
+	 NULL},
 	{"version", cmd_version, "", "print the version"},
 	{"help", cmd_help, "", "print this list"},
 };

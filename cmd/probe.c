@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "log.h"
@@ -72,6 +73,84 @@ static const struct storage_report report = {
 	.firmware = send_firmware,
 };
 
+/* ---- settings ---- */
+
+static void send_settings(const char *name, bool skipped, const char *text, size_t n)
+{
+	struct probe_settings head = {.skipped = skipped};
+	char body[sizeof(head) + STORE_FILE_MAX];
+
+	text_copy(head.name, sizeof(head.name), name);
+	if (n > STORE_FILE_MAX)
+		n = STORE_FILE_MAX;
+	memcpy(body, &head, sizeof(head));
+	memcpy(body + sizeof(head), text, n);
+	proto_send(PROBE_CONTROL_FD, PROBE_SETTINGS, body, sizeof(head) + n, NULL, 0);
+}
+
+static void on_settings_file(void *ctx, const char *name, const char *text, size_t n)
+{
+	(void)ctx;
+	send_settings(name, false, text, n);
+}
+
+static void on_settings_skipped(void *ctx, const char *name, const char *why)
+{
+	(void)ctx;
+	send_settings(name, true, why, strlen(why));
+}
+
+static int read_settings(const char *device, const char *fstype, struct vmb_err *err)
+{
+	static const struct store_report settings_report = {.file = on_settings_file,
+							    .skipped = on_settings_skipped};
+	int dir, rc = storage_open_settings(device, fstype, false, &dir, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_dir_read(dir, true, &settings_report, NULL);
+	close(dir);
+	return rc < 0 ? vmb_err_set(err, -rc, "The settings on %s cannot be read: %s.", device,
+				    strerror(-rc))
+		      : 0;
+}
+
+static int save_one(int dir, const char *body, size_t n)
+{
+	struct probe_settings head;
+
+	if (n < sizeof(head))
+		return -EBADMSG;
+	memcpy(&head, body, sizeof(head));
+	head.name[sizeof(head.name) - 1] = '\0';
+	return store_dir_write(dir, head.name, head.removed ? NULL : body + sizeof(head),
+			       n - sizeof(head));
+}
+
+static int save_settings(const char *device, const char *fstype, struct vmb_err *err)
+{
+	char body[sizeof(struct probe_settings) + STORE_FILE_MAX];
+	uint32_t type = PROBE_SETTINGS;
+	int dir, rc = storage_open_settings(device, fstype, true, &dir, err);
+
+	if (rc < 0)
+		return rc;
+	while (rc == 0) {
+		int n = proto_recv(PROBE_CONTROL_FD, &type, body, sizeof(body), NULL, 0, NULL);
+
+		if (n < 0 || type != PROBE_SETTINGS) {
+			rc = n < 0 ? n : 0;
+			break;
+		}
+		rc = save_one(dir, body, (size_t)n);
+	}
+	if (syncfs(dir) < 0 && rc == 0)
+		rc = -errno;
+	close(dir);
+	return rc < 0 ? vmb_err_set(err, -rc, "%s cannot be written: %s.", device, strerror(-rc))
+		      : 0;
+}
+
 int cmd_probe(int argc, char **argv)
 {
 	struct probe_done done = {0};
@@ -90,6 +169,10 @@ int cmd_probe(int argc, char **argv)
 		rc = storage_probe_images(argv[2], &report, NULL, &err);
 	else if (argc == 4 && strcmp(argv[1], "--read") == 0)
 		rc = storage_read_file(argv[2], argv[3], PROBE_OUT_FD, &err);
+	else if (argc == 4 && strcmp(argv[1], "--settings") == 0)
+		rc = read_settings(argv[2], argv[3], &err);
+	else if (argc == 4 && strcmp(argv[1], "--save") == 0)
+		rc = save_settings(argv[2], argv[3], &err);
 	else
 		return CMD_USAGE;
 	done.code = rc < 0 ? -rc : 0;

@@ -216,13 +216,11 @@ struct menu_console_hints {
  */
 struct menu_entry {
 	char id[MENU_ID_SIZE];
-	char group
-		[32]; /* name of the whole disk it is listed under (its first disk); empty: no disk */
-	char source[VM_PATH_SIZE]; /* its file, for people: "/etc/vmboot/entries/debian.conf" */
-	char problem
-		[MENU_TEXT_SIZE]; /* why it cannot start now; empty: nothing known is in the way */
-	uint8_t writable;	  /* 0: a change is kept for this boot only */
-	uint8_t changed;	  /* differs from the file: it could not be written */
+	char group[64]; /* the whole disk it is listed under, its first one, by name; or empty */
+	char source[VM_PATH_SIZE];    /* its file, for people: "/etc/vmboot/entries/debian.conf" */
+	char problem[MENU_TEXT_SIZE]; /* why it cannot start now, as far as is known, or empty */
+	uint8_t writable;	      /* 0: a change is kept for this boot only */
+	uint8_t changed;	      /* differs from the file: it could not be written */
 	uint8_t is_default;
 	uint8_t is_once;   /* the next start by the countdown is this one */
 	uint8_t is_next;   /* what the countdown would start now */

@@ -7,11 +7,15 @@
  *	vmboot probe --system               firmware on the running system
  *	vmboot probe --images DIR           disk images in a directory of the running system
  *	vmboot probe --read DEVICE PATH     copies a file from DEVICE to descriptor PROBE_OUT_FD
+ *	vmboot probe --settings DEVICE FSTYPE   the files of settings in the root of DEVICE's file system
+ *	vmboot probe --save DEVICE FSTYPE       writes them: PROBE_SETTINGS messages, then PROBE_DONE, come in first
  */
 #ifndef VMB_INCLUDE_PROBE_PROTO_H
 #define VMB_INCLUDE_PROBE_PROTO_H
 
 #include <stdint.h>
+
+#include "store_dir.h"
 
 #define PROBE_CONTROL_FD 3
 #define PROBE_OUT_FD	 4
@@ -28,7 +32,14 @@ enum probe_msg {
 	PROBE_FIRMWARE,	    /* struct storage_firmware */
 	PROBE_SYSTEM,	    /* struct storage_system */
 	PROBE_IMAGE,	    /* struct storage_image */
+	PROBE_SETTINGS,	    /* struct probe_settings + the file's bytes */
 	PROBE_DONE,	    /* struct probe_done: always the last message of an orderly end */
+};
+
+struct probe_settings {
+	char name[STORE_NAME_SIZE];
+	uint8_t removed; /* of a file to be saved: it is to go */
+	uint8_t skipped; /* of a file that was read: what follows is why it was left out */
 };
 
 struct probe_done {

@@ -208,6 +208,15 @@ int storage_probe_images(const char *dir, const struct storage_report *report, v
 int storage_read_file(const char *device, const char *path, int out_fd, struct vmb_err *err);
 
 /*
+ * The directory of settings in the root of DEVICE's file system (of kind FSTYPE, libblkid's name). Mounts like
+ * storage_probe(), for WRITABLE so that changes last: only in a probe process. A descriptor, the caller's; or
+ * -errno with the sentence. While somebody else has it mounted for a moment it waits, two seconds at
+ * most.
+ */
+int storage_open_settings(const char *device, const char *fstype, bool writable, int *ret_dir,
+			  struct vmb_err *err);
+
+/*
  * Opens PATH of the running system and copies it to OUT_FD: the same without a device, no rights
  * needed beyond reading it. NOUN ("firmware", "a kernel", "an initrd") is for the sentences; more than MAX
  * bytes are refused with -EFBIG.

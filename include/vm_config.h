@@ -89,6 +89,9 @@ void vm_config_init(struct vm_config *config);
  */
 int vm_config_check(const struct vm_config *config, struct vmb_err *err);
 
+/* The same without comparing to this host: what may be kept in a file. */
+int vm_config_check_form(const struct vm_config *config, struct vmb_err *err);
+
 /*
  * Parses "PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S]" (the --disk argument) into DISK. A
  * comma inside PATH is written ",,". 0 or -EINVAL with the sentence.

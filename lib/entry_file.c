@@ -12,7 +12,7 @@
 #define DISK_TEXT_SIZE (2 * VM_PATH_SIZE + 96)
 #define MAX_TRIES      1000
 #define ID_LENGTH      48
-#define MAX_PAIRS      (VM_MAX_DISKS + 16)
+#define MAX_PAIRS      (VM_MAX_DISKS + VM_MAX_NETS + 16)
 
 struct parser {
 	struct entry_file *file;
@@ -146,6 +146,20 @@ static int read_disk(struct menu_entry_save *e, const char *value, struct vmb_er
 	return rc;
 }
 
+static int read_net(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	struct vm_config *c = &e->config;
+	int rc;
+
+	if (c->net_count == VM_MAX_NETS)
+		return vmb_err_set(err, EINVAL, "There are more than %d network cards.",
+				   VM_MAX_NETS);
+	rc = vm_config_parse_net(value, &c->nets[c->net_count], err);
+	if (rc == 0)
+		c->net_count++;
+	return rc;
+}
+
 static int read_vars(struct menu_entry_save *e, const char *value, struct vmb_err *err)
 {
 	if (strcmp(value, "none") == 0) {
@@ -221,6 +235,7 @@ static const struct key keys[] = {
 	{"memory", read_memory, false, false},
 	{"cpus", read_cpus, false, false},
 	{"disk", read_disk, true, true},
+	{"net", read_net, true, true},
 	{"vars", read_vars, true, false},
 	{"log", read_log, false, false},
 	{"console", read_console, false, false},
@@ -231,7 +246,7 @@ static const struct key keys[] = {
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 
 static const char *const known_names[] = {"title",   "firmware", "kernel",    "initrd", "options",
-					  "memory",  "cpus",	 "disk",      "vars",	"log",
+					  "memory",  "cpus",	 "disk",      "net",	"vars", "log",
 					  "console", "tries",	 "autostart", NULL};
 
 /* ---- reading ---- */
@@ -264,7 +279,7 @@ static void on_value(void *ctx, int line, const char *section, const char *name,
 				    ? "[%s] %s is not known here; an entry has no sections."
 				    : "%s\"%s\" is not known; expected title, firmware, kernel, "
 				      "initrd, "
-				      "options, memory, cpus, disk, vars, log, console, tries or "
+				      "options, memory, cpus, disk, net, vars, log, console, tries or "
 				      "autostart.",
 			    section, name);
 		tell(p, line, false, err.text);
@@ -344,6 +359,7 @@ struct writer {
 	char memory[24], cpus[12], tries[12], console[40];
 	char firmware[2 * VM_PATH_SIZE];
 	char disks[VM_MAX_DISKS][DISK_TEXT_SIZE];
+	char nets[VM_MAX_NETS][VM_NET_TEXT_SIZE];
 };
 
 static void add(struct writer *w, const char *name, const char *value)
@@ -430,6 +446,9 @@ char *entry_file_render(const struct menu_entry_save *entry, const char *old, si
 					   sizeof(w->disks[i]));
 		add(w, "disk", w->disks[i]);
 	}
+	for (uint32_t i = 0; i < entry->config.net_count && i < VM_MAX_NETS; i++)
+		add(w, "net",
+		    vm_config_format_net(&entry->config.nets[i], w->nets[i], sizeof(w->nets[i])));
 	add_machine(w, entry);
 	if (rc < 0)
 		vmb_err_set(err, -rc, "A disk's name is too long to be saved.");

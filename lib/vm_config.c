@@ -34,8 +34,7 @@ static uint64_t memory_available(void)
 
 static int check_memory(const struct vm_config *config, struct vmb_err *err)
 {
-	uint64_t available = memory_available();
-	char asked[16], have[16], least[16];
+	char asked[16], least[16];
 
 	text_format_size(config->memory, asked, sizeof(asked));
 	if (config->memory < VM_MIN_MEMORY)
@@ -47,23 +46,37 @@ static int check_memory(const struct vm_config *config, struct vmb_err *err)
 		return vmb_err_set(err, EINVAL,
 				   "Memory of %llu bytes is not a multiple of 1M. Give it as 512M or 4G.",
 				   (unsigned long long)config->memory);
+	return 0;
+}
+
+static int check_host_memory(const struct vm_config *config, struct vmb_err *err)
+{
+	uint64_t available = memory_available();
+	char asked[16], have[16];
+
 	if (available > 0 && config->memory > available)
 		return vmb_err_set(err, ERANGE,
 				   "Memory %s is more than this machine has free (%s). Give less, or "
 				   "end something that uses memory.",
-				   asked, text_format_size(available, have, sizeof(have)));
+				   text_format_size(config->memory, asked, sizeof(asked)),
+				   text_format_size(available, have, sizeof(have)));
 	return 0;
 }
 
 static int check_cpus(const struct vm_config *config, struct vmb_err *err)
 {
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
-
 	if (config->cpus == 0)
 		return vmb_err_set(err, ERANGE, "A virtual machine needs at least 1 CPU; 0 were asked for.");
 	if (config->cpus > VM_MAX_CPUS)
 		return vmb_err_set(err, ERANGE, "%u CPUs are more than vmboot supports (%u). Give fewer.",
 				   config->cpus, VM_MAX_CPUS);
+	return 0;
+}
+
+static int check_host_cpus(const struct vm_config *config, struct vmb_err *err)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+
 	if (online > 0 && config->cpus > (unsigned long)online)
 		return vmb_err_set(err, ERANGE, "%u CPUs are more than this machine has (%ld). Give fewer.",
 				   config->cpus, online);
@@ -140,7 +153,7 @@ static int check_boot(const struct vm_config *c, struct vmb_err *err)
 	return 0;
 }
 
-int vm_config_check(const struct vm_config *config, struct vmb_err *err)
+int vm_config_check_form(const struct vm_config *config, struct vmb_err *err)
 {
 	int rc;
 
@@ -172,6 +185,17 @@ int vm_config_check(const struct vm_config *config, struct vmb_err *err)
 	}
 	for (uint32_t i = 0; rc == 0 && i < config->net_count; i++)
 		rc = vm_config_check_net(&config->nets[i], err);
+	return rc;
+}
+
+int vm_config_check(const struct vm_config *config, struct vmb_err *err)
+{
+	int rc = vm_config_check_form(config, err);
+
+	if (rc == 0)
+		rc = check_host_memory(config, err);
+	if (rc == 0)
+		rc = check_host_cpus(config, err);
 	return rc;
 }
 

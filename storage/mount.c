@@ -71,12 +71,12 @@ static void read_message(int context, char *buf, size_t size)
 	}
 }
 
-static int configure(int context, const char *device, const struct file_system *fs)
+static int configure(int context, const char *device, const struct file_system *fs, bool writable)
 {
 	if (fsconfig(context, FSCONFIG_SET_STRING, "source", device, 0) < 0 ||
-	    fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
+	    (!writable && fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0))
 		return -errno;
-	for (int i = 0; i < MAX_OPTIONS && fs->options[i].key; i++) {
+	for (int i = 0; !writable && i < MAX_OPTIONS && fs->options[i].key; i++) {
 		const struct option *o = &fs->options[i];
 		int rc = fsconfig(context, o->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
 				  o->key, o->value, 0);
@@ -111,7 +111,8 @@ static int refuse(const char *device, const char *fstype, int code, const char *
 	}
 }
 
-int mount_open(const char *device, const char *fstype, int *ret_root, struct vmb_err *err)
+static int open_mount(const char *device, const char *fstype, bool writable, int *ret_root,
+		      struct vmb_err *err)
 {
 	const struct file_system *fs = find_file_system(fstype);
 	char message[256] = "";
@@ -123,11 +124,11 @@ int mount_open(const char *device, const char *fstype, int *ret_root, struct vmb
 	if (context < 0)
 		return refuse(device, fstype, errno, "", err);
 	fcntl(context, F_SETFL, O_NONBLOCK);
-	rc = configure(context, device, fs);
+	rc = configure(context, device, fs, writable);
 	if (rc == 0) {
 		root = fsmount(context, FSMOUNT_CLOEXEC,
-			       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-				       MOUNT_ATTR_NOEXEC);
+			       (writable ? 0 : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID |
+				       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 		if (root < 0)
 			rc = -errno;
 	}
@@ -138,4 +139,14 @@ int mount_open(const char *device, const char *fstype, int *ret_root, struct vmb
 		return refuse(device, fstype, -rc, message, err);
 	*ret_root = root;
 	return 0;
+}
+
+int mount_open(const char *device, const char *fstype, int *ret_root, struct vmb_err *err)
+{
+	return open_mount(device, fstype, false, ret_root, err);
+}
+
+int mount_open_writable(const char *device, const char *fstype, int *ret_root, struct vmb_err *err)
+{
+	return open_mount(device, fstype, true, ret_root, err);
 }

@@ -1,4 +1,4 @@
-/* Looking into the file system of a block device without leaving a trace on it, for storage/ only. */
+/* Looking into the file system of a block device without leaving a trace on it (or, for the settings, with one), for storage/ only. */
 #ifndef VMB_STORAGE_MOUNT_H
 #define VMB_STORAGE_MOUNT_H
 
@@ -16,5 +16,11 @@ bool mount_knows(const char *fstype);
  * the right to mount, -ENODEV when this kernel has no such file system.
  */
 int mount_open(const char *device, const char *fstype, int *ret_root, struct vmb_err *err);
+
+/*
+ * The same for writing, the journal replayed: only for the operator's own partition of settings. What was written
+ * is on the disk when the last descriptor of the mount is closed.
+ */
+int mount_open_writable(const char *device, const char *fstype, int *ret_root, struct vmb_err *err);
 
 #endif

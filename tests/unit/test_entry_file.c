@@ -34,6 +34,7 @@ static const char whole[] = "title = Debian 12\n"
 			    "disk = serial:S64DNX0R401234\n"
 			    "disk = partuuid:0f1e,ro,serial=X\n"
 			    "disk = /srv/a,,b.iso,overlay=2147483648,sector=4096\n"
+			    "net = bridge=br0,mac=52:54:00:12:34:56\n"
 			    "log = /var/log/guest\n"
 			    "memory = 1536M\n"
 			    "cpus = 4\n"
@@ -63,6 +64,9 @@ static void check_whole(const struct entry_file *f)
 	assert_true(c->disks[2].overlay);
 	assert_int_equal(c->disks[2].overlay_limit, 2LL << 30);
 	assert_int_equal(c->disks[2].sector, 4096);
+	assert_int_equal(c->net_count, 1);
+	assert_int_equal(c->nets[0].kind, VM_NET_BRIDGE);
+	assert_string_equal(c->nets[0].name, "br0");
 	assert_int_equal(f->entry.tries, 3);
 	assert_int_equal(f->entry.autostart, 0);
 	assert_string_equal(f->entry.console.keys, "xterm");
@@ -121,6 +125,7 @@ static void a_bad_line_is_told_and_the_rest_works(void **state)
 		{"disk = serial:A,rw", "3!Disk serial:A: unknown option \"rw\"; known are ro",
 		 true},
 		{"disk = serial:A,ro,overlay", "3!Disk serial:A: ro and overlay exclude", true},
+		{"net = cable", "3!", true},
 		{"disks = serial:A", "3~\"disks\" is not known; expected title, firmware", false},
 		{"[disk]", "", false},
 		{"disk serial:A", "3!\"disk serial:A\" is neither a comment nor a value", true},

@@ -1,0 +1,37 @@
+/* vmboot.conf as the daemon has it. What changes is written to the store at once. */
+#ifndef VMB_DAEMON_SETTINGS_H
+#define VMB_DAEMON_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+#include "menu_proto.h"
+#include "settings_file.h"
+#include "store.h"
+
+struct settings;
+
+/* The defaults, until settings_load(). STORE is borrowed. 0 or -ENOMEM. */
+int settings_create(struct store *store, struct settings **ret_settings);
+void settings_destroy(struct settings *settings); /* NULL is fine */
+
+/* Reads the store's file; what is wrong in it goes to the log and is counted. */
+void settings_load(struct settings *settings);
+
+const struct settings_file *settings_get(const struct settings *settings);
+
+/* Everything but the problems of other files. */
+void settings_describe(const struct settings *settings, struct menu_settings *ret_settings);
+
+/*
+ * Takes the values of a menu. 0; 1 with the sentence when they are kept in memory only; -errno with the
+ * sentence when they are not taken.
+ */
+int settings_save(struct settings *settings, const struct menu_settings *values,
+		  struct vmb_err *err);
+
+/* The entry that starts by itself; empty: none. Returns as settings_save(). */
+int settings_set_default(struct settings *settings, const char *id, struct vmb_err *err);
+
+#endif

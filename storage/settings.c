@@ -1,0 +1,47 @@
+/* The partition that settings are kept on: see storage_open_settings() in include/storage.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mount.h"
+#include "storage.h"
+
+#define WAIT_MS 2000
+#define STEP_MS 50
+
+/* A file system that a probe looks at for a moment cannot be mounted for writing. */
+static int mount_patiently(const char *device, const char *fstype, bool writable, int *ret_root,
+			   struct vmb_err *err)
+{
+	const struct timespec step = {.tv_nsec = STEP_MS * 1000000};
+
+	for (int waited = 0;; waited += STEP_MS) {
+		int rc = writable ? mount_open_writable(device, fstype, ret_root, err)
+				  : mount_open(device, fstype, ret_root, err);
+
+		if (rc != -EBUSY || waited >= WAIT_MS)
+			return rc;
+		nanosleep(&step, NULL);
+	}
+}
+
+int storage_open_settings(const char *device, const char *fstype, bool writable, int *ret_dir,
+			  struct vmb_err *err)
+{
+	int root, dir, rc = mount_patiently(device, fstype, writable, &root, err);
+
+	if (rc < 0)
+		return rc;
+	/* The mount's own descriptor is only a path, which cannot be synced. */
+	dir = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		rc = vmb_err_set(err, errno, "The file system on %s cannot be read: %s.", device,
+				 strerror(errno));
+	close(root);
+	if (rc < 0)
+		return rc;
+	*ret_dir = dir;
+	return 0;
+}
