@@ -25,6 +25,6 @@ build/san/tests/kvm/%: build/san/tests/kvm/%.o build/san/tests/kvm/machine.o bui
 
 .PHONY: check-kvm
 # The guest of the bench reads a disk, which none of ours does.
-check-kvm: $(KVM_GUESTS) build/bench/blk.elf
+check-kvm: vmboot $(KVM_GUESTS) build/bench/blk.elf
 	$(Q)$(MAKE) --no-print-directory SAN=1 build/san/vmboot $(KVM_BINS)
 	$(Q)tests/run-kvm $(KVM_BINS)

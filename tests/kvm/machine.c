@@ -5,13 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +120,22 @@ static const char *vmm_binary(void)
 	return path ? path : SANITIZED_VMM;
 }
 
+/* With VMBOOT_NO_URING io_uring_setup() is refused, as some hosts do: rings are made of threads. */
+static void refuse_io_uring(void)
+{
+	struct sock_filter insns[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = sizeof(insns) / sizeof(insns[0]), .filter = insns};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(126);
+}
+
 static void spawn(struct machine *m, int control_end)
 {
 	char err_path[] = "/tmp/vmboot-kvm-test.XXXXXX";
@@ -138,6 +158,8 @@ static void spawn(struct machine *m, int control_end)
 			close(fd);
 		/* Freed memory that the sanitizer keeps would look like a leak in machine_rss(). */
 		setenv("ASAN_OPTIONS", "detect_leaks=1:quarantine_size_mb=1", 1);
+		if (getenv("VMBOOT_NO_URING"))
+			refuse_io_uring();
 		execl(vmm_binary(), "vmboot", "vmm", (char *)NULL);
 		_exit(127);
 	}

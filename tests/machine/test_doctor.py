@@ -7,6 +7,7 @@ def test_good_machine():
     got = run("vmboot doctor; echo status $?; vmboot doctor --can-run-firmware; echo status $?")
     expect(plain(got.output).count("status 0") == 2, "both say yes")
     expect_text(got.output, "KVM", "io_uring", "IOMMU", "memory", "firmware")
+    expect_text(got.output, "Empty root directory, Landlock 2, no rights, system call filters.")
     expect("missing" not in plain(got.output), "nothing is missing")
 
 

@@ -204,6 +204,9 @@ static inline void fake_behave(const struct fake_vmm *v, const char *how)
 		if (strcmp(how, "die-bad-both") == 0)
 			fake_set_vars(v, 1, 0x28, 'X');
 		raise(SIGKILL);
+	} else if (strcmp(how, "forbidden") == 0) {
+		signal(SIGSYS, SIG_DFL);
+		raise(SIGSYS);
 	} else if (strcmp(how, "vars-changed") == 0) {
 		fake_set_vars(v, 1, FAKE_SPARE, 0x44);
 		fake_tell(VMM_VARS_CHANGED);

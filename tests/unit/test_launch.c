@@ -390,6 +390,9 @@ static void a_death_without_a_word_is_told(void **state)
 	run(r, "die");
 	assert_int_equal(r->exited.reason, 0);
 	assert_non_null(strstr(r->exited.text, "was killed by signal 9 (Killed)"));
+	run(r, "forbidden");
+	assert_int_equal(r->exited.reason, 0);
+	assert_non_null(strstr(r->exited.text, "was killed by its sandbox"));
 	run(r, "status");
 	assert_int_equal(r->exited.reason, 0);
 	assert_non_null(strstr(r->exited.text, "ended with status 3"));

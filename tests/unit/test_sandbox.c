@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
@@ -24,6 +25,7 @@
 
 #include "proto.h"
 #include "sandbox_escapes.h"
+#include "vmm/ring_engine.h"
 #include "vmm/sandbox.h"
 #include "vmm_proto.h"
 
@@ -454,6 +456,68 @@ static void filters_alone_stop_every_escape(void **state)
 	assert_in_range(ESCAPES, 30, 100);
 }
 
+/* ---- io_uring, which no filter sees ---- */
+
+#define OWN_TAG 2 /* as ring_uring.c tags what it does not wait for */
+
+struct ring_attempts {
+	struct ring *ring;
+	int results[256];
+};
+
+/* On the I/O thread, which may use the ring: each operation there is, with a path, descriptor and length of zero. */
+static void try_operations(void *arg)
+{
+	struct ring_attempts *attempts = arg;
+	struct io_uring *io = attempts->ring->engine; /* its first member */
+
+	for (unsigned int op = 0; op < 256; op++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(io);
+		struct io_uring_cqe *cqe;
+
+		assert_non_null(sqe);
+		io_uring_prep_rw((int)op, sqe, -1, "/etc/passwd", 0, 0);
+		io_uring_sqe_set_data64(sqe, (uint64_t)(op + 1) << 8 | OWN_TAG);
+		assert_int_equal(io_uring_submit_and_wait(io, 1), 1);
+		assert_int_equal(io_uring_wait_cqe(io, &cqe), 0);
+		assert_int_equal(cqe->user_data >> 8, op + 1);
+		attempts->results[op] = cqe->res;
+		io_uring_cqe_seen(io, cqe);
+	}
+}
+
+static void ring_does_only_what_it_is_for(void **state)
+{
+	static const unsigned int used[] = {
+		IORING_OP_READV,    IORING_OP_WRITEV,	 IORING_OP_FSYNC,
+		IORING_OP_POLL_ADD, IORING_OP_FALLOCATE, IORING_OP_ASYNC_CANCEL,
+		IORING_OP_READ,	    IORING_OP_WRITE,	 IORING_OP_URING_CMD,
+	};
+	struct ring_attempts attempts = {0};
+	struct vmb_err err = {0};
+
+	(void)state;
+	if (ring_create("attempts", 8, RING_IO_URING, &attempts.ring, &err) < 0) {
+		print_message("skipped: %s\n", err.text);
+		skip();
+	}
+	assert_int_equal(ring_start(attempts.ring), 0);
+	ring_call(attempts.ring, try_operations, &attempts);
+	for (unsigned int op = 0; op < 256; op++) {
+		bool is_used = false;
+
+		for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++)
+			is_used |= used[i] == op;
+		/* EINVAL: newer than this kernel. */
+		if (is_used ? attempts.results[op] == -EACCES
+			    : attempts.results[op] != -EACCES && attempts.results[op] != -EINVAL)
+			fail_msg("operation %u: %d", op, attempts.results[op]);
+	}
+	assert_int_equal(attempts.results[IORING_OP_OPENAT], -EACCES);
+	assert_int_equal(attempts.results[IORING_OP_CONNECT], -EACCES);
+	ring_destroy(attempts.ring);
+}
+
 /* ---- what is told ---- */
 
 static void make_a_refused_call(int control)
@@ -506,6 +570,7 @@ int main(void)
 		cmocka_unit_test(layers_without_filters_stop_root),
 		cmocka_unit_test(layers_without_filters_stop_a_user),
 		cmocka_unit_test(filters_alone_stop_every_escape),
+		cmocka_unit_test(ring_does_only_what_it_is_for),
 		cmocka_unit_test(refusal_is_told_to_the_launcher),
 	};
 
