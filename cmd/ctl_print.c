@@ -40,6 +40,8 @@ void ctl_print_line(const struct menu_vm *vm)
 	if (vm->state != MENU_VM_ENDED && vmm_stage_name(vm->stage)[0])
 		printf("  in %s", vmm_stage_name(vm->stage));
 	printf("  resets %u", vm->resets);
+	if (vm->state != MENU_VM_ENDED && vm->guest_event)
+		printf("  %s", vmm_guest_event_text(vm->guest_event));
 	if (vm->state == MENU_VM_ENDED)
 		printf("  %s", safe(text, sizeof(text), vm->text, sizeof(vm->text)));
 	printf("\n");

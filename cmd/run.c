@@ -311,6 +311,13 @@ static void on_was_reset(void *ctx)
 	run_say(ctx, "The guest was reset.");
 }
 
+static void on_guest_event(void *ctx, uint32_t event)
+{
+	run_say(ctx, "%s", vmm_guest_event_text(event));
+	if (event == VMM_GUEST_PANICKED)
+		run_say(ctx, "^] r resets it, ^] k ends it.");
+}
+
 static void on_signal(void *arg, int fd, short revents)
 {
 	struct run *run = arg;
@@ -344,6 +351,7 @@ static void on_log(void *arg, int fd, short revents)
 
 static const struct launch_events events = {
 	.was_reset = on_was_reset,
+	.guest_event = on_guest_event,
 	.console = on_console,
 	.input_ready = on_input_ready,
 	.ended = on_ended,
@@ -491,6 +499,14 @@ static int parse_net(const char *value, struct vm_config *config)
 	return 0;
 }
 
+static int parse_panic(const char *value, struct vm_config *config)
+{
+	config->stop_on_panic = strcmp(value, "stop") == 0;
+	if (!config->stop_on_panic && strcmp(value, "keep") != 0)
+		return bad("panic", value, "keep or stop");
+	return 0;
+}
+
 static int parse_option(int option, const char *value, struct vm_config *config)
 {
 	uint64_t number;
@@ -504,6 +520,7 @@ static int parse_option(int option, const char *value, struct vm_config *config)
 	case 'l': return parse_path("log", value, config->log_path);
 	case 'd': return parse_disk(value, config);
 	case 'n': return parse_net(value, config);
+	case 'p': return parse_panic(value, config);
 	case 'F': config->fresh_vars = 1; return 0;
 	case 'm':
 		if (text_parse_size(value, &config->memory) < 0)
@@ -526,7 +543,8 @@ int cmd_run(int argc, char **argv)
 		{"vars", required_argument, NULL, 'v'},	    {"fresh-vars", no_argument, NULL, 'F'},
 		{"log", required_argument, NULL, 'l'},	    {"kernel", required_argument, NULL, 'k'},
 		{"initrd", required_argument, NULL, 'i'},   {"cmdline", required_argument, NULL, 'a'},
-		{"net", required_argument, NULL, 'n'},	    {NULL, 0, NULL, 0}};
+		{"net", required_argument, NULL, 'n'},	    {"panic", required_argument, NULL, 'p'},
+		{NULL, 0, NULL, 0}};
 	struct vm_config config;
 	struct vmb_err err;
 	int option;

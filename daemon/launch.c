@@ -122,6 +122,7 @@ static int send_start(const struct launch *launch, int control, int console,
 		.disk_count = disks->count,
 		.net_count = launch->card_count,
 		.log_level = log_current_level(),
+		.stop_on_panic = launch->config.stop_on_panic != 0,
 		.boot = boots_kernel(launch) ? VMM_BOOT_LINUX : VMM_BOOT_FIRMWARE,
 	};
 	int fds[VMM_MAX_FDS], *net_fds = fds + VMM_FD_DISKS + disks->count, rc;

@@ -163,7 +163,7 @@ static int read_control(struct launch *launch)
 	union {
 		struct vmm_exited exited;
 		struct vmm_status status;
-		uint32_t stage;
+		uint32_t number;
 	} body;
 	uint32_t type;
 	int n = proto_recv(launch->control, &type, &body, sizeof(body), NULL, 0, NULL);
@@ -188,10 +188,14 @@ static int read_control(struct launch *launch)
 			launch->events->paused(launch->ctx, type == VMM_PAUSED);
 	} else if (n == 0 && type == VMM_VARS_CHANGED) {
 		on_vars_changed(launch);
-	} else if (n == (int)sizeof(body.stage) && type == VMM_PROGRESS &&
-		   vmm_stage_name(body.stage)[0]) {
+	} else if (n == (int)sizeof(body.number) && type == VMM_PROGRESS &&
+		   vmm_stage_name(body.number)[0]) {
 		if (launch->events->progress)
-			launch->events->progress(launch->ctx, body.stage);
+			launch->events->progress(launch->ctx, body.number);
+	} else if (n == (int)sizeof(body.number) && type == VMM_GUEST_EVENT &&
+		   vmm_guest_event_text(body.number)[0]) {
+		if (launch->events->guest_event)
+			launch->events->guest_event(launch->ctx, body.number);
 	} else if (n == (int)sizeof(body.status) && type == VMM_STATUS &&
 		   is_plausible(launch, &body.status)) {
 		if (launch->events->status)

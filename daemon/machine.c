@@ -23,6 +23,7 @@ struct machine {
 	struct launch *launch; /* NULL: none, or ended */
 	struct menu_vm vm;
 	uint64_t started_ms;
+	bool watchdog_resets;	  /* the reset to come is the watchdog's */
 	uint8_t input[INPUT_MAX]; /* waits for the guest */
 	size_t input_count;
 	bool input_lost;
@@ -153,6 +154,9 @@ static void on_reset(void *ctx)
 	struct machine *m = ctx;
 
 	m->vm.resets++;
+	if (!m->watchdog_resets)
+		m->vm.guest_event = 0;
+	m->watchdog_resets = false;
 	m->events->changed(m->ctx);
 }
 
@@ -169,6 +173,16 @@ static void on_progress(void *ctx, uint32_t stage)
 	struct machine *m = ctx;
 
 	m->vm.stage = stage;
+	m->events->changed(m->ctx);
+}
+
+static void on_guest_event(void *ctx, uint32_t event)
+{
+	struct machine *m = ctx;
+
+	log_info("%s", vmm_guest_event_text(event));
+	m->vm.guest_event = (uint8_t)event;
+	m->watchdog_resets = event == VMM_GUEST_WATCHDOG;
 	m->events->changed(m->ctx);
 }
 
@@ -222,6 +236,7 @@ static const struct launch_events launch_events = {
 	.was_reset = on_reset,
 	.paused = on_paused,
 	.progress = on_progress,
+	.guest_event = on_guest_event,
 	.status = on_status,
 	.console = on_console,
 	.input_ready = on_input_ready,

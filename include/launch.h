@@ -24,6 +24,8 @@ struct launch_events {
 	void (*paused)(void *ctx, bool paused);
 	/* enum vmm_stage: how far the guest has come; after each start and reset, then as it comes. */
 	void (*progress)(void *ctx, uint32_t stage);
+	/* enum vmm_guest_event: the guest panicked, or its watchdog resets it. */
+	void (*guest_event)(void *ctx, uint32_t event);
 	/* Answers launch_get_status(); every number in it is checked against the configuration. */
 	void (*status)(void *ctx, const struct vmm_status *status);
 	/* Bytes from the guest's serial console, as they came. */

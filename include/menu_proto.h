@@ -189,6 +189,7 @@ struct menu_vm {
 	uint32_t resets;
 	uint32_t stage; /* enum vmm_stage; 0: not known (yet) */
 	uint8_t paused;
+	uint8_t guest_event; /* enum vmm_guest_event, the last one; 0 none. A panic is of the past after a reset */
 	uint8_t vars_saved; /* the variable file is up to date */
 	uint8_t by_itself;  /* started by the countdown */
 	/* The menu whose MENU_INPUT reaches the guest; the others look on. It is the one that started the

@@ -29,8 +29,9 @@ enum vmm_msg {
 	VMM_PAUSED,	   /* no body: no vCPU runs, the last access of each was completed */
 	VMM_RESUMED,	   /* no body */
 	VMM_STATUS,	   /* struct vmm_status */
-	VMM_PROGRESS,	   /* uint32_t, enum vmm_stage: how far the guest has come since its power-on */
-	VMM_EXITED,	   /* struct vmm_exited: always the last message of an orderly end */
+	VMM_PROGRESS, /* uint32_t, enum vmm_stage: how far the guest has come since its power-on */
+	VMM_GUEST_EVENT, /* uint32_t, enum vmm_guest_event: once of each kind between two resets */
+	VMM_EXITED,	 /* struct vmm_exited: always the last message of an orderly end */
 };
 
 /*
@@ -79,6 +80,7 @@ struct vmm_start {
 	uint32_t disk_count;
 	uint32_t log_level; /* enum log_level; the vmm's log goes to its standard error */
 	uint32_t boot;	    /* enum vmm_boot */
+	uint8_t stop_on_panic; /* the guest's VMM_GUEST_PANICKED ends the machine: VMM_EXIT_GUEST_FAULT */
 	char cmdline[VM_CMDLINE_SIZE]; /* of the kernel; empty with firmware */
 	uint32_t net_count;
 	struct vmm_disk disks[VM_MAX_DISKS];
@@ -102,6 +104,16 @@ enum vmm_stage {
 
 /* "SEC" to "OS" for people; empty for every other number. */
 const char *vmm_stage_name(uint32_t stage);
+
+/* What a guest says of itself (pvpanic), or its watchdog says of it. */
+enum vmm_guest_event {
+	VMM_GUEST_PANICKED = 1,
+	VMM_GUEST_CRASH_LOADED, /* panicked, and its crash kernel runs now */
+	VMM_GUEST_WATCHDOG,	/* not served in time; VMM_WAS_RESET follows */
+};
+
+/* A sentence for the operator; empty for every other number. */
+const char *vmm_guest_event_text(uint32_t event);
 
 /* How often a vCPU came out of the guest, and what for. */
 struct vmm_cpu_status {

@@ -340,6 +340,7 @@ static void take_output(struct ui *ui, size_t size)
 static int take_message(struct ui *ui, uint32_t type, size_t size)
 {
 	uint32_t was_state = ui->model.vm.state, was_resets = ui->model.vm.resets;
+	uint8_t was_event = ui->model.vm.guest_event;
 	uint64_t lost;
 	int what;
 
@@ -370,6 +371,9 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 		wait_end(ui, MENU_SETTINGS_SAVE);
 		ui_take_looks(ui);
 	}
+	if (model_vm_alive(&ui->model) && ui->model.vm.guest_event &&
+	    ui->model.vm.guest_event != was_event)
+		ui_say(ui, UI_WARN, "%s", vmm_guest_event_text(ui->model.vm.guest_event));
 	if (what != MODEL_NOTHING)
 		model_changed(ui, what);
 	return 0;

@@ -282,7 +282,9 @@ const char *model_vm_verb(const struct model *model)
 {
 	if (model->vm.state == MENU_VM_STARTING)
 		return "starting";
-	return model->vm.paused ? "paused" : "running";
+	if (model->vm.paused)
+		return "paused";
+	return model->vm.guest_event == VMM_GUEST_PANICKED ? "panicked" : "running";
 }
 
 bool model_vm_alive(const struct model *model)

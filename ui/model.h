@@ -76,7 +76,7 @@ void model_free(struct model *model);
 /* Milliseconds the VM has run at NOW_MS; for an ended one, in all. */
 uint64_t model_vm_run_ms(const struct model *model, uint64_t now_ms);
 
-/* "starting", "running" or "paused", of a VM that is alive. */
+/* "starting", "running", "paused" or "panicked", of a VM that is alive. */
 const char *model_vm_verb(const struct model *model);
 
 /* True while a VM starts or runs. */

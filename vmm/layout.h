@@ -36,9 +36,11 @@
 #define LAYOUT_PORT_RTC	     0x70 /* index, data */
 #define LAYOUT_PORT_UART     0x3F8
 #define LAYOUT_PORT_DEBUGCON 0x402
+#define LAYOUT_PORT_PVPANIC  0x505 /* 1 byte */
 #define LAYOUT_PORT_PM	     0x600 /* sleep control + reset (Cloud Hypervisor's) */
 #define LAYOUT_PORT_PM_TIMER 0x608 /* 32 bits, 3.579545 MHz */
 #define LAYOUT_PORT_GED	     0x60C /* 1 byte: pending events, read clears */
+#define LAYOUT_PORT_WATCHDOG 0x610 /* 8 bytes, see watchdog.c */
 #define LAYOUT_PORT_PCI	     0xCF8 /* CONFIG_ADDRESS, CONFIG_DATA; 0xCF9 byte = reset control */
 #define LAYOUT_PCI_IO	     0xC000 /* I/O BAR window, to 0xFFFF */
 

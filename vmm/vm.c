@@ -2,8 +2,10 @@
 #include "vmm/vm_private.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/eventfd.h>
 
 #include "log.h"
@@ -25,6 +27,27 @@ void vm_raise_request(struct vm *vm, enum vm_request request, const char *text)
 	pthread_mutex_unlock(&vm->request_lock);
 	vcpus_stop(vm->vcpus);
 	eventfd_write(vm->params.notify_fd, 1);
+}
+
+void vm_raise_event(struct vm *vm, enum vmm_guest_event event)
+{
+	uint32_t bit = 1U << event;
+
+	if (atomic_fetch_or(&vm->events, bit) & bit)
+		return;
+	atomic_fetch_or(&vm->events_untold, bit);
+	eventfd_write(vm->params.notify_fd, 1);
+}
+
+uint32_t vm_take_event(struct vm *vm)
+{
+	uint32_t untold = atomic_load(&vm->events_untold);
+	int event = ffs((int)untold) - 1;
+
+	if (event < 0)
+		return 0;
+	atomic_fetch_and(&vm->events_untold, ~(1U << event));
+	return (uint32_t)event;
 }
 
 enum vm_request vm_take_request(struct vm *vm, char *text, size_t size)
@@ -185,6 +208,8 @@ static int power_on(struct vm *vm, struct vmb_err *err)
 	uint64_t rsdp;
 	int r = build_tables(vm, &rsdp, err);
 
+	atomic_store(&vm->events, 0);
+	atomic_store(&vm->events_untold, 0);
 	progress_reset(&vm->progress, vm->params.kernel_fd >= 0 ? VMM_STAGE_OS : VMM_STAGE_SEC);
 	if (r == 0 && vm->params.kernel_fd >= 0)
 		r = load_linux(vm, rsdp, &entry, err);
@@ -253,11 +278,13 @@ void vm_pause(struct vm *vm)
 	vcpus_pause(vm->vcpus);
 	vcpus_wait_stopped(vm->vcpus);
 	vm_nets_set_paused(vm, true);
+	watchdog_pause(vm->watchdog);
 }
 
 void vm_resume(struct vm *vm)
 {
 	vm_nets_set_paused(vm, false);
+	watchdog_resume(vm->watchdog);
 	vcpus_tell_paused(vm->vcpus);
 	vcpus_resume(vm->vcpus);
 }

@@ -70,6 +70,12 @@ void vm_pause(struct vm *vm);
 /* Lets them go on; the guest's clock is told of the pause. */
 void vm_resume(struct vm *vm);
 
+/*
+ * What the guest said of itself, or its watchdog of it: enum vmm_guest_event, each once between two
+ * power-ons; 0 when there is nothing (more) to tell. notify_fd is written when there is.
+ */
+uint32_t vm_take_event(struct vm *vm);
+
 /* How far the guest has come; notify_fd is written when that changes. Any thread. */
 enum vmm_stage vm_stage(const struct vm *vm);
 

@@ -219,6 +219,56 @@ static void destroy_debugcon(struct vm *vm)
 	debugcon_destroy(vm->debugcon);
 }
 
+/* ---- pvpanic and watchdog ---- */
+
+static void guest_panicked(void *ctx, bool crash_loaded)
+{
+	vm_raise_event(ctx, crash_loaded ? VMM_GUEST_CRASH_LOADED : VMM_GUEST_PANICKED);
+}
+
+static int create_pvpanic(struct vm *vm, struct vmb_err *err)
+{
+	int r = pvpanic_create(guest_panicked, vm, &vm->pvpanic);
+
+	(void)err;
+	if (r == 0)
+		r = claim_ports(vm, LAYOUT_PORT_PVPANIC, 1, &pvpanic_bus_ops, vm->pvpanic);
+	return r;
+}
+
+static void destroy_pvpanic(struct vm *vm)
+{
+	pvpanic_destroy(vm->pvpanic);
+}
+
+static void watchdog_expired(void *ctx)
+{
+	vm_raise_event(ctx, VMM_GUEST_WATCHDOG);
+	vm_raise_request(ctx, VM_REQUEST_RESET, "");
+}
+
+static int create_watchdog(struct vm *vm, struct vmb_err *err)
+{
+	const struct watchdog_params params = {
+		.ring = vm->rings[0], .expired = watchdog_expired, .ctx = vm};
+	int r = watchdog_create(&params, &vm->watchdog);
+
+	(void)err;
+	if (r == 0)
+		r = claim_ports(vm, LAYOUT_PORT_WATCHDOG, 8, &watchdog_bus_ops, vm->watchdog);
+	return r;
+}
+
+static void reset_watchdog(struct vm *vm)
+{
+	watchdog_reset(vm->watchdog);
+}
+
+static void destroy_watchdog(struct vm *vm)
+{
+	watchdog_destroy(vm->watchdog);
+}
+
 /* ---- PCI, with a virtio-blk for each disk from slot 1 up and virtio-rng behind them; see vm_nets.c, too ---- */
 
 static int create_pci(struct vm *vm, struct vmb_err *err)
@@ -373,6 +423,8 @@ static const struct vm_device devices[] = {
 	{"power management", create_pm, reset_pm, destroy_pm},
 	{"keyboard controller", create_i8042, reset_i8042, destroy_i8042},
 	{"debug console", create_debugcon, NULL, destroy_debugcon},
+	{"panic port", create_pvpanic, NULL, destroy_pvpanic},
+	{"watchdog", create_watchdog, reset_watchdog, destroy_watchdog},
 	{"PCI bus", create_pci, reset_pci, destroy_pci},
 	{"disks", create_disks, NULL, NULL}, /* reset and destroyed by the PCI bus they are on */
 	{"random numbers", create_rng, NULL, NULL},

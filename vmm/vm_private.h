@@ -43,11 +43,15 @@ struct vm {
 	struct pm *pm;
 	struct i8042 *i8042;
 	struct debugcon *debugcon;
+	struct pvpanic *pvpanic;
+	struct watchdog *watchdog;
 	struct pci_bus *pci;
 	struct pci_device *disks[VM_MAX_DISKS]; /* on PCI, which owns them */
 	struct pci_device *nets[VM_MAX_NETS];	/* likewise */
 
 	struct progress progress;
+	/* enum vmm_guest_event, as bits: since power-on, and of these what vm_take_event() has not told. */
+	_Atomic uint32_t events, events_untold;
 
 	pthread_mutex_t request_lock;
 	enum vm_request request;
@@ -85,5 +89,8 @@ void vm_nets_set_paused(struct vm *vm, bool paused);
 
 /* The guest wants this, or did it: the vCPUs stop, the control thread hears of it. First come wins. */
 void vm_raise_request(struct vm *vm, enum vm_request request, const char *text);
+
+/* EVENT happened; told once until the next power-on. Any thread. */
+void vm_raise_event(struct vm *vm, enum vmm_guest_event event);
 
 #endif

@@ -38,6 +38,7 @@ struct vmm {
 	struct vm *vm;
 	struct timespec started;
 	bool paused;
+	bool panicked;	/* the guest, since its power-on */
 	uint32_t stage; /* what the launcher knows of the guest's progress */
 	bool done;
 	bool launcher_gone;
@@ -72,7 +73,8 @@ static void finish(struct vmm *vmm, uint32_t reason, const char *text)
 {
 	vmm->done = true;
 	vmm->exited.reason = reason;
-	(void)text_copy(vmm->exited.text, sizeof(vmm->exited.text), text);
+	snprintf(vmm->exited.text, sizeof(vmm->exited.text), "%s%s", text,
+		 vmm->panicked ? " The guest's kernel had panicked." : "");
 }
 
 /* ---- start ---- */
@@ -190,6 +192,22 @@ static void tell_progress(struct vmm *vmm)
 	tell(vmm, VMM_PROGRESS, &stage, sizeof(stage));
 }
 
+/* The guest may have said things about itself. */
+static void tell_events(struct vmm *vmm)
+{
+	uint32_t event;
+
+	while (!vmm->done && (event = vm_take_event(vmm->vm)) != 0) {
+		log_info("vm: %s", vmm_guest_event_text(event));
+		tell(vmm, VMM_GUEST_EVENT, &event, sizeof(event));
+		if (event == VMM_GUEST_PANICKED && vmm->start.stop_on_panic)
+			finish(vmm, VMM_EXIT_GUEST_FAULT,
+			       "The guest's kernel panicked; its console shows why.");
+		else if (event == VMM_GUEST_PANICKED || event == VMM_GUEST_CRASH_LOADED)
+			vmm->panicked = true;
+	}
+}
+
 static void reset(struct vmm *vmm)
 {
 	bool vars_changed = false;
@@ -203,6 +221,7 @@ static void reset(struct vmm *vmm)
 		return;
 	}
 	vmm->exited.resets++;
+	vmm->panicked = false;
 	tell(vmm, VMM_WAS_RESET, NULL, 0);
 	tell_progress(vmm);
 	/* A paused machine stands at its first instruction now. */
@@ -233,6 +252,9 @@ static void handle_request(struct vmm *vmm)
 
 	(void)eventfd_read(vmm->notify, &count);
 	tell_progress(vmm);
+	tell_events(vmm);
+	if (vmm->done)
+		return;
 	switch (vm_take_request(vmm->vm, text, sizeof(text))) {
 	case VM_REQUEST_NONE: break;
 	case VM_REQUEST_RESET: reset(vmm); break;

@@ -17,6 +17,9 @@ struct board {
 	struct pm *pm;
 	struct i8042 *i8042;
 	struct debugcon *debugcon;
+	struct pvpanic *pvpanic;
+	struct watchdog *watchdog;
+	struct ring *ring;
 	bool uart_irq, ged_irq;
 	unsigned int offs, resets;
 	int64_t now;
@@ -40,6 +43,12 @@ static void power_off(void *ctx)
 static void reset(void *ctx)
 {
 	((struct board *)ctx)->resets++;
+}
+
+static void panicked(void *ctx, bool crash_loaded)
+{
+	(void)ctx;
+	(void)crash_loaded;
 }
 
 static void transmit(void *ctx, uint8_t byte)
@@ -79,9 +88,15 @@ static void board_create(struct board *b)
 	const struct pm_params pm = {
 		.ged_irq = {set_ged_irq, b}, .power_off = power_off, .reset = reset, .ctx = b};
 
+	struct watchdog_params watchdog = {.expired = reset, .ctx = b};
+
 	must(bus_create(&b->ports) == 0 && uart_create(&uart, &b->uart) == 0 &&
 	     rtc_create(&rtc, &b->rtc) == 0 && pm_create(&pm, &b->pm) == 0 &&
-	     i8042_create(reset, b, &b->i8042) == 0 && debugcon_create(&b->debugcon) == 0);
+	     i8042_create(reset, b, &b->i8042) == 0 && debugcon_create(&b->debugcon) == 0 &&
+	     pvpanic_create(panicked, b, &b->pvpanic) == 0 &&
+	     ring_create("fuzz", 8, RING_AUTO, &b->ring, NULL) == 0);
+	watchdog.ring = b->ring;
+	must(watchdog_create(&watchdog, &b->watchdog) == 0);
 	claim(b, LAYOUT_PORT_UART, 8, &uart_bus_ops, b->uart);
 	claim(b, LAYOUT_PORT_RTC, 2, &rtc_bus_ops, b->rtc);
 	claim(b, LAYOUT_PORT_PM, 4, &pm_bus_ops, b->pm);
@@ -90,6 +105,8 @@ static void board_create(struct board *b)
 	claim(b, 0xCF9, 1, &pm_cf9_bus_ops, b->pm);
 	claim(b, LAYOUT_PORT_I8042, 5, &i8042_bus_ops, b->i8042);
 	claim(b, LAYOUT_PORT_DEBUGCON, 1, &debugcon_bus_ops, b->debugcon);
+	claim(b, LAYOUT_PORT_PVPANIC, 1, &pvpanic_bus_ops, b->pvpanic);
+	claim(b, LAYOUT_PORT_WATCHDOG, 8, &watchdog_bus_ops, b->watchdog);
 }
 
 static void board_destroy(struct board *b)
@@ -100,21 +117,25 @@ static void board_destroy(struct board *b)
 	pm_destroy(b->pm);
 	i8042_destroy(b->i8042);
 	debugcon_destroy(b->debugcon);
+	pvpanic_destroy(b->pvpanic);
+	ring_destroy(b->ring);
+	watchdog_destroy(b->watchdog);
 }
 
 static void one_step(struct input *in, struct board *b)
 {
 	static const struct {
 		uint16_t base, len;
-	} ranges[] = {{LAYOUT_PORT_UART, 8},  {LAYOUT_PORT_RTC, 2},
-		      {LAYOUT_PORT_PM, 16},   {0xCF9, 1},
-		      {LAYOUT_PORT_I8042, 5}, {LAYOUT_PORT_DEBUGCON, 1}};
+	} ranges[] = {{LAYOUT_PORT_UART, 8},   {LAYOUT_PORT_RTC, 2},
+		      {LAYOUT_PORT_PM, 24},    {0xCF9, 1},
+		      {LAYOUT_PORT_I8042, 5},  {LAYOUT_PORT_DEBUGCON, 1},
+		      {LAYOUT_PORT_PVPANIC, 1}};
 	uint8_t op = (uint8_t)take(in, 1), where = (uint8_t)take(in, 1);
-	unsigned int which = op % 6, size = 1u << (op >> 6 & 1) << (op >> 7 & 1);
+	unsigned int which = op % 7, size = 1u << (op >> 6 & 1) << (op >> 7 & 1);
 	uint64_t port = ranges[which].base + where % ranges[which].len;
 	uint8_t bytes[32] = {0};
 
-	switch (op / 6 % 5) {
+	switch (op / 7 % 5) {
 	case 0:
 	case 1: bus_write(b->ports, port, size, take(in, 4)); break;
 	case 2: (void)bus_read(b->ports, port, size); break;
@@ -129,6 +150,10 @@ static void one_step(struct input *in, struct board *b)
 			rtc_reset(b->rtc);
 		if (where & 64)
 			pm_reset(b->pm);
+		if (where & 128)
+			watchdog_pause(b->watchdog);
+		else
+			watchdog_resume(b->watchdog);
 		break;
 	}
 }
@@ -159,6 +184,10 @@ static void check(struct board *b)
 	must(b->ged_irq == (bus_read(b->ports, LAYOUT_PORT_GED, 1) != 0));
 	must(!b->ged_irq);
 	must(cmos(b, 0x0D) == 0x80);
+	/* Whatever it was told: one that is switched off has nothing left. */
+	bus_write(b->ports, LAYOUT_PORT_WATCHDOG, 1, 0);
+	must(bus_read(b->ports, LAYOUT_PORT_WATCHDOG, 1) == 0);
+	must(bus_read(b->ports, LAYOUT_PORT_WATCHDOG + 6, 2) == 0);
 	set_cmos(b, 0x0A, 0x26);
 	set_cmos(b, 0x0B, 0x82);
 	for (unsigned int i = 0; i < sizeof(time) / sizeof(time[0]); i++)

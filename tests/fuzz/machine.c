@@ -19,6 +19,23 @@ static struct ring_watch *watches[WATCHES];
 static void (*hook)(void *arg);
 static void *hook_arg;
 
+int ring_create(const char *name, unsigned int depth, enum ring_engine engine,
+		struct ring **ret_ring, struct vmb_err *err)
+{
+	(void)name;
+	(void)depth;
+	(void)engine;
+	(void)err;
+	*ret_ring = NULL;
+	return 0;
+}
+
+void ring_destroy(struct ring *ring)
+{
+	(void)ring;
+	memset(watches, 0, sizeof(watches));
+}
+
 int ring_watch(struct ring *ring, struct ring_watch *watch)
 {
 	(void)ring;

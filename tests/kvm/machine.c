@@ -186,6 +186,7 @@ static void send_start(struct machine *m, const struct machine_config *config, i
 		.cpus = config->cpus ? config->cpus : 1,
 		.memory = config->memory ? config->memory : 64 << 20,
 		.log_level = 2,
+		.stop_on_panic = config->stop_on_panic,
 	};
 	uint32_t disks = config->disk_count ? config->disk_count : 1;
 	int fds[VMM_FD_DISKS + VM_MAX_DISKS];

@@ -43,6 +43,7 @@ struct machine_config {
 	uint64_t memory;
 	const char *disk;  /* path of a raw file */
 	uint32_t disk_count; /* how many disks that file is; 0 means 1 */
+	bool stop_on_panic;
 	bool tiny_console; /* a console socket with the smallest buffers */
 	const void *vars;  /* 2 * VARSTORE_SIZE bytes to begin with */
 	uint32_t seed;	   /* when not 0: put in place of the guest's "SEED" word */

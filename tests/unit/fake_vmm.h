@@ -81,6 +81,11 @@ static inline void fake_set_vars(const struct fake_vmm *v, int half, off_t at, u
 		_exit(9);
 }
 
+static inline void fake_event(uint32_t event)
+{
+	proto_send(VMM_CONTROL_FD, VMM_GUEST_EVENT, &event, sizeof(event), NULL, 0);
+}
+
 static inline void fake_print(const struct fake_vmm *v, const char *text, size_t n)
 {
 	while (n > 0) {
@@ -236,6 +241,16 @@ static inline void fake_behave(const struct fake_vmm *v, const char *how)
 		_exit(3);
 	} else if (strcmp(how, "echo") == 0) {
 		fake_echo(v);
+	} else if (strcmp(how, "panic") == 0) {
+		fake_event(VMM_GUEST_PANICKED);
+		fake_echo(v);
+	} else if (strcmp(how, "watchdog") == 0) {
+		fake_event(VMM_GUEST_WATCHDOG);
+		fake_tell(VMM_WAS_RESET);
+		fake_echo(v);
+	} else if (strcmp(how, "event-lies") == 0) {
+		fake_event(VMM_GUEST_WATCHDOG + 1);
+		pause();
 	} else if (strcmp(how, "vars-echo") == 0) {
 		fake_set_vars(v, 0, FAKE_SPARE, 0x55);
 		fake_echo(v);

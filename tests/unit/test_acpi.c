@@ -125,12 +125,12 @@ static int teardown(void **state)
 /* EDK2 copies each table of the XSDT and stops the CPU for ever without FADT or X_DSDT. */
 static void xsdt_names_what_it_should(void **state)
 {
-	static const char *const wanted[] = {"FACP", "APIC", "MCFG", "SPCR", "SSDT"};
+	static const char *const wanted[] = {"FACP", "APIC", "MCFG", "SPCR", "WDAT", "SSDT"};
 	const struct tables *t = *state;
 
 	assert_string_equal(t->list[t->count - 1].signature, "DSDT");
-	assert_int_equal(t->count, 1 + 5 + 1); /* XSDT, its five, and the DSDT outside of it */
-	for (size_t i = 0; i < 5; i++)
+	assert_int_equal(t->count, 1 + 6 + 1); /* XSDT, its six, and the DSDT outside of it */
+	for (size_t i = 0; i < 6; i++)
 		find(t, wanted[i]);
 	for (unsigned int i = 0; i < t->count; i++)
 		for (unsigned int k = 0; k < i; k++)
@@ -279,6 +279,81 @@ static void mcfg_and_spcr(void **state)
 	assert_int_equal(s[58], 7); /* 115200 */
 	assert_int_equal(get(s + 64, 2), 0xFFFF);
 	assert_int_equal(get(s + 66, 2), 0xFFFF);
+}
+
+/*
+ * The watchdog, driven by its table as an operating system does (ACTION's entry: a register of the
+ * table, a read or write of VALUE or PARAM under MASK).
+ */
+struct wdat_driver {
+	const uint8_t *entries;
+	uint32_t count;
+	struct watchdog *watchdog;
+};
+
+static uint32_t wdat_do(const struct wdat_driver *d, uint8_t action, uint32_t param)
+{
+	for (uint32_t i = 0; i < d->count; i++) {
+		const uint8_t *e = d->entries + 24 * i;
+		uint64_t offset = get(e + 8, 8) - LAYOUT_PORT_WATCHDOG;
+		unsigned int size = e[5] / 8;
+		uint32_t value = (uint32_t)get(e + 16, 4), mask = (uint32_t)get(e + 20, 4);
+
+		if (e[0] != action)
+			continue;
+		assert_int_equal(e[4], 1); /* I/O space, access size as wide as the register */
+		assert_int_equal(e[7], size);
+		assert_in_range(offset, 0, 8 - size);
+		switch (e[1]) {
+		case 0: return (watchdog_bus_ops.read(d->watchdog, offset, size) & mask) == value;
+		case 1: return watchdog_bus_ops.read(d->watchdog, offset, size) & mask;
+		case 2: watchdog_bus_ops.write(d->watchdog, offset, size, value & mask); return 0;
+		case 3: watchdog_bus_ops.write(d->watchdog, offset, size, param & mask); return 0;
+		default: fail_msg("instruction %u", e[1]);
+		}
+	}
+	fail_msg("there is no action %u", action);
+	return 0;
+}
+
+static void wdat_drives_the_watchdog(void **state)
+{
+	const struct tables *t = *state;
+	const struct table *table = find(t, "WDAT");
+	const uint8_t *w = table->bytes;
+	struct wdat_driver d = {.entries = w + 68, .count = (uint32_t)get(w + 64, 4)};
+	struct watchdog_params params = {0};
+	struct ring *ring;
+
+	assert_int_equal(get(w + 36, 4), 32);
+	/* No PCI device, as Linux has it spelled: else it takes nothing. */
+	assert_memory_equal(w + 40, "\xFF\0\xFF\xFF\xFF\0\0\0", 8);
+	assert_int_equal(get(w + 48, 4), WATCHDOG_UNIT_MS);
+	assert_int_equal(get(w + 52, 4), 0xFFFF);
+	assert_in_range(get(w + 56, 4), 1, 10); /* Linux asks for whole seconds, from 1 on */
+	assert_int_equal(w[60] & 1, 1);
+	assert_int_equal(table->len, 68 + 24 * d.count);
+
+	assert_int_equal(ring_create("test", 16, RING_AUTO, &ring, NULL), 0);
+	params.ring = ring;
+	assert_int_equal(watchdog_create(&params, &d.watchdog), 0);
+	assert_true(wdat_do(&d, 0x0A, 0)); /* stopped */
+	assert_false(wdat_do(&d, 0x08, 0));
+	assert_false(wdat_do(&d, 0x20, 0)); /* this start was not the watchdog's */
+	wdat_do(&d, 0x06, 300);
+	assert_int_equal(wdat_do(&d, 0x05, 0), 300);
+	wdat_do(&d, 0x09, 0); /* runs */
+	assert_true(wdat_do(&d, 0x08, 0));
+	assert_in_range(wdat_do(&d, 0x04, 0), 1, 300);
+	wdat_do(&d, 0x06, 3000);
+	assert_in_range(wdat_do(&d, 0x04, 0), 1, 300);
+	wdat_do(&d, 0x01, 0); /* begins anew */
+	assert_in_range(wdat_do(&d, 0x04, 0), 301, 3000);
+	wdat_do(&d, 0x0B, 0);
+	assert_true(wdat_do(&d, 0x0A, 0));
+	assert_int_equal(wdat_do(&d, 0x04, 0), 0);
+	ring_destroy(ring);
+	watchdog_destroy(d.watchdog);
 }
 
 static void cpu_counts(void **state)
@@ -548,6 +623,10 @@ static void board_devices(void **state)
 		{"\\_SB.COM1._CRS",
 		 {0x47, 1, 0xF8, 3, 0xF8, 3, 1, 8, 0x22, 1 << LAYOUT_GSI_UART, 0, 0x79},
 		 12},
+		{"\\_SB.PEVT._CRS",
+		 {0x47, 1, LAYOUT_PORT_PVPANIC & 0xFF, LAYOUT_PORT_PVPANIC >> 8,
+		  LAYOUT_PORT_PVPANIC & 0xFF, LAYOUT_PORT_PVPANIC >> 8, 1, 1, 0x79},
+		 9},
 		{"\\_SB.RTC0._CRS",
 		 {0x47, 1, LAYOUT_PORT_RTC, 0, LAYOUT_PORT_RTC, 0, 1, 2, 0x79},
 		 9},
@@ -561,7 +640,7 @@ static void board_devices(void **state)
 		print_message("skipped: there is no acpiexec here\n");
 		skip();
 	}
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		assert_true(buffer_bytes(evaluate(*state, wanted[i].name), crs, sizeof(crs)) >=
 			    wanted[i].len);
 		assert_memory_equal(crs, wanted[i].bytes, wanted[i].len);
@@ -582,6 +661,7 @@ int main(void)
 		T(fadt_registers_work),
 		T(madt),
 		T(mcfg_and_spcr),
+		T(wdat_drives_the_watchdog),
 		cmocka_unit_test(cpu_counts),
 		T(round_trip_through_iasl),
 		T(prt_is_the_swizzle),

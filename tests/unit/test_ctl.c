@@ -259,6 +259,38 @@ static void resets_are_counted(void **state)
 	expect_text(f, "resets 3");
 }
 
+static void expect_no_text(const struct fixture *f, const char *text)
+{
+	assert_null(strstr(f->text, text));
+}
+
+static void panic_shows_until_the_reset(void **state)
+{
+	struct fixture *f = *state;
+
+	start_vm(f, "panic");
+	assert_int_equal(ctl(f, "pause"), 0); /* it has told by now */
+	assert_int_equal(ctl(f, "list"), 0);
+	expect_text(f, "kernel panicked");
+	assert_int_equal(ctl(f, "reset"), 0);
+	assert_int_equal(ctl(f, "list"), 0);
+	expect_no_text(f, "panicked");
+}
+
+static void watchdog_shows_after_its_reset(void **state)
+{
+	struct fixture *f = *state;
+
+	start_vm(f, "watchdog");
+	assert_int_equal(ctl(f, "pause"), 0);
+	assert_int_equal(ctl(f, "list"), 0);
+	expect_text(f, "resets 1");
+	expect_text(f, "did not serve its watchdog");
+	assert_int_equal(ctl(f, "reset"), 0);
+	assert_int_equal(ctl(f, "list"), 0);
+	expect_no_text(f, "watchdog");
+}
+
 static void kill_returns_when_it_is_dead(void **state)
 {
 	struct fixture *f = *state;
@@ -345,6 +377,8 @@ int main(int argc, char **argv)
 		TEST(status_shows_state_and_counters),
 		TEST(pause_and_resume_have_happened_when_they_return),
 		TEST(resets_are_counted),
+		TEST(panic_shows_until_the_reset),
+		TEST(watchdog_shows_after_its_reset),
 		TEST(kill_returns_when_it_is_dead),
 		TEST(the_power_button_is_pressed),
 		TEST(a_vmm_that_hangs_is_not_waited_for_for_ever),

@@ -416,6 +416,9 @@ static void what_a_vmm_says_is_not_trusted(void **state)
 	run(r, "status-lies");
 	assert_int_equal(r->exited.reason, VMM_EXIT_ERROR);
 	assert_non_null(strstr(r->exited.text, "makes no sense"));
+	run(r, "event-lies");
+	assert_int_equal(r->exited.reason, VMM_EXIT_ERROR);
+	assert_non_null(strstr(r->exited.text, "makes no sense"));
 	run(r, "escape");
 	assert_int_equal(r->exited.reason, VMM_EXIT_ERROR);
 	assert_string_equal(r->exited.text, "evil \\x1b[2J text");

@@ -1,6 +1,6 @@
 /*
  * The ACPI tables of the board (ACPI 6.4, chapter 5; SPCR by Microsoft's specification, revision 2):
- * RSDP -> XSDT -> FADT (-> DSDT), MADT, MCFG, SPCR, SSDT. Hardware-reduced: no SCI, no FACS, no
+ * RSDP -> XSDT -> FADT (-> DSDT), MADT, MCFG, SPCR, WDAT, SSDT. Hardware-reduced: no SCI, no FACS, no
  * legacy power management registers. The DSDT is dsdt.asl, compiled by iasl; the SSDT holds one
  * processor device per CPU.
  *
@@ -19,7 +19,7 @@
 #include "vmm/platform/dsdt.h"
 
 #define ACPI_ALIGN	  64
-#define ACPI_MAX_TABLES	  5 /* named by the XSDT */
+#define ACPI_MAX_TABLES	  6 /* named by the XSDT */
 #define ACPI_AML_NAME_OP  0x08
 #define ACPI_AML_QWORD_OP 0x0E
 
@@ -94,7 +94,9 @@ static struct acpi_gas acpi_io_port(uint16_t port, uint8_t bits)
 	return (struct acpi_gas){
 		.space = ACPI_SPACE_IO,
 		.bit_width = bits,
-		.access_size = bits == 32 ? 3 : 1,
+		.access_size = bits == 32   ? 3
+			       : bits == 16 ? 2
+					    : 1,
 		.address = port,
 	};
 }
@@ -253,6 +255,53 @@ static int acpi_add_spcr(struct acpi_builder *b)
 	return acpi_add_table(b, &spcr, sizeof(spcr));
 }
 
+/* ---- WDAT: how an operating system drives watchdog.c ---- */
+
+static int acpi_add_wdat(struct acpi_builder *b)
+{
+	const struct acpi_gas control = acpi_io_port(LAYOUT_PORT_WATCHDOG, 8);
+	const struct acpi_gas status = acpi_io_port(LAYOUT_PORT_WATCHDOG + 1, 8);
+	const struct acpi_gas restart = acpi_io_port(LAYOUT_PORT_WATCHDOG + 2, 8);
+	const struct acpi_gas countdown = acpi_io_port(LAYOUT_PORT_WATCHDOG + 4, 16);
+	const struct acpi_gas left = acpi_io_port(LAYOUT_PORT_WATCHDOG + 6, 16);
+	struct {
+		struct acpi_wdat head;
+		struct acpi_wdat_entry entries[10];
+	} ACPI_PACKED wdat = {
+		.head =
+			{
+				.header_length = sizeof(wdat.head) - sizeof(wdat.head.header),
+				.pci_segment = ACPI_WDAT_NO_PCI,
+				.pci_bus = ACPI_WDAT_NO_PCI,
+				.pci_device = ACPI_WDAT_NO_PCI,
+				.pci_function = ACPI_WDAT_NO_PCI,
+				.unit_ms = WATCHDOG_UNIT_MS,
+				.max_count = UINT16_MAX,
+				.min_count = 1,
+				.flags = ACPI_WDAT_ENABLED,
+				.entries = sizeof(wdat.entries) / sizeof(wdat.entries[0]),
+			},
+		.entries =
+			{
+				{ACPI_WDAT_RESTART, ACPI_WDAT_WRITE_VALUE, 0, restart, 1, 0xFF},
+				{ACPI_WDAT_GET_LEFT, ACPI_WDAT_READ_COUNT, 0, left, 0, 0xFFFF},
+				{ACPI_WDAT_GET_COUNTDOWN, ACPI_WDAT_READ_COUNT, 0, countdown, 0,
+				 0xFFFF},
+				{ACPI_WDAT_SET_COUNTDOWN, ACPI_WDAT_WRITE_COUNT, 0, countdown, 0,
+				 0xFFFF},
+				{ACPI_WDAT_GET_RUNNING, ACPI_WDAT_READ_VALUE, 0, control, 1, 1},
+				{ACPI_WDAT_SET_RUNNING, ACPI_WDAT_WRITE_VALUE, 0, control, 1, 1},
+				{ACPI_WDAT_GET_STOPPED, ACPI_WDAT_READ_VALUE, 0, control, 0, 1},
+				{ACPI_WDAT_SET_STOPPED, ACPI_WDAT_WRITE_VALUE, 0, control, 0, 1},
+				{ACPI_WDAT_GET_FIRED, ACPI_WDAT_READ_VALUE, 0, status, 1, 1},
+				{ACPI_WDAT_CLEAR_FIRED, ACPI_WDAT_WRITE_VALUE, 0, status, 1, 1},
+			},
+	};
+
+	acpi_init_header(&wdat.head.header, "WDAT", 1);
+	return acpi_add_table(b, &wdat, sizeof(wdat));
+}
+
 /* ---- SSDT: Scope (\_SB) { Device (Cnnn) { _HID ACPI0007, _UID nnn } ... } ---- */
 
 static int acpi_add_ssdt(struct acpi_builder *b, unsigned int cpus)
@@ -321,6 +370,9 @@ static int acpi_add_all(struct acpi_builder *b, const struct acpi_params *params
 	if (r < 0)
 		return r;
 	r = acpi_add_spcr(b);
+	if (r < 0)
+		return r;
+	r = acpi_add_wdat(b);
 	if (r < 0)
 		return r;
 	r = acpi_add_ssdt(b, params->cpus);

@@ -161,6 +161,44 @@ struct acpi_spcr {
 } ACPI_PACKED;
 _Static_assert(sizeof(struct acpi_spcr) == 80, "SPCR revision 2");
 
+/* Watchdog action table (Microsoft, "Hardware Watchdog Timers Design Specification"); its entries follow it */
+#define ACPI_WDAT_NO_PCI      0xFF /* of segment and bus: no PCI device */
+#define ACPI_WDAT_ENABLED     0x01
+#define ACPI_WDAT_READ_VALUE  0x00 /* instructions */
+#define ACPI_WDAT_READ_COUNT  0x01
+#define ACPI_WDAT_WRITE_VALUE 0x02
+#define ACPI_WDAT_WRITE_COUNT 0x03
+enum acpi_wdat_action {
+	ACPI_WDAT_RESTART = 0x01,
+	ACPI_WDAT_GET_LEFT = 0x04,
+	ACPI_WDAT_GET_COUNTDOWN = 0x05,
+	ACPI_WDAT_SET_COUNTDOWN = 0x06,
+	ACPI_WDAT_GET_RUNNING = 0x08,
+	ACPI_WDAT_SET_RUNNING = 0x09,
+	ACPI_WDAT_GET_STOPPED = 0x0A,
+	ACPI_WDAT_SET_STOPPED = 0x0B,
+	ACPI_WDAT_GET_FIRED = 0x20,
+	ACPI_WDAT_CLEAR_FIRED = 0x21,
+};
+struct acpi_wdat {
+	struct acpi_header header;
+	uint32_t header_length; /* of what follows, without the entries */
+	uint16_t pci_segment;
+	uint8_t pci_bus, pci_device, pci_function;
+	uint8_t reserved1[3];
+	uint32_t unit_ms, max_count, min_count;
+	uint8_t flags;
+	uint8_t reserved2[3];
+	uint32_t entries;
+} ACPI_PACKED;
+struct acpi_wdat_entry {
+	uint8_t action, instruction;
+	uint16_t reserved;
+	struct acpi_gas reg;
+	uint32_t value, mask;
+} ACPI_PACKED;
+_Static_assert(sizeof(struct acpi_wdat) == 68 && sizeof(struct acpi_wdat_entry) == 24, "WDAT");
+
 /* AML (20.2.5) of Scope (\_SB), then once per processor of Device () { _HID "ACPI0007", _UID n } */
 struct acpi_ssdt {
 	struct acpi_header header;

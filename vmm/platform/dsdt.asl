@@ -140,6 +140,18 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "VMBOOT", "VMBOOT  ", 1)
             })
         }
 
+        /* Where a panicking kernel says so: pvpanic.c. */
+        Device (PEVT)
+        {
+            Name (_HID, "QEMU0001")
+            Name (_UID, 0)
+            Name (_STA, 0x0F)
+            Name (_CRS, ResourceTemplate ()
+            {
+                IO (Decode16, 0x0505, 0x0505, 1, 1)
+            })
+        }
+
         Device (PWRB)
         {
             Name (_HID, EisaId ("PNP0C0C"))

@@ -7,6 +7,7 @@
 #ifndef VMB_VMM_PLATFORM_PLATFORM_H
 #define VMB_VMM_PLATFORM_PLATFORM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -15,6 +16,7 @@
 #include "vmm/bus.h"
 #include "vmm/irq.h"
 #include "vmm/mem.h"
+#include "vmm/ring.h"
 
 /* ---- 16550A UART (National Semiconductor PC16550D data sheet), 8 ports ---- */
 struct uart;
@@ -81,6 +83,36 @@ int debugcon_create(struct debugcon **ret_debugcon);
 void debugcon_destroy(struct debugcon *debugcon);
 extern const struct bus_ops debugcon_bus_ops;
 
+/*
+ * ---- pvpanic, 1 port (QEMU, docs/specs/pvpanic) ----
+ * PANICKED is called on the guest's vCPU thread each time the guest says so: with CRASH_LOADED another
+ * kernel takes over in it.
+ */
+struct pvpanic;
+int pvpanic_create(void (*panicked)(void *ctx, bool crash_loaded), void *ctx,
+		   struct pvpanic **ret_pvpanic);
+void pvpanic_destroy(struct pvpanic *pvpanic); /* NULL is fine */
+extern const struct bus_ops pvpanic_bus_ops;
+
+/* ---- Watchdog, 8 ports (see watchdog.c); operating systems learn of it from the WDAT table ---- */
+#define WATCHDOG_UNIT_MS 100 /* of its countdown */
+struct watchdog;
+struct watchdog_params {
+	struct ring *ring; /* borrowed; its thread sees the end of the countdown */
+	/* The guest did not serve it in time. The countdown has stopped. On RING's thread. */
+	void (*expired)(void *ctx);
+	void *ctx;
+};
+/* Before RING is started. 0, -ENOMEM or -errno of timerfd_create(2). */
+int watchdog_create(const struct watchdog_params *params, struct watchdog **ret_watchdog);
+void watchdog_destroy(struct watchdog *watchdog); /* after RING's end; NULL is fine */
+/* Stopped; whether it was the watchdog that reset the machine remains to be read. */
+void watchdog_reset(struct watchdog *watchdog);
+/* The machine stands still from here to there, and the countdown with it. */
+void watchdog_pause(struct watchdog *watchdog);
+void watchdog_resume(struct watchdog *watchdog);
+extern const struct bus_ops watchdog_bus_ops;
+
 /* ---- Tables ---- */
 struct acpi_params {
 	unsigned int cpus;	    /* APIC ids 0..cpus-1 */
@@ -88,7 +120,7 @@ struct acpi_params {
 	uint64_t pci64_end;	    /* exclusive */
 };
 /*
- * Writes RSDP, XSDT, FADT (hardware-reduced), MADT, MCFG, SPCR, DSDT to LAYOUT_ACPI..LAYOUT_ACPI_END.
+ * Writes RSDP, XSDT, FADT (hardware-reduced), MADT, MCFG, SPCR, WDAT, SSDT, DSDT to LAYOUT_ACPI..LAYOUT_ACPI_END.
  * ACPI 6.5 chapter 5. *ret_rsdp is the RSDP's guest address. 0, -EINVAL (CPU count), -ENOMEM or -ENOSPC.
  */
 int acpi_build(struct guest_mem *mem, const struct acpi_params *params, uint64_t *ret_rsdp);
