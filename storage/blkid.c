@@ -103,7 +103,7 @@ static int read_block(int fd, off_t at)
 	return n < 0 ? -errno : 0;
 }
 
-/* The first sector in the disk's first and last part that cannot be read. 0 or -ENOENT. */
+/* The first block in the disk's first and last part that cannot be read. 0 or -ENOENT. */
 static int find_read_error(blkid_probe probe, int fd, uint64_t *ret_lba)
 {
 	off_t end = (off_t)blkid_probe_get_size(probe);
@@ -126,9 +126,10 @@ static void explain_read_error(blkid_probe probe, int fd, const char *path, stru
 
 	if (find_read_error(probe, fd, &lba) == 0)
 		vmb_err_set(err, EIO,
-			    "%s has a read error at LBA %llu, so what is on it is not known; the "
-			    "disk may be failing.",
-			    path, (unsigned long long)lba);
+			    "%s has a read error in LBA %llu to %llu, so what is on it is not "
+			    "fully known; the disk may be failing.",
+			    path, (unsigned long long)lba,
+			    (unsigned long long)lba + BLOCK_SIZE / SECTOR - 1);
 }
 
 int identify_device(int fd, const char *path, struct storage_identity *ret_identity,
@@ -140,8 +141,9 @@ int identify_device(int fd, const char *path, struct storage_identity *ret_ident
 
 	/* libblkid takes what it cannot read for empty; a disk that is broken must say so. */
 	if (rc < 0)
-		return vmb_err_set(err, -rc, "%s cannot be read: %s at LBA 0.", path,
-				   rc == -EIO ? "I/O error" : strerror(-rc));
+		return vmb_err_set(err, -rc, "%s cannot be read: %s in LBA 0 to %d.", path,
+				   rc == -EIO ? "I/O error" : strerror(-rc),
+				   BLOCK_SIZE / SECTOR - 1);
 	probe = blkid_new_probe();
 	if (!probe)
 		return vmb_err_set(err, ENOMEM, "Not enough memory to look at %s.", path);

@@ -164,8 +164,8 @@ static void guess_transport(const char *real, struct storage_device *d)
 	static const struct {
 		const char *in_path, *transport;
 	} paths[] = {
-		{"/nvme", "nvme"}, {"/usb", "usb"},	  {"/ata", "sata"},
-		{"/mmc", "mmc"},   {"/virtio", "virtio"}, {"/host", "scsi"},
+		{"/nvme", "nvme"}, {"/usb", "usb"},   {"/ata", "sata"},
+		{"/mmc", "mmc"},   {"/host", "scsi"}, {"/virtio", "virtio"},
 	};
 	static const struct {
 		const char *prefix, *transport;
@@ -244,8 +244,12 @@ static void read_model(const char *root, struct storage_device *d)
 
 	if (sysfs_read(root, d->name, "device/model", model, sizeof(model)) == 0 && model[0]) {
 		sysfs_read(root, d->name, "device/vendor", vendor, sizeof(vendor));
-		/* ATA disks all have the vendor "ATA"; a virtio or PCI vendor is a number. */
-		if (vendor[0] && strcmp(vendor, "ATA") != 0 && strncmp(vendor, "0x", 2) != 0)
+		/*
+		 * ATA disks all have the vendor "ATA"; a virtio or PCI vendor is a number; and some
+		 * models begin with the vendor.
+		 */
+		if (vendor[0] && strcmp(vendor, "ATA") != 0 && strncmp(vendor, "0x", 2) != 0 &&
+		    strncmp(model, vendor, strlen(vendor)) != 0)
 			snprintf(d->model, sizeof(d->model), "%.20s %.40s", vendor, model);
 		else
 			text_copy(d->model, sizeof(d->model), model);

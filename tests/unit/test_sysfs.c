@@ -102,11 +102,17 @@ static void every_kind_of_disk_is_described(void **state)
 	put_disk(s, "pci0/virtio3/block/vda", "254:0", "2048\n");
 	put_attr(s, "pci0/virtio3/block/vda", "serial", "disk one\n");
 	put_attr(s, "pci0/virtio3/block/vda", "device/vendor", "0x1af4\n");
+	put_disk(s, "pci0/virtio0/host6/target6/6:0/block/sde", "8:64", "2048\n");
+	put_attr(s, "pci0/virtio0/host6/target6/6:0/block/sde", "device/vendor", "QEMU    \n");
+	put_attr(s, "pci0/virtio0/host6/target6/6:0/block/sde", "device/model", "QEMU HARDDISK\n");
 	put_disk(s, "virtual/block/dm-0", "253:0", "2048\n");
 	put_attr(s, "virtual/block/dm-0", "dm/name", "vg0-root\n");
 
 	assert_int_equal(storage_list_devices(s->dir, &devices, &count), 0);
-	assert_int_equal(count, 6);
+	assert_int_equal(count, 7);
+	d = find(devices, count, "sde");
+	assert_string_equal(d->transport, "scsi");
+	assert_string_equal(d->model, "QEMU HARDDISK");
 	d = find(devices, count, "nvme0n1");
 	assert_string_equal(d->transport, "nvme");
 	assert_string_equal(d->model, "Samsung SSD 980");
