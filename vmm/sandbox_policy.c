@@ -35,6 +35,9 @@
 		ALLOW(madvise), {SYS_tgkill, SECCOMP_ARG_IS_PID, 0, 0}, ALLOW(getpid),         \
 		ALLOW(gettid), ALLOW(exit), ALLOW(exit_group)
 
+/* The watchdog's timer: the guest's to wind up, and to be stopped with the machine. */
+#define WATCHDOG_TIMER ALLOW(timerfd_settime), ALLOW(timerfd_gettime)
+
 /* Devices are used by every thread but workers: interrupts, their routes, doorbells. */
 #define DEVICE_IOCTLS                                                                  \
 	ALLOW_IOCTL(KVM_IRQ_LINE), ALLOW_IOCTL(KVM_IRQFD), ALLOW_IOCTL(KVM_IOEVENTFD), \
@@ -58,6 +61,7 @@ static const struct seccomp_rule vcpu[] = {
 	ALLOW(read),
 	ALLOW(eventfd2),
 	ALLOW(close),
+	WATCHDOG_TIMER,
 };
 
 static const struct seccomp_rule disk[] = {
@@ -124,6 +128,7 @@ static const struct seccomp_rule control[] = {
 	ALLOW(eventfd2),
 	ALLOW(close),
 	ALLOW_IF(io_uring_register, 1, IORING_UNREGISTER_RING_FDS), /* io_uring_queue_exit() */
+	WATCHDOG_TIMER,
 };
 /* clang-format on */
 

@@ -78,6 +78,8 @@ static const struct listed listed_vcpu[] = {
 	REQUEST(KVM_GET_REGS),
 	REQUEST(KVM_GET_SREGS),
 	REQUEST(KVM_TRANSLATE),
+	ALWAYS(timerfd_settime),
+	ALWAYS(timerfd_gettime),
 };
 
 #define RING LIBC, DEVICES, ALWAYS(io_uring_enter), ALWAYS(poll), ALWAYS(clock_nanosleep)
@@ -135,6 +137,8 @@ static const struct listed listed_control[] = {
 	ALWAYS(newfstatat),
 	WITH(fcntl, 1, F_GET_SEALS),
 	WITH(io_uring_register, 1, IORING_UNREGISTER_RING_FDS),
+	ALWAYS(timerfd_settime),
+	ALWAYS(timerfd_gettime),
 };
 
 /* How many different calls there may be. */
