@@ -4,7 +4,7 @@
 #   make run      install what is missing, build, fetch firmware, open the menu
 #   make check    build with sanitizers, run every test, print one total line
 #   make bench    figures, one `name value unit` a line
-#   make fuzz     hostile guests for FUZZ_SECONDS (20) a target; needs clang
+#   make fuzz     hostile guests and files for FUZZ_SECONDS (60) a target; needs clang
 #
 # V=1 shows the commands. SAN=1 builds with ASan and UBSan (into build/san).
 

@@ -309,28 +309,35 @@ void machine_cfg_write(struct machine *m, unsigned int slot, unsigned int reg, u
 	bus_write(m->ports, 0xCFC + (reg & 3), size, value);
 }
 
-static void common_write(struct machine *m, unsigned int reg, unsigned int size, uint64_t value)
-{
-	bus_write(m->mmio, MACHINE_BAR + reg, size, value);
-}
-
 void machine_bring_up(struct machine *m, uint64_t features, uint16_t queue_size)
 {
-	const uint8_t status[] = {1, 3, 11};
-
 	machine_cfg_write(m, MACHINE_BLK, PCI_BASE_ADDRESS_0, 4, (uint32_t)MACHINE_BAR);
 	machine_cfg_write(m, MACHINE_RNG, PCI_BASE_ADDRESS_0, 4, (uint32_t)MACHINE_BAR2);
 	machine_cfg_write(m, MACHINE_BLK, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	machine_cfg_write(m, MACHINE_RNG, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	common_write(m, VIRTIO_PCI_COMMON_GF, 4, (uint32_t)features);
-	common_write(m, VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
-	common_write(m, VIRTIO_PCI_COMMON_GF, 4, 1); /* VERSION_1 */
-	for (unsigned int i = 0; i < sizeof(status); i++)
-		common_write(m, VIRTIO_PCI_COMMON_STATUS, 1, status[i]);
-	common_write(m, VIRTIO_PCI_COMMON_Q_SIZE, 2, queue_size);
-	common_write(m, VIRTIO_PCI_COMMON_Q_DESCLO, 4, MACHINE_DESC);
-	common_write(m, VIRTIO_PCI_COMMON_Q_AVAILLO, 4, MACHINE_AVAIL);
-	common_write(m, VIRTIO_PCI_COMMON_Q_USEDLO, 4, MACHINE_USED);
-	common_write(m, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
-	common_write(m, VIRTIO_PCI_COMMON_STATUS, 1, 15);
+	machine_start_device(m, MACHINE_BAR, features, queue_size);
+}
+
+void machine_start_device(struct machine *m, uint64_t bar, uint64_t features, uint16_t queue_size)
+{
+	const struct {
+		uint8_t reg, size;
+		uint32_t value;
+	} writes[] = {
+		{VIRTIO_PCI_COMMON_GF, 4, (uint32_t)features},
+		{VIRTIO_PCI_COMMON_GFSELECT, 4, 1},
+		{VIRTIO_PCI_COMMON_GF, 4, 1}, /* VERSION_1 */
+		{VIRTIO_PCI_COMMON_STATUS, 1, 1},
+		{VIRTIO_PCI_COMMON_STATUS, 1, 3},
+		{VIRTIO_PCI_COMMON_STATUS, 1, 11},
+		{VIRTIO_PCI_COMMON_Q_SIZE, 2, queue_size},
+		{VIRTIO_PCI_COMMON_Q_DESCLO, 4, MACHINE_DESC},
+		{VIRTIO_PCI_COMMON_Q_AVAILLO, 4, MACHINE_AVAIL},
+		{VIRTIO_PCI_COMMON_Q_USEDLO, 4, MACHINE_USED},
+		{VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1},
+		{VIRTIO_PCI_COMMON_STATUS, 1, 15},
+	};
+
+	for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
+		bus_write(m->mmio, bar + writes[i].reg, writes[i].size, writes[i].value);
 }

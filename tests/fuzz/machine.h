@@ -52,7 +52,10 @@ void machine_cfg_write(struct machine *m, unsigned int slot, unsigned int reg, u
 /* Switches both devices on with their BARs in place and takes blk to DRIVER_OK with FEATURES. */
 void machine_bring_up(struct machine *m, uint64_t features, uint16_t queue_size);
 
-/* Rings of queue 0 of blk after machine_bring_up(). */
+/* The second half of that for the device whose registers are at BAR: its queue 0 is enabled. */
+void machine_start_device(struct machine *m, uint64_t bar, uint64_t features, uint16_t queue_size);
+
+/* Rings of queue 0 of a device that was started. */
 #define MACHINE_DESC  0x1000ULL
 #define MACHINE_AVAIL 0x3000ULL
 #define MACHINE_USED  0x4000ULL
