@@ -125,3 +125,21 @@ const struct menu_firmware *describe_firmware(const struct model *model,
 			return &model->firmwares[i];
 	return NULL;
 }
+
+bool describe_trouble(const struct model *model, const struct menu_entry *entry, char *buf,
+		      size_t size)
+{
+	text_copy(buf, size, entry->problem);
+	for (unsigned int i = 0; i < entry->config.disk_count && !buf[0]; i++) {
+		const struct vm_disk *disk = &entry->config.disks[i];
+		const struct menu_device *device = model_device(model, disk->path);
+		const char *use;
+
+		if (!device || disk->read_only || disk->overlay)
+			continue;
+		use = model_device_use(model, device);
+		if (use)
+			snprintf(buf, size, "%s in use by host (%s)", device->name, use);
+	}
+	return buf[0] != '\0';
+}

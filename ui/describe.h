@@ -37,6 +37,13 @@ char *describe_machine(const struct model *model, const struct vm_config *config
 const struct menu_firmware *describe_firmware(const struct model *model,
 					      const struct vm_config *config);
 
+/*
+ * Why ENTRY cannot start now, as a phrase: what the daemon says, or a disk that this host uses. False, and
+ * BUF is empty, if nothing is known.
+ */
+bool describe_trouble(const struct model *model, const struct menu_entry *entry, char *buf,
+		      size_t size);
+
 /* The last component of PATH. */
 const char *describe_basename(const char *path);
 

@@ -104,8 +104,9 @@ int form_draw(struct ui *ui, struct form *form)
 		draw_help_beside(ui, &focused);
 		return FRAME_PREVIEW_ROWS;
 	}
-	draw_text(y + 1, 1, ui->cols - 2, UI_DIM, focused.help);
-	draw_text(y + 2, 1, ui->cols - 2, focused.check_element, focused.check);
+	wrap_draw(y + 1, 1, ui->cols - 2, focused.check[0] ? 1 : 2, UI_DIM, focused.help);
+	if (focused.check[0])
+		draw_text(y + 2, 1, ui->cols - 2, focused.check_element, focused.check);
 	return 1;
 }
 

@@ -177,12 +177,13 @@ static void draw_columns_row(const struct ui *ui, int y, bool selected, enum ui_
 
 static void draw_entry(const struct ui *ui, const struct menu_entry *entry, int y, bool selected)
 {
-	char badges[64] = "", problem[MENU_TEXT_SIZE + 8];
+	char badges[64] = "", trouble[MENU_TEXT_SIZE], problem[MENU_TEXT_SIZE + 8];
 	enum ui_element element = entry_badges(entry, badges, sizeof(badges));
 
-	if (entry->problem[0] && !(model_vm_alive(&ui->model) && entry->id[0] &&
-				   strcmp(ui->model.vm.id, entry->id) == 0)) {
-		snprintf(problem, sizeof(problem), "-- %s --", entry->problem);
+	/* What runs has its disks, which is no trouble. */
+	if (!model_vm_alive(&ui->model) &&
+	    describe_trouble(&ui->model, entry, trouble, sizeof(trouble))) {
+		snprintf(problem, sizeof(problem), "-- %s --", trouble);
 		main_row_draw_text(ui, y, ENTRY_COL, selected, UI_DIM, entry->config.title, UI_BAD,
 				   problem);
 		return;

@@ -177,8 +177,6 @@ static int take_nics(struct model *model, const void *body, size_t size)
 	if (rc <= 0)
 		return rc;
 	free(model->nics);
-	for (unsigned int i = 0; i < MODEL_COMING_COUNT; i++)
-		free(model->coming[i].items);
 	model->nics = list_complete(coming, &model->nic_count);
 	for (unsigned int i = 0; i < model->nic_count; i++) {
 		TERMINATE(model->nics[i].name);

@@ -30,14 +30,20 @@ static void draw_running(struct ui *ui, int y)
 void preview_config(struct ui *ui, const struct vm_config *config, const char *what, int y)
 {
 	const struct menu_firmware *firmware = describe_firmware(&ui->model, config);
-	const char *trouble = host_trouble(ui, !config->kernel_path[0]);
+	const char *trouble = host_trouble(ui, !config->kernel_path[0]), *ok;
 	int width = ui->cols - 2;
 	char text[1024], boot[2 * VM_PATH_SIZE + 16];
 
+	ok = firmware && !firmware->usable ? " (cannot be started)" : firmware ? " (ok)" : "";
 	snprintf(text, sizeof(text), "%s %s%s", what, describe_boot(config, boot, sizeof(boot)),
-		 firmware && !firmware->usable ? " (cannot be started)"
-		 : firmware		       ? " (ok)"
-					       : "");
+		 ok);
+	/* On a narrow screen names without their directories. */
+	if (draw_columns(text) > width)
+		snprintf(text, sizeof(text), "%s %s%s%s%s", what,
+			 describe_basename(config->kernel_path[0] ? config->kernel_path
+								  : config->firmware_path),
+			 config->firmware_device[0] ? " of " : "",
+			 describe_basename(config->firmware_device), ok);
 	draw_text(y, 1, width, firmware && !firmware->usable ? UI_BAD : UI_NORMAL, text);
 	if (trouble) {
 		wrap_draw(y + 1, 1, width, 2, UI_BAD, trouble);
@@ -51,7 +57,7 @@ void preview_config(struct ui *ui, const struct vm_config *config, const char *w
 
 static void preview_entry(struct ui *ui, const struct menu_entry *entry, int y)
 {
-	char what[128];
+	char what[128], trouble[MENU_TEXT_SIZE];
 
 	snprintf(what, sizeof(what), "Enter starts %s:", entry->config.title);
 	if (model_vm_alive(&ui->model)) {
@@ -60,11 +66,9 @@ static void preview_entry(struct ui *ui, const struct menu_entry *entry, int y)
 		return;
 	}
 	preview_config(ui, &entry->config, what, y);
-	if (entry->problem[0]) {
-		draw_text(y + 1, 1, ui->cols - 2, UI_BAD, "");
-		draw_text(y + 2, 1, ui->cols - 2, UI_BAD, "");
-		wrap_draw(y + 1, 1, ui->cols - 2, 2, UI_BAD, entry->problem);
-	}
+	if (describe_trouble(&ui->model, entry, trouble, sizeof(trouble)))
+		draw_printf(y + 2, 1, ui->cols - 2, UI_BAD, "It will not start: %s.%s", trouble,
+			    entry->problem[0] ? "" : " Enter says what helps.");
 }
 
 static void preview_firmware(struct ui *ui, const struct menu_firmware *firmware, int y)

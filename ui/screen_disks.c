@@ -135,6 +135,8 @@ static enum ui_element device_remark(const struct ui *ui, const struct menu_devi
 	}
 	if (!device->parent[0] && device->size == 0)
 		snprintf(buf, size, "no medium");
+	else if (strncmp(device->fstype, "crypto_LUKS", 11) == 0)
+		snprintf(buf, size, "LUKS - can be passed to the guest as is");
 	else
 		text_copy(buf, size, device->holds[0] ? device->holds : device->note);
 	return UI_NORMAL;

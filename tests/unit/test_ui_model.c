@@ -22,7 +22,7 @@
 #include "ui/rows.h"
 #include "ui/wrap.h"
 
-static uint8_t buf[65536];
+static uint8_t buf[PROTO_MAX_BODY];
 
 /* A list message with COUNT items; returns its size. */
 static size_t list_message(unsigned int count, bool first, bool last, bool scanning,
@@ -127,6 +127,43 @@ static void test_malformed_messages(void **state)
 	assert_int_equal(model_take(&m, MENU_VM, &vm, sizeof(vm), 0), MODEL_VM);
 	assert_int_equal(m.vm.config.disk_count, VM_MAX_DISKS);
 	assert_int_equal(strlen(m.vm.text), sizeof(vm.text) - 1);
+	model_free(&m);
+}
+
+/* What else comes as a list, and texts without an end in it. */
+static void test_entries_and_nics(void **state)
+{
+	struct menu_entry e[2];
+	struct menu_nic n[2];
+	struct menu_countdown c = {.state = MENU_COUNTDOWN_RUNNING, .seconds = 7};
+	struct model m = {0};
+
+	(void)state;
+	memset(e, 'x', sizeof(e));
+	snprintf(e[0].id, sizeof(e[0].id), "debian");
+	assert_int_equal(model_take(&m, MENU_ENTRIES, buf, list_message(1, true, false, false, e, sizeof(*e)),
+				    0), MODEL_NOTHING);
+	assert_null(model_entry(&m, "debian"));
+	assert_int_equal(model_take(&m, MENU_ENTRIES, buf, list_message(1, false, true, false, e + 1,
+									sizeof(*e)), 0),
+			 MODEL_ENTRIES);
+	assert_ptr_equal(model_entry(&m, "debian"), &m.entries[0]);
+	assert_int_equal(strlen(m.entries[1].problem), sizeof(e[1].problem) - 1);
+	assert_int_equal(m.entries[1].config.net_count, VM_MAX_NETS);
+	memset(n, 'y', sizeof(n));
+	snprintf(n[0].name, sizeof(n[0].name), "eth0");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(model_take(&m, MENU_NICS, buf, list_message(2, true, true, false, n,
+									     sizeof(*n)), 0),
+				 MODEL_NICS);
+	assert_ptr_equal(model_nic(&m, "eth0"), &m.nics[0]);
+	assert_null(model_nic(&m, "eth1"));
+	/* The countdown goes on between two messages. */
+	assert_int_equal(model_take(&m, MENU_COUNTDOWN, &c, sizeof(c), 1000), MODEL_COUNTDOWN);
+	assert_int_equal(model_countdown_left(&m, 1999), 7);
+	assert_int_equal(model_countdown_left(&m, 3000), 5);
+	assert_int_equal(model_countdown_left(&m, 99000), 0);
+	assert_int_equal(model_take(&m, MENU_SETTINGS, &c, sizeof(c), 0), -EBADMSG);
 	model_free(&m);
 }
 
@@ -544,6 +581,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists_come_in_parts),
 		cmocka_unit_test(test_malformed_messages),
+		cmocka_unit_test(test_entries_and_nics),
 		cmocka_unit_test(test_random_messages),
 		cmocka_unit_test(test_run_time),
 		cmocka_unit_test(test_rows_group_by_disk),
