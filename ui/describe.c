@@ -109,8 +109,9 @@ char *describe_machine(const struct model *model, const struct vm_config *config
 	n = snprintf(buf, size, "%s of %s free memory   %u of %u CPUs   %s   net: %s   pci: none",
 		     memory, room, config->cpus, model->welcome.host_cpus, vars, nets);
 	if (n > columns)
-		snprintf(buf, size, "%s of %s free  %u of %u CPUs  %s  net: %s", memory, room,
-			 config->cpus, model->welcome.host_cpus, vars, nets);
+		snprintf(buf, size, "%s of %s free  %u/%u CPUs  %s  net: %s  pci: none", memory,
+			 room, config->cpus, model->welcome.host_cpus,
+			 config->vars_path[0] ? "vars kept" : "no vars kept", nets);
 	return buf;
 }
 

@@ -21,7 +21,8 @@ char *main_row_disk_text(const struct menu_device *disk, char *buf, size_t size)
 /* Three rows from Y on: what Enter does on ROW, exactly. */
 void preview_row(struct ui *ui, const struct row *row, int y);
 
-/* The same of CONFIG, which Enter (or WHAT) "starts". */
-void preview_config(struct ui *ui, const struct vm_config *config, const char *what, int y);
+/* The same of CONFIG. WHAT is "Enter starts", say; TITLE, which may be NULL, is left out where it does not fit. */
+void preview_config(struct ui *ui, const struct vm_config *config, const char *what,
+		    const char *title, int y);
 
 #endif

@@ -27,23 +27,32 @@ static void draw_running(struct ui *ui, int y)
 		  "End it first: Enter on its line, then ^] p or ^] k.");
 }
 
-void preview_config(struct ui *ui, const struct vm_config *config, const char *what, int y)
+/* WHAT, TITLE and what boots in one line of WIDTH columns; on a narrow screen without directories and title. */
+static void boot_line(const struct vm_config *config, const char *what, const char *title,
+		      const char *ok, char *buf, size_t size, int width)
 {
-	const struct menu_firmware *firmware = describe_firmware(&ui->model, config);
-	const char *trouble = host_trouble(ui, !config->kernel_path[0]), *ok;
-	int width = ui->cols - 2;
-	char text[1024], boot[2 * VM_PATH_SIZE + 16];
+	const char *path = config->kernel_path[0] ? config->kernel_path : config->firmware_path;
+	char boot[2 * VM_PATH_SIZE + 16];
 
-	ok = firmware && !firmware->usable ? " (cannot be started)" : firmware ? " (ok)" : "";
-	snprintf(text, sizeof(text), "%s %s%s", what, describe_boot(config, boot, sizeof(boot)),
-		 ok);
-	/* On a narrow screen names without their directories. */
-	if (draw_columns(text) > width)
-		snprintf(text, sizeof(text), "%s %s%s%s%s", what,
-			 describe_basename(config->kernel_path[0] ? config->kernel_path
-								  : config->firmware_path),
+	snprintf(buf, size, "%s%s%s%s %s%s", what, title ? " " : "", title ? title : "",
+		 title ? ":" : "", describe_boot(config, boot, sizeof(boot)), ok);
+	if (draw_columns(buf) > width)
+		snprintf(buf, size, "%s %s%s%s%s", what, describe_basename(path),
 			 config->firmware_device[0] ? " of " : "",
 			 describe_basename(config->firmware_device), ok);
+}
+
+void preview_config(struct ui *ui, const struct vm_config *config, const char *what,
+		    const char *title, int y)
+{
+	const struct menu_firmware *firmware = describe_firmware(&ui->model, config);
+	const char *trouble = host_trouble(ui, !config->kernel_path[0]), *ok = "";
+	int width = ui->cols - 2;
+	char text[1024];
+
+	if (firmware)
+		ok = firmware->usable ? " (ok)" : " (cannot be started)";
+	boot_line(config, what, title, ok, text, sizeof(text), width);
 	draw_text(y, 1, width, firmware && !firmware->usable ? UI_BAD : UI_NORMAL, text);
 	if (trouble) {
 		wrap_draw(y + 1, 1, width, 2, UI_BAD, trouble);
@@ -57,15 +66,14 @@ void preview_config(struct ui *ui, const struct vm_config *config, const char *w
 
 static void preview_entry(struct ui *ui, const struct menu_entry *entry, int y)
 {
-	char what[128], trouble[MENU_TEXT_SIZE];
+	char trouble[MENU_TEXT_SIZE];
 
-	snprintf(what, sizeof(what), "Enter starts %s:", entry->config.title);
 	if (model_vm_alive(&ui->model)) {
 		draw_text(y, 1, ui->cols - 2, UI_NORMAL, entry->config.title);
 		draw_running(ui, y);
 		return;
 	}
-	preview_config(ui, &entry->config, what, y);
+	preview_config(ui, &entry->config, "Enter starts", entry->config.title, y);
 	if (describe_trouble(&ui->model, entry, trouble, sizeof(trouble)))
 		draw_printf(y + 2, 1, ui->cols - 2, UI_BAD, "It will not start: %s.%s", trouble,
 			    entry->problem[0] ? "" : " Enter says what helps.");
@@ -89,7 +97,7 @@ static void preview_firmware(struct ui *ui, const struct menu_firmware *firmware
 	} else if (plan_config(&ui->plan, &ui->model, firmware, NULL, &config, &err) < 0) {
 		wrap_draw(y, 1, width, 3, UI_BAD, err.text);
 	} else {
-		preview_config(ui, &config, "Enter starts", y);
+		preview_config(ui, &config, "Enter starts", NULL, y);
 	}
 }
 
@@ -112,9 +120,9 @@ static void preview_start_disk(struct ui *ui, const struct menu_device *disk, in
 	} else if (plan_config(&ui->plan, &ui->model, firmware, disk, &config, &err) < 0) {
 		wrap_draw(y, 1, width, 3, UI_BAD, err.text);
 	} else if (count == 1) {
-		preview_config(ui, &config, "Enter starts this disk alone by", y);
+		preview_config(ui, &config, "Enter starts this disk alone by", NULL, y);
 	} else {
-		preview_config(ui, &config, "Enter starts this disk alone by", y);
+		preview_config(ui, &config, "Enter starts this disk alone by", NULL, y);
 		draw_printf(y, 1, width, UI_NORMAL,
 			    "Enter asks by which of %u firmware images to start this disk alone.",
 			    count);

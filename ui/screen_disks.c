@@ -219,7 +219,7 @@ static void disks_draw(struct ui *ui, void *data)
 	const struct row *row = row_list_current(&sd->list);
 	const struct vm_disk *missing = missing_disk(ui, sd);
 	int y = frame_preview_row(ui->rows);
-	char idle[VM_PATH_SIZE + 64] = "", title[96] = "Disks for what starts without an entry";
+	char idle[VM_PATH_SIZE + 64] = "", title[96] = "Disks if there is no entry";
 
 	if (sd->config)
 		snprintf(title, sizeof(title), "Disks of %s", sd->config->title);

@@ -169,7 +169,7 @@ static void edit_changed(struct ui *ui, void *data, int what)
 static void draw_preview(struct ui *ui, struct screen_edit *se, int rows)
 {
 	int y = frame_preview_row(ui->rows), width = ui->cols - 2;
-	char check[256], text[512], boot[2 * VM_PATH_SIZE + 16];
+	char check[256], boot[2 * VM_PATH_SIZE + 16];
 	struct vm_config config;
 	struct vmb_err err = {0};
 	enum draft_row bad;
@@ -187,8 +187,7 @@ static void draw_preview(struct ui *ui, struct screen_edit *se, int rows)
 			    describe_boot(&config, boot, sizeof(boot)));
 		return;
 	}
-	snprintf(text, sizeof(text), "F10 starts %s with", config.title);
-	preview_config(ui, &config, text, y);
+	preview_config(ui, &config, "F10 starts", config.title, y);
 }
 
 static void edit_draw(struct ui *ui, void *data)

@@ -201,6 +201,9 @@ void screen_preflight_start(struct ui *ui, const char *id, const struct vm_confi
 	sp->from_editor = from_editor;
 	preflight_refresh(ui, sp);
 	if (sp->worst > PREFLIGHT_NONE) {
+		/* The cursor goes to what is in the way, and the preview says it in full. */
+		while (sp->items[sp->list.cursor].level != sp->worst)
+			sp->list.cursor++;
 		ui_push(ui, &screen_preflight_ops, sp);
 		return;
 	}

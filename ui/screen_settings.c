@@ -127,7 +127,7 @@ static const struct {
 		{FORM_CHOICE, "Prefix key",
 		 "What comes before a command on a guest's console. ^] cannot be typed on "
 		 "every keyboard."},
-	[SETTINGS_POWER] = {FORM_CHOICE, "Guest switched off",
+	[SETTINGS_POWER] = {FORM_CHOICE, "Guest power-off",
 			    "What follows when a guest switches itself off."},
 	[SETTINGS_SHELL] = {FORM_CHOICE, "Shell", "May ! open a shell?"},
 	[SETTINGS_TRUST] =

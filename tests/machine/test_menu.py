@@ -4,11 +4,11 @@ import os
 
 import pexpect
 
-from harness import BUILD, ROOT, expect, sample_disk
+from harness import BUILD, ROOT, expect, guest_disk, sample_disk
 from machine import Machine
 from terminal import Terminal, VgaConsole
 
-READY = r"CLOUDHV\.fd +4M +PVH ELF[\s\S]*r rescan"  # the main screen, with the sample disk's firmware found
+READY = r"CLOUDHV\.fd +4M +PVH ELF[\s\S]*q quit"  # the main screen, with the sample disk's firmware found
 ENDED = r"The guest switched itself off"
 HELLO = r"Hello from the UEFI shell"
 
@@ -19,10 +19,10 @@ def skip_countdown(term):
     term.send("\r")
 
 
-def start_and_greet(term, seconds=120):
-    """Enter on the firmware: EDK2 comes up and the sample disk's shell script says hello."""
+def start_and_greet(term, seconds=120, key="\r"):
+    """KEY starts the firmware: EDK2 comes up and the sample disk's shell script says hello."""
     since = len(term.raw)
-    term.send("\r")
+    term.send(key)
     # On the screen only for a moment, so looked for in what was drawn.
     term.wait_raw(rb"BdsDxe: starting", seconds, since)
     skip_countdown(term)
@@ -30,16 +30,50 @@ def start_and_greet(term, seconds=120):
     term.show("shell")
 
 
+DOWN = "\x1b[B"
+CTRL_U = "\x15"
+
+
+def edit_a_machine(term):
+    """From the list of firmware to the editor: memory, CPUs, a second disk as an overlay."""
+    term.send("s")
+    for word in ("nvme0n1p2", "xfs", "FIRMWARE", "nvme0n1p1", "vfat", "GUEST"):
+        term.wait_for(word, 20)
+    term.show("disks")
+    term.send("q")
+    term.wait_for(READY, 10)
+    term.send("f")
+    term.wait_for(r"It can be started", 10)
+    term.send("\r")
+    term.wait_for(r"\[ Start \]", 10)
+    term.send(DOWN * 7 + CTRL_U + "99G")
+    term.wait_for(r"99G asked: will", 10)
+    term.send(CTRL_U + "400M" + DOWN + CTRL_U + "2")
+    # The machine has one CPU.
+    term.wait_for(r"CPU count 2 > 1 host", 10)
+    term.send(CTRL_U + "1")
+    term.wait_for(r"400M of \S+ free memory   1 of 1 CPUs", 10)
+    term.send("\x1b[A\x1b[A ")
+    term.wait_for(r"Disks of CLOUDHV.fd", 10)
+    term.send("\x1b[F")  # End: the second disk's partition, and up to the disk
+    term.send("\x1b[A")
+    term.wait_for(r"/dev/nvme1n1 ", 10)
+    term.send("  ")
+    term.wait_for(r"overlay +NVMe +nvme1n1", 10)
+    term.send("q")
+    term.wait_for(r"disks: nvme0n1 read-write, nvme1n1 overlay", 10)
+    term.show("editor")
+
+
 def test_operators_main_job():
-    """Menu, start, EDK2, shell, back to the menu with the VM running, again to it, power off, result, start again."""
-    with Machine(menu="vmboot", disks=[sample_disk()], sleep=True) as machine:
+    """Menu, editor, start, EDK2, shell, back to the menu with the VM running, again to it, power off, start again."""
+    with Machine(menu="vmboot", disks=[sample_disk(), guest_disk("@echo -off")], sleep=True) as machine:
         term = Terminal(machine.child)
         term.wait_for(READY, 60)
         term.show("menu")
-        for word in ("nvme0n1", "xfs", "FIRMWARE", "vfat", "GUEST"):
-            term.wait_for(word, 20)
+        edit_a_machine(term)
         since = len(term.raw)
-        start_and_greet(term)
+        start_and_greet(term, key="\x1b[21~")  # F10
         # The phases of the boot, in the status row: BDS for a moment, then the loader, here the shell.
         term.wait_raw(rb"BDS", 10, since)
         term.wait_for(r"running +\S+ +loader +\^\] menu", 10)
@@ -54,10 +88,11 @@ def test_operators_main_job():
         term.type("reset -s\r")
         term.wait_for(ENDED, 60)
         term.show("result")
+        term.wait_for("disks: nvme0n1 read-write, nvme1n1 overlay", 10)
         term.send("m")
         term.wait_for(READY, 10)
         term.send("\t")  # to the next line that can be started
-        term.wait_for("Enter starts /CLOUDHV.fd of /dev/nvme0n1p2", 10)
+        term.wait_for("Enter starts .*/CLOUDHV.fd of /dev/nvme0n1p2", 10)
         start_and_greet(term)
         term.send(b"\x1dk")
         term.wait_for("y", 10)

@@ -41,6 +41,7 @@ enum fake_scene {
 	FAKE_READ_ONLY, /* the same, and nothing can be written */
 	FAKE_SLOW,	/* the same, and no start or save is ever answered */
 	FAKE_SCANNING,	/* sdc is looked at for four seconds already */
+	FAKE_PLUG,	/* FAKE_ENTRIES; each rescan plugs another disk in before all others, or takes it out */
 	FAKE_SILENT,  /* the guest says nothing on its serial line, and has run for a while */
 };
 
@@ -147,9 +148,11 @@ static void fake_send_list(struct fake *f, uint32_t type, const void *items, siz
 
 static void fake_send_normal_lists(struct fake *f)
 {
-	struct menu_device d[9];
+	struct menu_device all[10], *d = all + 1;
 	struct menu_firmware fw[3];
+	bool plugged = f->scene == FAKE_PLUG && f->seen->rescan % 2;
 
+	all[0] = fake_disk("aoe0", "usb", "Just plugged in", "P1", 8ULL << 30);
 	d[0] = fake_disk("nvme0n1", "nvme", "Samsung SSD 980 500GB", "S64DNX0R401234", 500107862016);
 	d[1] = fake_part("nvme0n1", "nvme0n1p1", "vfat", "EFI", 512 << 20);
 	d[2] = fake_part("nvme0n1", "nvme0n1p2", "xfs", "system", 42949672960);
@@ -173,7 +176,7 @@ static void fake_send_normal_lists(struct fake *f)
 	fw[1] = fake_firmware("", "/usr/share/cloud-hypervisor/CLOUDHV.fd", 1, "");
 	fw[2] = fake_firmware("", "/usr/share/OVMF/OVMF_CODE_4M.fd", 0,
 			      "It is a flash image, which needs another platform. Use CLOUDHV.fd.");
-	fake_send_list(f, MENU_DEVICES, d, sizeof(d[0]), 9);
+	fake_send_list(f, MENU_DEVICES, plugged ? all : d, sizeof(d[0]), plugged ? 10 : 9);
 	fake_send_list(f, MENU_FIRMWARES, fw, sizeof(fw[0]), 3);
 }
 

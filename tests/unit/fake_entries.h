@@ -48,7 +48,7 @@ static void fake_make_entries(struct fake *f)
 static bool fake_has_entries(const struct fake *f)
 {
 	return f->scene == FAKE_ENTRIES || f->scene == FAKE_COUNTDOWN ||
-	       f->scene == FAKE_READ_ONLY || f->scene == FAKE_SLOW;
+	       f->scene == FAKE_READ_ONLY || f->scene == FAKE_SLOW || f->scene == FAKE_PLUG;
 }
 
 static void fake_send_entries(struct fake *f)
@@ -79,6 +79,8 @@ static void fake_make_settings(struct fake *f)
 				    .store_state = MENU_STORE_OK};
 	snprintf(s->theme, sizeof(s->theme), "default");
 	snprintf(s->store, sizeof(s->store), "/etc/vmboot");
+	if (f->scene == FAKE_COUNTDOWN)
+		s->hidden_menu = getenv("FAKE_HIDDEN") != NULL;
 	if (f->scene == FAKE_READ_ONLY) {
 		s->store_state = MENU_STORE_READ_ONLY;
 		snprintf(s->store, sizeof(s->store), "/dev/sda1");
