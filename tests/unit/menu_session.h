@@ -176,10 +176,10 @@ static bool session_shows(struct session *s, const char *text)
 	return strstr(session_text(s), text) != NULL;
 }
 
-/* Waits until TEXT is on the screen (or, with GONE, no longer); fails the test after ten seconds. */
+/* Waits until TEXT is on the screen (or, with GONE, no longer); fails the test after half a minute. */
 static void session_wait_for(struct session *s, const char *text, bool gone, int line)
 {
-	uint64_t end = loop_now_ms() + 10000;
+	uint64_t end = loop_now_ms() + 30000;
 
 	while (session_shows(s, text) == gone) {
 		if (loop_now_ms() > end || !session_read(s, 50)) {
@@ -198,7 +198,7 @@ static void session_wait_for(struct session *s, const char *text, bool gone, int
 /* Waits until a number the fake daemon counts has reached WANT. */
 #define session_wait_count(s, counter, want)                                                       \
 	do {                                                                                       \
-		uint64_t until = loop_now_ms() + 10000;                                            \
+		uint64_t until = loop_now_ms() + 30000;                                            \
 		while ((s)->daemon.seen->counter < (want) && loop_now_ms() < until)                \
 			session_read(s, 20);                                                       \
 		assert_int_equal((s)->daemon.seen->counter, want);                                 \
@@ -228,7 +228,7 @@ static void session_keys(struct session *s, const char *keys)
 /* Waits for the menu to end; returns wait()'s status. */
 static int session_end(struct session *s)
 {
-	uint64_t end = loop_now_ms() + 10000;
+	uint64_t end = loop_now_ms() + 30000;
 
 	while (s->pid && loop_now_ms() < end) {
 		session_read(s, 20);
