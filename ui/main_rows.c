@@ -10,8 +10,8 @@
 #include "ui/frame.h"
 
 /* What stands right may take this many columns from what stands left, or percent of a wide row. */
-#define RIGHT_COLS  26
-#define RIGHT_SHARE 40
+#define RIGHT_COLS  24
+#define RIGHT_SHARE 30
 
 /* Columns: a disk, what belongs to it, and of an entry's row the firmware, "64G", "16cpu". */
 #define DISK_COL    2
