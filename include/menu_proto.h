@@ -171,7 +171,7 @@ struct menu_firmware {
 	uint64_t size;
 	uint8_t usable;
 	char kind[24];	  /* "PVH ELF", "flash image", ... */
-	char version[64]; /* what the image says of itself, or empty */
+	char version[96]; /* what the image says of itself, or empty */
 	char reason[200]; /* when not usable: the sentence */
 };
 

@@ -167,7 +167,7 @@ struct storage_firmware {
 	uint8_t on_system; /* PATH is one of the running system (mounted partition) */
 	uint8_t usable;
 	char kind[24];
-	char version[64];
+	char version[96]; /* what the image or the distribution says of it, or empty */
 	char reason[200];
 };
 

@@ -1,6 +1,7 @@
 /*
- * See storage/scan.h. The directories are where people and distributions put firmware for virtual
- * machines. Names only choose which files are opened; what they are, their content says.
+ * See storage/scan.h. First the images that QEMU's firmware descriptors name, then the directories where
+ * people and distributions put firmware for virtual machines. Names only choose which files are
+ * opened; what they are, their content says.
  */
 #include "scan.h"
 
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "copy.h"
+#include "descriptor.h"
 #include "image.h"
 #include "probe_proto.h"
 #include "text.h"
@@ -92,9 +94,14 @@ static size_t read_head(int fd, uint8_t *buf, size_t size)
 	return got;
 }
 
-static void report_file(struct scan *scan, const char *path, int fd, const struct stat *st)
+/* DESCRIPTOR: what the distribution says of it, or NULL. */
+static void report_file(struct scan *scan, const char *path, int fd, const struct stat *st,
+			const struct descriptor *descriptor)
 {
 	static const char too_big[] = "The file is too big to be firmware.";
+	static const char smm[] =
+		"It needs System Management Mode, which vmboot's machine does not "
+		"have. Use an image without Secure Boot, or CLOUDHV.fd.";
 	struct storage_firmware fw = {.size = (uint64_t)st->st_size, .on_system = scan->on_system};
 	uint8_t head[IMAGE_HEAD_SIZE];
 	struct image_info info;
@@ -106,30 +113,44 @@ static void report_file(struct scan *scan, const char *path, int fd, const struc
 	if (info.kind == IMAGE_VARS)
 		return;
 	text_copy(fw.kind, sizeof(fw.kind), image_kind_name(info.kind));
-	text_copy(fw.version, sizeof(fw.version), info.version);
+	text_copy(fw.version, sizeof(fw.version),
+		  info.version[0] || !descriptor ? info.version : descriptor->description);
 	text_copy(fw.reason, sizeof(fw.reason),
-		  fw.size > STORAGE_FIRMWARE_MAX ? too_big : info.reason);
+		  fw.size > STORAGE_FIRMWARE_MAX	? too_big
+		  : descriptor && descriptor->needs_smm ? smm
+							: info.reason);
 	fw.usable = fw.reason[0] == '\0';
 	scan->report->firmware(scan->ctx, &fw);
 }
 
-static void look_at_file(struct scan *scan, const char *dir, const char *name)
+static void look_at_path(struct scan *scan, const char *path, const struct descriptor *descriptor)
 {
-	char path[VM_PATH_SIZE];
 	struct stat st;
 	int fd;
 
-	if (scan->file_count == PROBE_MAX_FIRMWARES ||
-	    snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name) >=
-		    (int)sizeof(path))
+	if (scan->file_count == PROBE_MAX_FIRMWARES)
 		return;
 	fd = copy_open_in(scan->root, path, O_RDONLY);
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	    !seen_before(scan->seen_files, &scan->file_count, &st))
-		report_file(scan, path, fd, &st);
+		report_file(scan, path, fd, &st, descriptor);
 	close(fd);
+}
+
+static void look_at_file(struct scan *scan, const char *dir, const char *name)
+{
+	char path[VM_PATH_SIZE];
+
+	if (snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name) <
+	    (int)sizeof(path))
+		look_at_path(scan, path, NULL);
+}
+
+static void on_descriptor(void *ctx, const struct descriptor *descriptor)
+{
+	look_at_path(ctx, descriptor->path, descriptor);
 }
 
 static void look_at_directory(struct scan *scan, const char *path)
@@ -163,6 +184,7 @@ void scan_firmware(int root, const char *prefix, bool on_system,
 		.ctx = ctx,
 	};
 
+	descriptor_each(root, on_descriptor, &scan);
 	for (size_t i = 0; i < DIRECTORY_COUNT; i++)
 		look_at_directory(&scan, directories[i]);
 }

@@ -6,16 +6,20 @@
 
 #include <errno.h>
 
+#include "fake_vmm.h"
 #include "probe_proto.h"
 #include "storage.h"
+#include "storage/descriptor.h"
 #include "storage/disk_image.h"
 #include "storage/member.h"
+#include "storage/scan.h"
 #include "storage/system.h"
 
 struct seen {
-	unsigned int count, image_count;
+	unsigned int count, image_count, firmware_count;
 	char systems[64][STORAGE_SYSTEM_SIZE];
 	struct storage_image images[PROBE_MAX_IMAGES];
+	struct storage_firmware firmwares[PROBE_MAX_FIRMWARES];
 };
 
 static void on_system(void *ctx, const struct storage_system *system)
@@ -35,7 +39,19 @@ static void on_image(void *ctx, const struct storage_image *image)
 	seen->images[seen->image_count++] = *image;
 }
 
-static const struct storage_report report = {.system = on_system, .image = on_image};
+static void on_firmware(void *ctx, const struct storage_firmware *firmware)
+{
+	struct seen *all = ctx;
+
+	assert_true(all->firmware_count < PROBE_MAX_FIRMWARES);
+	all->firmwares[all->firmware_count++] = *firmware;
+}
+
+static const struct storage_report report = {
+	.system = on_system,
+	.image = on_image,
+	.firmware = on_firmware,
+};
 
 static struct seen seen;
 
@@ -520,6 +536,117 @@ static void the_number_of_images_is_bounded(void **state)
 	assert_int_equal(seen.image_count, PROBE_MAX_IMAGES);
 }
 
+/* ---- QEMU's firmware descriptors ---- */
+
+/* As in Debian's package ovmf, shortened. */
+#define DESCRIPTOR(file, features)                                                           \
+	"{\"description\": \"UEFI firmware for x86_64\", \"interface-types\": [\"uefi\"], "  \
+	"\"mapping\": {\"device\": \"flash\", \"executable\": {\"filename\": \"" file        \
+	"\", \"format\": \"raw\"}, \"nvram-template\": {\"filename\": \"/vars.fd\", "        \
+	"\"format\": \"raw\"}}, \"targets\": [{\"architecture\": \"x86_64\", \"machines\": " \
+	"[\"pc-q35-*\"]}], \"features\": [" features "], \"tags\": []}"
+
+static void descriptors_are_read_as_specified(void **state)
+{
+	static const char kernel[] =
+		"{\"interface-types\": [\"uefi\"], \"mapping\": {\"device\": \"kernel\", "
+		"\"filename\": \"/k.fd\"}, \"targets\": [{\"architecture\": \"x86_64\"}]}";
+	static const char *const others[] = {
+		"{\"interface-types\": [\"bios\"], \"mapping\": {\"filename\": \"/b\"}, "
+		"\"targets\": [{\"architecture\": \"x86_64\"}]}",
+		"{\"interface-types\": [\"uefi\"], \"mapping\": {\"filename\": \"/a\"}, "
+		"\"targets\": [{\"architecture\": \"aarch64\"}]}",
+	};
+	static const char *const bad[] = {
+		"",
+		"{",
+		"[]",
+		"null",
+		"{}",
+		"\"x\"",
+		"{\"mapping\": 7}",
+		"{\"interface-types\": \"uefi\", \"mapping\": {\"filename\": 3}}",
+		"{\"interface-types\": [\"uefi\"], \"mapping\": {\"filename\": \"relative\"}, "
+		"\"targets\": [{\"architecture\": \"x86_64\"}]}",
+	};
+	static const char plain[] = DESCRIPTOR("/usr/share/OVMF/a.fd", "\"acpi-s3\"");
+	static const char smm[] = DESCRIPTOR("/s.fd", "\"requires-smm\", \"secure-boot\"");
+	struct descriptor d;
+	uint32_t seed = 11;
+
+	(void)state;
+	assert_int_equal(descriptor_parse(plain, strlen(plain), &d), 0);
+	assert_string_equal(d.path, "/usr/share/OVMF/a.fd");
+	assert_string_equal(d.description, "UEFI firmware for x86_64");
+	assert_false(d.needs_smm);
+	assert_int_equal(descriptor_parse(smm, strlen(smm), &d), 0);
+	assert_true(d.needs_smm);
+	assert_int_equal(descriptor_parse(kernel, strlen(kernel), &d), 0);
+	assert_string_equal(d.path, "/k.fd");
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(descriptor_parse(others[i], strlen(others[i]), &d), -ENOENT);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(descriptor_parse(bad[i], strlen(bad[i]), &d), -EINVAL);
+	for (int i = 0; i < 3000; i++) {
+		char text[sizeof(plain)];
+
+		memcpy(text, plain, sizeof(text));
+		for (int k = 0; k < 3; k++) {
+			seed = seed * 1664525 + 1013904223;
+			text[(seed >> 8) % (sizeof(text) - 1)] = (char)(seed >> 24);
+		}
+		descriptor_parse(text, sizeof(text) - 1, &d);
+	}
+}
+
+static const struct storage_firmware *firmware(const char *path)
+{
+	for (unsigned int i = 0; i < seen.firmware_count; i++)
+		if (strcmp(seen.firmwares[i].path, path) == 0)
+			return &seen.firmwares[i];
+	return NULL;
+}
+
+static void firmware_that_descriptors_name_is_found(void **state)
+{
+	struct scratch *s = *state;
+	const struct storage_firmware *fw;
+	uint8_t flash[4096] = {0};
+	char path[PATH_MAX];
+	int root;
+
+	memcpy(flash + 0x28, "_FVH", 4);
+	put_bytes(s, "usr/share/OVMF/OVMF_CODE_4M.fd", flash, sizeof(flash), 3653632);
+	put_bytes(s, "usr/share/OVMF/OVMF_CODE_4M.secboot.fd", flash, sizeof(flash), 3653632);
+	put(s, "opt/cloud/.keep", "");
+	fake_firmware(scratch_path(s, "opt/cloud/cloud.bin", path));
+	put(s, "usr/share/qemu/firmware/40-secboot.json",
+	    DESCRIPTOR("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "\"requires-smm\""));
+	put(s, "usr/share/qemu/firmware/60-plain.json",
+	    DESCRIPTOR("/usr/share/OVMF/OVMF_CODE_4M.fd", ""));
+	put(s, "usr/share/qemu/firmware/70-cloud.json", DESCRIPTOR("/opt/cloud/cloud.bin", ""));
+	put(s, "usr/share/qemu/firmware/80-out.json", DESCRIPTOR("/../../../../etc/passwd", ""));
+	put(s, "usr/share/qemu/firmware/90-gone.json", DESCRIPTOR("/gone.fd", ""));
+	memset(&seen, 0, sizeof(seen));
+	root = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scan_firmware(root, "", true, &report, &seen);
+	close(root);
+	/* Each file once, though two ways lead to it. */
+	assert_int_equal(seen.firmware_count, 3);
+	fw = firmware("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd");
+	assert_int_equal(fw->usable, 0);
+	assert_non_null(strstr(fw->reason, "System Management Mode"));
+	assert_string_equal(fw->kind, "flash image");
+	assert_string_equal(fw->version, "UEFI firmware for x86_64");
+	assert_int_equal(fw->size, 3653632);
+	assert_null(
+		strstr(firmware("/usr/share/OVMF/OVMF_CODE_4M.fd")->reason, "System Management"));
+	/* In no directory that is searched otherwise, and by a name that says nothing. */
+	fw = firmware("/opt/cloud/cloud.bin");
+	assert_int_equal(fw->usable, 1);
+	assert_string_equal(fw->version, "UEFI firmware for x86_64");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -543,6 +670,8 @@ int main(void)
 		TEST(an_iso_image_says_how_it_boots),
 		TEST(no_directory_of_images_is_not_an_error),
 		TEST(the_number_of_images_is_bounded),
+		TEST(descriptors_are_read_as_specified),
+		TEST(firmware_that_descriptors_name_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
