@@ -4,9 +4,10 @@
 #   make run      install what is missing, build, fetch firmware, open the menu
 #   make check    build with sanitizers, run every test, print one total line
 #   make bench    figures, one `name value unit` a line
+#   make reliability   how much was tried without a finding, in the same form
 #   make fuzz     hostile guests and files for FUZZ_SECONDS (60) a target; needs clang
 #
-# V=1 shows the commands. SAN=1 builds with ASan and UBSan (into build/san).
+# V=1 shows the commands. SAN=1 builds with ASan and UBSan (into build/san), SAN=thread with TSan (into build/tsan).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
@@ -22,11 +23,9 @@ say =
 endif
 
 SAN ?= 0
-ifeq ($(SAN),1)
-B := build/san
-else
-B := build/release
-endif
+COMMA := ,
+B := $(if $(filter 1,$(SAN)),build/san,$(if $(filter thread,$(SAN)),build/tsan,build/release))
+SANITIZERS := $(if $(filter 1,$(SAN)),address$(COMMA)undefined,$(filter thread,$(SAN)))
 GEN := build/gen
 
 CC ?= gcc
@@ -41,10 +40,10 @@ WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat
 CPPFLAGS += -D_GNU_SOURCE -DVMBOOT_VERSION='"$(VERSION)"' -Iinclude -I. -I$(GEN)
 CFLAGS_COMMON := -std=c11 -g -fno-strict-aliasing -fno-common -MMD -MP $(WARN)
 
-ifeq ($(SAN),1)
-CFLAGS += $(CFLAGS_COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer
-LDFLAGS += -fsanitize=address,undefined
+ifneq ($(SANITIZERS),)
+CFLAGS += $(CFLAGS_COMMON) -O1 -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer $(if $(filter thread,$(SAN)),-Wno-tsan)
+LDFLAGS += -fsanitize=$(SANITIZERS)
 # Sanitizers need the dynamic loader; only the product is static.
 PKG := $(shell pkg-config --libs ncursesw blkid liburing vterm inih jansson 2>/dev/null)
 else
@@ -127,7 +126,7 @@ unit:
 	$(Q)$(MAKE) --no-print-directory SAN=1 $(UNIT_BINS)
 	$(Q)tests/run-unit $(UNIT_BINS)
 
-ifeq ($(SAN),1)
+ifneq ($(SANITIZERS),)
 $(B)/libvmb.a: $(LIBOBJS)
 	$(Q)rm -f $@; $(AR) rcs $@ $^
 

@@ -23,6 +23,14 @@ build/san/tests/kvm/%: build/san/tests/kvm/%.o build/san/tests/kvm/machine.o bui
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+# Guests, storms and data for as long as the figures ask for; tests/fuzz/fuzz.mk has the inputs.
+.PHONY: reliability
+reliability: $(KVM_GUESTS) fuzz-build
+	$(Q)$(MAKE) --no-print-directory SAN=1 build/san/vmboot build/san/tests/kvm/test_hostile \
+		build/san/tests/unit/test_storm build/san/tests/unit/test_verify
+	$(Q)$(MAKE) --no-print-directory SAN=thread build/tsan/tests/unit/test_storm
+	$(Q)tests/reliability
+
 .PHONY: check-kvm
 # The guest of the bench reads a disk, which none of ours does.
 check-kvm: vmboot $(KVM_GUESTS) build/bench/blk.elf

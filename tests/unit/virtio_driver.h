@@ -33,7 +33,9 @@
 
 #define TEST_SLOT 3
 #define TEST_BAR  0xC0000000ULL
-#define TEST_RAM  (4ULL << 20)
+#ifndef TEST_RAM
+#define TEST_RAM (4ULL << 20)
+#endif
 
 /* Where the test's rings and buffers are in guest memory. */
 #define GPA_DESC     0x10000ULL
@@ -224,6 +226,19 @@ static inline void fake_disk_answer_held(void *arg)
 
 		req->done(req, fake_disk_do(fd, req));
 	}
+}
+
+/* Answers one that is held, WHICH of them modulo their number. I/O thread. */
+static inline void fake_disk_answer_one(struct fake_disk *fd, unsigned int which)
+{
+	struct disk_req *req;
+
+	if (fd->held_count == 0)
+		return;
+	which %= (unsigned int)fd->held_count;
+	req = fd->held[which];
+	fd->held[which] = fd->held[--fd->held_count];
+	req->done(req, fake_disk_do(fd, req));
 }
 
 static inline void fake_disk_drain(struct disk *disk)
