@@ -53,7 +53,7 @@ CFLAGS += $(CFLAGS_COMMON) -Os -fPIE -ffunction-sections -fdata-sections \
 LDFLAGS += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 PKG := $(shell pkg-config --static --libs ncursesw blkid liburing vterm inih jansson 2>/dev/null)
 endif
-LDLIBS += $(PKG) -pthread
+LDLIBS += $(PKG) -lcrypt -pthread
 
 .PHONY: all clean
 all: vmboot

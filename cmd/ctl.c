@@ -119,7 +119,8 @@ static int wait_for(struct ctl *ctl, uint32_t type, bool (*is_it)(const struct c
 /* Says hello; then CTL knows the virtual machine. */
 static int greet(struct ctl *ctl)
 {
-	const struct menu_hello hello = {.version = MENU_PROTO_VERSION};
+	const struct menu_hello hello = {
+		.version = MENU_PROTO_VERSION, .trusted = 1, .name = "vmboot ctl"};
 	int status = say(ctl, MENU_HELLO, &hello, sizeof(hello));
 
 	if (status == DONE)
@@ -202,7 +203,8 @@ static int do_reset(struct ctl *ctl)
 /* What the guest makes of it nobody knows: done when the daemon has handled what came before this. */
 static int do_power(struct ctl *ctl)
 {
-	const struct menu_hello hello = {.version = MENU_PROTO_VERSION};
+	const struct menu_hello hello = {
+		.version = MENU_PROTO_VERSION, .trusted = 1, .name = "vmboot ctl"};
 	int status = say(ctl, MENU_VM_POWER, NULL, 0);
 
 	if (status == DONE)

@@ -37,6 +37,8 @@ static int parse_args(int argc, char **argv, struct arguments *args)
 			return CMD_USAGE;
 		if (strcmp(argv[i], "--socket") == 0)
 			args->options.socket_path = argv[++i];
+		else if (strcmp(argv[i], "--config") == 0)
+			args->options.config = argv[++i];
 		else if (strcmp(argv[i], "--log") == 0)
 			args->log = argv[++i];
 		else if (strcmp(argv[i], "--images") == 0 && dirs < DISCOVERY_MAX_IMAGES)

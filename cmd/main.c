@@ -17,7 +17,7 @@ static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 
 static const struct command commands[] = {
-	{"menu", cmd_menu, "[--ascii] [--theme NAME|FILE] [--theme-dir DIR] [--socket PATH]",
+	{"menu", cmd_menu, "[--ascii] [--theme NAME|FILE] [--theme-dir DIR] [--config DIR | --socket PATH]",
 	 "the menu (also without any command); starts a daemon if none runs"},
 	{"run", cmd_run,
 	 "--firmware FILE [--vars FILE [--fresh-vars]] | --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"
@@ -27,7 +27,7 @@ static const struct command commands[] = {
 	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
 	{"list", cmd_list, "[--json] [--images DIR]...",
 	 "list the disks, what they hold, disk images, and the firmware found"},
-	{"daemon", cmd_daemon, "[--socket PATH] [--log FILE] [--images DIR]...",
+	{"daemon", cmd_daemon, "[--socket PATH] [--config DIR] [--log FILE] [--images DIR]...",
 	 "serve menus on several consoles: disks, firmware, the virtual machine"},
 	{"ctl", cmd_ctl, "[--socket PATH] list|status|pause|resume|reset|power|kill|console",
 	 "control the daemon's virtual machine from outside; 0 done, 1 not possible, 2 no daemon"},

@@ -33,12 +33,15 @@ extern char **environ;
 struct own_daemon {
 	pid_t pid; /* 0: the daemon is somebody else's */
 	int log;   /* its standard error, for the last words */
+	char *config; /* the directory of settings that it is to take; NULL: the usual one */
 };
 
-static int spawn_with(int client, int log, pid_t *ret_pid)
+/* CONFIG NULL: the usual one. */
+static int spawn_with(int client, int log, char *config, pid_t *ret_pid)
 {
 	char fd_text[16], role[] = "daemon", option[] = "--client-fd", self[] = "/proc/self/exe";
-	char *argv[] = {self, role, option, fd_text, NULL};
+	char config_option[] = "--config";
+	char *argv[] = {self, role, option, fd_text, config ? config_option : NULL, config, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	int rc;
@@ -71,7 +74,7 @@ static int start_daemon(struct own_daemon *daemon, int *ret_sock, struct vmb_err
 	if (client < 0 || daemon->log < 0)
 		rc = -errno;
 	else
-		rc = spawn_with(client, daemon->log, &daemon->pid);
+		rc = spawn_with(client, daemon->log, daemon->config, &daemon->pid);
 	if (client >= 0)
 		close(client);
 	close(pair[1]);
@@ -125,13 +128,16 @@ static void print_last_words(const struct own_daemon *daemon)
 		text_escape(safe, sizeof(safe), line, strlen(line)));
 }
 
-static int parse_args(int argc, char **argv, struct menu_options *options, const char **socket_path)
+static int parse_args(int argc, char **argv, struct menu_options *options, const char **socket_path,
+		      char **config)
 {
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--ascii") == 0)
 			options->ascii = true;
 		else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc)
 			*socket_path = argv[++i];
+		else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+			*config = argv[++i];
 		else if (strcmp(argv[i], "--theme") == 0 && i + 1 < argc)
 			options->theme = argv[++i];
 		else if (strcmp(argv[i], "--theme-dir") == 0 && i + 1 < argc)
@@ -171,7 +177,7 @@ int cmd_menu(int argc, char **argv)
 	const char *socket_path = NULL;
 	int sock, rc;
 
-	if (parse_args(argc, argv, &options, &socket_path) != 0)
+	if (parse_args(argc, argv, &options, &socket_path, &daemon.config) != 0)
 		return CMD_USAGE;
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
 		fprintf(stderr, "vmboot: standard %s is not a terminal, so there is no place for a menu. "

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "log.h"
+
 #define CHILD_MAX_FDS	 8
 #define EXIT_NOT_STARTED 127
 
@@ -57,6 +59,8 @@ static void run_child(char *const argv[], const int *fds, unsigned int nfds, pid
 	null = open("/dev/null", O_RDWR);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		_exit(EXIT_NOT_STARTED);
+	if (log_child_fd() >= 0)
+		dup2(log_child_fd(), STDERR_FILENO);
 	if (fcntl(STDERR_FILENO, F_GETFD) < 0)
 		dup2(null, STDERR_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);

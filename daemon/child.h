@@ -16,7 +16,7 @@ struct child {
 
 /*
  * Starts /proc/self/exe with ARGV (NULL at the end). FDS (NFDS, borrowed) become its descriptors
- * CHILD_FIRST_FD and up; it has no others but /dev/null as standard input, and our standard error
+ * CHILD_FIRST_FD and up; it has no others but /dev/null as standard input, and log_child_fd() (or our standard error)
  * as standard output and error. It is a session of its own, with default signals, and is killed
  * when this process dies. 0, or -errno with the sentence.
  */

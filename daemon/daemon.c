@@ -18,21 +18,31 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "autoboot.h"
 #include "clients.h"
 #include "discovery.h"
+#include "entries.h"
 #include "host.h"
 #include "log.h"
+#include "logbook.h"
 #include "loop.h"
 #include "machine.h"
+#include "settings.h"
 #include "storage.h"
+#include "store.h"
 #include "text.h"
 
 struct daemon {
 	const struct daemon_options *options;
 	struct loop *loop;
+	struct logbook *logbook;
+	struct store *store;
+	struct settings *settings;
+	struct entries *entries;
 	struct discovery *discovery;
 	struct machine *machine;
-	struct clients *clients;
+	struct autoboot *autoboot;
+	struct clients *clients; /* the last one that is made: while it is NULL nobody is told anything */
 	int signals, listener, lock, uevents; /* -1: none */
 	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct loop_io *signal_io, *listener_io;
@@ -43,6 +53,7 @@ struct daemon {
 static void begin_end(struct daemon *d)
 {
 	d->ending = true;
+	autoboot_cancel(d->autoboot, NULL);
 	if (machine_is_active(d->machine))
 		machine_stop(d->machine);
 	else
@@ -54,9 +65,50 @@ static void begin_end(struct daemon *d)
 static void on_discovery_changed(void *ctx)
 {
 	struct daemon *d = ctx;
+	const struct menu_device *devices;
+	size_t count;
+
+	if (!d->clients)
+		return;
+	devices = discovery_devices(d->discovery, &count);
+	store_see_devices(d->store, devices, count, discovery_scanning(d->discovery));
+	entries_see_devices(d->entries, devices, count);
+	clients_devices_changed(d->clients);
+}
+
+static void on_store_loaded(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	settings_load(d->settings);
+	entries_load(d->entries);
+	autoboot_begin(d->autoboot);
+}
+
+static void on_entries_changed(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (!d->clients)
+		return;
+	clients_entries_changed(d->clients);
+	autoboot_entries_changed(d->autoboot);
+}
+
+static void on_countdown_changed(void *ctx)
+{
+	struct daemon *d = ctx;
 
 	if (d->clients)
-		clients_lists_changed(d->clients);
+		clients_countdown_changed(d->clients);
+}
+
+static void on_log_changed(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->clients)
+		clients_log_changed(d->clients);
 }
 
 /* Disks are looked at again once a VM owns its disks, or gave them back. */
@@ -73,6 +125,10 @@ static void on_machine_changed(void *ctx)
 		discovery_set_taken(d->discovery, NULL, 0);
 	}
 	clients_vm_changed(d->clients);
+	if (vm.stage == VMM_STAGE_OS)
+		autoboot_vm_succeeded(d->autoboot);
+	if (vm.state == MENU_VM_ENDED)
+		autoboot_vm_ended(d->autoboot, vm.reason);
 	if (d->ending && !machine_is_active(d->machine))
 		loop_quit(d->loop, 0);
 }
@@ -117,9 +173,9 @@ static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
 }
 
 /* Probes hold disks; they let go before the VM takes them, and go on when it has. */
-static int on_start(void *ctx, const struct vm_config *config, struct vmb_err *err)
+static int start(struct daemon *d, const struct vm_config *config, const char *id, bool by_itself,
+		 struct vmb_err *err)
 {
-	struct daemon *d = ctx;
 	int rc;
 
 	if (d->ending)
@@ -128,13 +184,51 @@ static int on_start(void *ctx, const struct vm_config *config, struct vmb_err *e
 		return vmb_err_set(err, EBUSY,
 				   "A virtual machine is running already. End it first.");
 	discovery_pause(d->discovery);
-	rc = machine_start(d->machine, config, err);
-	if (rc < 0)
+	rc = machine_start(d->machine, config, id, by_itself, err);
+	if (rc < 0) {
 		discovery_resume(d->discovery);
-	else
-		discovery_set_taken(d->discovery, config->disks, config->disk_count);
-	return rc;
+		return rc;
+	}
+	discovery_set_taken(d->discovery, config->disks, config->disk_count);
+	autoboot_vm_started(d->autoboot, id, by_itself);
+	return 0;
 }
+
+static int on_start(void *ctx, const struct vm_config *config, struct vmb_err *err)
+{
+	return start(ctx, config, "", false, err);
+}
+
+static int start_entry(struct daemon *d, const char *id, bool by_itself, struct vmb_err *err)
+{
+	struct vm_config config;
+	int rc = entries_prepare(d->entries, id, &config, err);
+
+	return rc < 0 ? rc : start(d, &config, id, by_itself, err);
+}
+
+static int on_start_entry(void *ctx, const char *id, struct vmb_err *err)
+{
+	return start_entry(ctx, id, false, err);
+}
+
+static int on_autoboot(void *ctx, const char *id, struct vmb_err *err)
+{
+	return start_entry(ctx, id, true, err);
+}
+
+static bool on_ask_scanning(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	return discovery_scanning(d->discovery);
+}
+
+static const struct autoboot_events autoboot_events = {
+	.changed = on_countdown_changed,
+	.start = on_autoboot,
+	.scanning = on_ask_scanning,
+};
 
 static void on_rescan(void *ctx)
 {
@@ -154,6 +248,7 @@ static void on_left(void *ctx)
 static const struct clients_events clients_events = {
 	.welcome = on_welcome,
 	.start = on_start,
+	.start_entry = on_start_entry,
 	.rescan = on_rescan,
 	.left = on_left,
 };
@@ -274,7 +369,29 @@ static int open_signals(struct daemon *d, struct vmb_err *err)
 		       : 0;
 }
 
-static int create_parts(struct daemon *d, struct vmb_err *err)
+static int create_settings(struct daemon *d, struct vmb_err *err)
+{
+	const struct store_options store = {
+		.config = d->options->config,
+		.usual = DAEMON_CONFIG,
+		.loaded = on_store_loaded,
+		.changed = on_entries_changed,
+		.ctx = d,
+	};
+	int rc = logbook_create(d->loop, on_log_changed, d, &d->logbook, err);
+
+	if (rc == 0)
+		rc = store_create(d->loop, &store, &d->store, err);
+	if (rc == 0 &&
+	    (settings_create(d->store, &d->settings) < 0 ||
+	     entries_create(d->store, d->settings, on_entries_changed, d, &d->entries) < 0 ||
+	     autoboot_create(d->loop, d->entries, d->settings, &autoboot_events, d,
+			     &d->autoboot) < 0))
+		rc = vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
+	return rc;
+}
+
+static int create_discovery(struct daemon *d, struct vmb_err *err)
 {
 	struct discovery_options discovery = {
 		.root = "",
@@ -283,18 +400,35 @@ static int create_parts(struct daemon *d, struct vmb_err *err)
 		.ctx = d,
 	};
 	struct vmb_err why = {0};
-	int rc;
 
 	/* Before the first list, so that nothing comes or goes unseen between the two. */
 	if (storage_uevent_open(&d->uevents, &why) < 0)
 		log_warn("%s", why.text);
 	discovery.uevent_fd = d->uevents;
-	rc = discovery_create(d->loop, &discovery, &d->discovery, err);
+	return discovery_create(d->loop, &discovery, &d->discovery, err);
+}
+
+static int create_parts(struct daemon *d, struct vmb_err *err)
+{
+	struct clients_parts parts;
+	int rc = create_settings(d, err);
+
+	if (rc == 0)
+		rc = create_discovery(d, err);
 	if (rc < 0)
 		return rc;
-	if (machine_create(d->loop, &machine_events, d, &d->machine) < 0 ||
-	    clients_create(d->loop, d->discovery, d->machine, &clients_events, d, &d->clients) < 0)
+	if (machine_create(d->loop, &machine_events, d, &d->machine) < 0)
 		return vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
+	parts = (struct clients_parts){.discovery = d->discovery,
+				       .machine = d->machine,
+				       .entries = d->entries,
+				       .settings = d->settings,
+				       .autoboot = d->autoboot,
+				       .logbook = d->logbook};
+	if (clients_create(d->loop, &parts, &clients_events, d, &d->clients) < 0)
+		return vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
+	if (store_is_loaded(d->store))
+		on_store_loaded(d);
 	return 0;
 }
 
@@ -314,8 +448,14 @@ static int open_door(struct daemon *d, struct vmb_err *err)
 static void close_daemon(struct daemon *d)
 {
 	clients_destroy(d->clients);
+	d->clients = NULL;
 	machine_destroy(d->machine);
 	discovery_destroy(d->discovery);
+	autoboot_destroy(d->autoboot);
+	entries_destroy(d->entries);
+	settings_destroy(d->settings);
+	store_destroy(d->store);
+	logbook_destroy(d->logbook);
 	loop_destroy(d->loop);
 	if (d->signals >= 0)
 		close(d->signals);

@@ -102,10 +102,11 @@ int disk_name_resolve(const struct menu_device *devices, size_t count, const cha
 			value = name + strlen(kind->prefix);
 		}
 	if (!kind)
-		return vmb_err_set(err, EINVAL,
-				   "\"%s\" is no name of a disk; expected serial:, partuuid:, holds:, "
-				   "uuid:, partlabel: or label: and a text, or a path.",
-				   name);
+		return vmb_err_set(
+			err, EINVAL,
+			"\"%s\" is no name of a disk; expected serial:, partuuid:, holds:, "
+			"uuid:, partlabel: or label: and a text, or a path.",
+			name);
 	n = find(devices, count, kind, value, found);
 	for (unsigned int i = 0; holds && i < n && i < 2; i++)
 		if (!(found[i] = disk_of(devices, count, found[i])))

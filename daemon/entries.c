@@ -26,6 +26,8 @@ struct entries {
 	struct menu_entry *list;
 	size_t count;
 	struct boot_state state;
+	struct boot_state
+		skipped; /* of this boot only: "failed" are those that entries_skip() named */
 	uint32_t problems;
 	struct menu_device *devices;
 	size_t device_count;
@@ -39,8 +41,7 @@ int entries_create(struct store *store, struct settings *settings, void (*change
 
 	if (!e)
 		return -ENOMEM;
-	*e = (struct entries){
-		.store = store, .settings = settings, .changed = changed, .ctx = ctx};
+	*e = (struct entries){.store = store, .settings = settings, .changed = changed, .ctx = ctx};
 	*ret_entries = e;
 	return 0;
 }
@@ -131,9 +132,8 @@ static void join_disk(const struct entries *e, struct menu_entry *entry, struct 
 			  device->parent[0] ? device->parent : device->name);
 	use = use_of(e, device);
 	if (use && !disk->read_only && !disk->overlay) {
-		vmb_err_set(&err, EBUSY,
-			    "%s is in use (%s). Attach it read-only or as an overlay.", disk->path,
-			    use);
+		vmb_err_set(&err, EBUSY, "%s is in use (%s). Attach it read-only or as an overlay.",
+			    disk->path, use);
 		set_problem(entry, err.text);
 	}
 }
@@ -242,6 +242,39 @@ static void refresh(struct entries *e)
 		join_entry(e, &e->files[i], &e->list[i]);
 	mark_entries(e);
 	e->changed(e->ctx);
+}
+
+static int no_such_entry(const char *id, struct vmb_err *err)
+{
+	char safe[MENU_ID_SIZE * 4];
+
+	return vmb_err_set(err, ENOENT, "There is no entry %s any more.",
+			   text_escape(safe, sizeof(safe), id, strnlen(id, MENU_ID_SIZE)));
+}
+
+int entries_prepare(const struct entries *e, const char *id, struct vm_config *ret_config,
+		    struct vmb_err *err)
+{
+	const struct menu_entry *entry = find(e, id);
+	const struct entry_file *file;
+	char path[VM_PATH_SIZE];
+	int rc = 0;
+
+	if (!entry)
+		return no_such_entry(id, err);
+	file = &e->files[entry - e->list];
+	if (file->problem_line)
+		return vmb_err_set(err, EINVAL, "%s:%d: %s", entry->source, file->problem_line,
+				   file->problem);
+	for (uint32_t i = 0; rc == 0 && i < file->entry.config.disk_count; i++)
+		rc = disk_name_resolve(e->devices, e->device_count,
+				       file->entry.config.disks[i].path, path, err);
+	if (rc == 0 && file->entry.config.firmware_device[0])
+		rc = disk_name_resolve(e->devices, e->device_count,
+				       file->entry.config.firmware_device, path, err);
+	if (rc == 0)
+		*ret_config = entry->config;
+	return rc;
 }
 
 void entries_see_devices(struct entries *e, const struct menu_device *devices, size_t count)
@@ -362,14 +395,6 @@ static int put_state(struct entries *e, struct vmb_err *err)
 	rc = store_put(e->store, STATE_FILE, text, boot_state_render(&e->state, text), err);
 	free(text);
 	return rc;
-}
-
-static int no_such_entry(const char *id, struct vmb_err *err)
-{
-	char safe[MENU_ID_SIZE * 4];
-
-	return vmb_err_set(err, ENOENT, "There is no entry %s any more.",
-			   text_escape(safe, sizeof(safe), id, strnlen(id, MENU_ID_SIZE)));
 }
 
 /* An id for TITLE that no other entry has; that of entry OLD (may be empty) is free. */
@@ -562,6 +587,7 @@ int entries_set_default(struct entries *e, const char *id, struct vmb_err *err)
 		return no_such_entry(id, err);
 	rc = settings_set_default(e->settings, id, err);
 	/* Who chooses an entry wants it tried again. */
+	boot_state_set_failed(&e->skipped, id, 0);
 	if (rc >= 0 && id[0] && boot_state_failed(&e->state, id)) {
 		boot_state_set_failed(&e->state, id, 0);
 		rc = worse(rc, put_state(e, err));
@@ -586,7 +612,7 @@ int entries_set_once(struct entries *e, const char *id, struct vmb_err *err)
 
 static bool may_start(const struct entries *e, const struct menu_entry *entry)
 {
-	return entry->autostart &&
+	return entry->autostart && boot_state_failed(&e->skipped, entry->id) == 0 &&
 	       (entry->tries == 0 || boot_state_failed(&e->state, entry->id) < entry->tries);
 }
 
@@ -620,7 +646,8 @@ const struct menu_entry *entries_next(const struct entries *e, char *reason)
 	else if (reason)
 		snprintf(reason, MENU_TEXT_SIZE,
 			 "%s failed %u times in a row, and every other entry that may start by "
-			 "itself, too: nothing starts by itself any more. Choose one, or the default "
+			 "itself, too: nothing starts by itself any more. Choose one, or the "
+			 "default "
 			 "anew.",
 			 default_id, entry->failed);
 	return NULL;
@@ -635,6 +662,12 @@ int entries_count_start(struct entries *e, const char *id, struct vmb_err *err)
 	rc = put_state(e, err);
 	refresh(e);
 	return rc;
+}
+
+void entries_skip(struct entries *e, const char *id)
+{
+	boot_state_set_failed(&e->skipped, id, 1);
+	refresh(e);
 }
 
 int entries_count_success(struct entries *e, const char *id, struct vmb_err *err)

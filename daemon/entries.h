@@ -32,6 +32,10 @@ void entries_see_devices(struct entries *entries, const struct menu_device *devi
 const struct menu_entry *entries_list(const struct entries *entries, size_t *ret_count);
 const struct menu_entry *entries_find(const struct entries *entries, const char *id);
 
+/* What ID's start needs, with today's paths. 0, or -errno with the sentence: a bad line, a disk that is not there. */
+int entries_prepare(const struct entries *entries, const char *id, struct vm_config *ret_config,
+		    struct vmb_err *err);
+
 /* RET_ID (MENU_ID_SIZE) is the id that it has then. */
 int entries_save(struct entries *entries, const struct menu_entry_save *save, char *ret_id,
 		 struct vmb_err *err);
@@ -53,6 +57,8 @@ const struct menu_entry *entries_next(const struct entries *entries, char *reaso
 
 /* Before ID starts by itself: counts it as failed until it is known better, and takes "once" back. */
 int entries_count_start(struct entries *entries, const char *id, struct vmb_err *err);
+/* ID cannot be started: it is no more what starts by itself, until the daemon starts again. */
+void entries_skip(struct entries *entries, const char *id);
 /* It works: nothing failed in a row any more. */
 int entries_count_success(struct entries *entries, const char *id, struct vmb_err *err);
 

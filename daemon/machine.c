@@ -280,7 +280,8 @@ static void prepare_vars(struct vm_config *config, char *note, size_t size)
 	config->vars_path[0] = '\0';
 }
 
-int machine_start(struct machine *m, const struct vm_config *config, struct vmb_err *err)
+int machine_start(struct machine *m, const struct vm_config *config, const char *id, bool by_itself,
+		  struct vmb_err *err)
 {
 	struct vm_config checked = *config;
 	char note[400] = "";
@@ -301,6 +302,8 @@ int machine_start(struct machine *m, const struct vm_config *config, struct vmb_
 	memset(&m->vm, 0, sizeof(m->vm));
 	m->vm.state = MENU_VM_STARTING;
 	m->vm.config = checked;
+	m->vm.by_itself = by_itself;
+	text_copy(m->vm.id, sizeof(m->vm.id), id);
 	text_copy(m->vm.text, sizeof(m->vm.text), note);
 	m->started_ms = 0;
 	m->input_count = 0;

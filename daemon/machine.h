@@ -30,10 +30,12 @@ int machine_create(struct loop *loop, const struct machine_events *events, void 
 void machine_destroy(struct machine *machine);
 
 /*
- * Starts CONFIG (checked here: it comes from a menu). 0, or -errno with the sentence; -EBUSY while
- * a VM runs. The result of an ended one is forgotten.
+ * Starts CONFIG (checked here: it comes from a menu). ID is the entry it is of, or empty; BY_ITSELF: no
+ * operator asked for it. 0, or -errno with the sentence; -EBUSY while a VM runs. The result of an ended one
+ * is forgotten.
  */
-int machine_start(struct machine *machine, const struct vm_config *config, struct vmb_err *err);
+int machine_start(struct machine *machine, const struct vm_config *config, const char *id,
+		  bool by_itself, struct vmb_err *err);
 
 bool machine_is_active(const struct machine *machine); /* starting or running */
 void machine_describe(const struct machine *machine, struct menu_vm *ret_vm);

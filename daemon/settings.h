@@ -34,4 +34,10 @@ int settings_save(struct settings *settings, const struct menu_settings *values,
 /* The entry that starts by itself; empty: none. Returns as settings_save(). */
 int settings_set_default(struct settings *settings, const char *id, struct vmb_err *err);
 
+/*
+ * 0 when PASSWORD is the one whose hash is in the file. -EACCES with the sentence when not; so is every
+ * try within a second of a wrong one.
+ */
+int settings_check_password(struct settings *settings, const char *password, struct vmb_err *err);
+
 #endif

@@ -16,10 +16,10 @@
 #include "proto.h"
 #include "text.h"
 
-#define LABEL	     "VMBOOT"
-#define READ_MS	     10000
-#define WRITE_MS     8000
-#define REAP_MS	     300
+#define LABEL	 "VMBOOT"
+#define READ_MS	 10000
+#define WRITE_MS 8000
+#define REAP_MS	 300
 
 enum kind { KIND_NONE, KIND_DIRECTORY, KIND_PARTITION };
 
@@ -28,8 +28,8 @@ struct store {
 	struct store_options options;
 	enum kind kind;
 	bool loaded;
-	bool gone;   /* the partition is not there now */
-	bool in_use; /* by a VM, or the host: it must not be mounted */
+	bool gone;		 /* the partition is not there now */
+	bool in_use;		 /* by a VM, or the host: it must not be mounted */
 	char path[VM_PATH_SIZE]; /* directory, or device */
 	char fstype[24], part_uuid[40];
 	struct vmb_err trouble; /* why it cannot be read or written; code 0: it can */
@@ -219,7 +219,8 @@ static void stop_reading(struct store *s)
 	s->control = -1;
 	child_kill(&s->child);
 	if (child_reap(&s->child, REAP_MS, &status) < 0)
-		log_warn("the process that read the settings on %s does not die; leaving it", s->path);
+		log_warn("the process that read the settings on %s does not die; leaving it",
+			 s->path);
 }
 
 static void end_reading(struct store *s, const struct vmb_err *err)
@@ -466,7 +467,8 @@ void store_see_devices(struct store *s, const struct menu_device *devices, size_
 		take_partition(s, found);
 	} else if (labelled > 1 && !s->loaded) {
 		vmb_err_set(&err, ENOTUNIQ,
-			    "%u partitions are labelled " LABEL ", %s is one of them: none is used. "
+			    "%u partitions are labelled " LABEL
+			    ", %s is one of them: none is used. "
 			    "Rename all but one.",
 			    labelled, found->path);
 		log_warn("%s", err.text);

@@ -6,11 +6,16 @@
 
 #include "err.h"
 
+/* Where settings are when nobody says otherwise. */
+#define DAEMON_CONFIG "/etc/vmboot"
+
 struct daemon_options {
 	/* Connected SOCK_SEQPACKET socket of the one menu that started this daemon (taken over): the
 	 * daemon ends with it. -1: listen on SOCKET_PATH until SIGTERM or SIGINT. */
 	int client_fd;
 	const char *socket_path;
+	/* The directory of settings; NULL: /etc/vmboot, else a partition labelled VMBOOT. */
+	const char *config;
 	/* Directories of disk images, NULL at the end. */
 	const char *const *image_dirs;
 	/* What is known of KVM, for MENU_WELCOME. */

@@ -21,6 +21,21 @@ void log_init(int fd, enum log_level level, const char *source);
 /* The level that log_init() set: a vmm process logs as much as the one that starts it. */
 enum log_level log_current_level(void);
 
+/*
+ * Also tells every line up to information to HOOK(CTX), whatever the level of the descriptor; NULL: no more.
+ * It must not log. For a program of one thread.
+ */
+void log_set_hook(void (*hook)(void *ctx, enum log_level level, const char *source,
+			       uint64_t time_ms, const char *text),
+		  void *ctx);
+
+/* Where child processes are to log: a descriptor, borrowed; -1: to our standard error. */
+void log_set_child_fd(int fd);
+int log_child_fd(void);
+
+/* A line of another process as it came from there; SOURCE and TEXT are escaped here. */
+void log_put(enum log_level level, const char *source, uint64_t time_ms, const char *text);
+
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -88,9 +88,8 @@ enum menu_msg {
 /* A daemon reads VERSION of any other version's hello, so it stays first. */
 struct menu_hello {
 	uint32_t version;
-	uint32_t pad;
-	char name
-		[32]; /* where this menu is, for the others: "ttyS0", "pts/2 (ssh)"; may be empty */
+	uint32_t trusted; /* not at a console that a password locks: `vmboot ctl`, run by root */
+	char name[32];	  /* where this menu is, for the others: "ttyS0", "pts/2 (ssh)"; or empty */
 };
 
 struct menu_welcome {
@@ -193,7 +192,7 @@ struct menu_vm {
 	uint8_t vars_saved; /* the variable file is up to date */
 	uint8_t by_itself;  /* started by the countdown */
 	/* The menu whose MENU_INPUT reaches the guest; the others look on. It is the one that started the
-	 * VM or opened its console first, until another takes it or it leaves. 0: nobody yet. */
+	 * VM or typed into it first, until another takes it or it leaves. 0: nobody yet. */
 	uint64_t keyboard;
 	char keyboard_name[32];
 	char id[MENU_ID_SIZE]; /* the entry; empty when CONFIG came from MENU_START */
@@ -294,16 +293,14 @@ struct menu_settings {
 	uint8_t store_state; /* enum menu_store_state; the daemon's, as all below STORE */
 	uint8_t has_password;
 	char theme[VM_PATH_SIZE];
-	char images
-		[VM_PATH_SIZE]; /* directory whose ISO and disk images are offered; empty: none */
+	char images[VM_PATH_SIZE]; /* directory whose images are offered as disks; empty: the usual */
 	uint32_t console_count;
 	struct menu_console_settings consoles[MENU_MAX_CONSOLES];
 	/* ---- the daemon's: ignored in MENU_SETTINGS_SAVE ---- */
 	uint32_t
 		problem_count; /* lines of vmboot.conf and entries/ that were not understood: they are in the log */
 	char store[VM_PATH_SIZE]; /* "/etc/vmboot", "/dev/sda3 (VMBOOT)"; empty: none */
-	char store_text
-		[MENU_TEXT_SIZE]; /* about it, for the settings screen: "none found, running on defaults" */
+	char store_text[MENU_TEXT_SIZE]; /* about it: "none found, running on defaults" */
 };
 
 /* ---- countdown ---- */
@@ -323,8 +320,7 @@ struct menu_countdown {
 	uint32_t seconds; /* until the start; while paused: until it counts anew, 0 never */
 	char id[MENU_ID_SIZE];
 	char title[64];
-	char text
-		[MENU_TEXT_SIZE]; /* OFF: why, when there is something to say ("debian-12 failed 3 times ...") */
+	char text[MENU_TEXT_SIZE]; /* why it is off, or waits, when there is something to say */
 };
 
 /* ---- log ---- */
@@ -370,8 +366,7 @@ struct menu_nic {
 	char driver[24]; /* empty: none */
 	char mac[18];	 /* "52:54:00:12:34:56" or empty */
 	char master[16]; /* bridge or bond it belongs to */
-	char address
-		[64]; /* first IPv4 address with prefix, else the first global IPv6 one, or empty */
+	char address[64]; /* first IPv4 address with its prefix, else a global IPv6 one, or empty */
 	uint8_t kind; /* enum menu_nic_kind */
 	uint8_t up;   /* administratively */
 	uint8_t link; /* has a carrier */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -18,7 +19,11 @@ static struct {
 	int fd;
 	enum log_level level;
 	const char *source;
-} logger = {.fd = STDERR_FILENO, .level = LOG_LEVEL_WARN, .source = "vmboot"};
+	int child_fd;
+	void (*hook)(void *ctx, enum log_level level, const char *source, uint64_t time_ms,
+		     const char *text);
+	void *hook_ctx;
+} logger = {.fd = STDERR_FILENO, .level = LOG_LEVEL_WARN, .source = "vmboot", .child_fd = -1};
 
 static uint64_t now_ns(void)
 {
@@ -40,15 +45,65 @@ enum log_level log_current_level(void)
 	return logger.level;
 }
 
-void log_at(enum log_level level, const char *fmt, ...)
+void log_set_hook(void (*hook)(void *ctx, enum log_level level, const char *source,
+			       uint64_t time_ms, const char *text),
+		  void *ctx)
+{
+	logger.hook = hook;
+	logger.hook_ctx = ctx;
+}
+
+void log_set_child_fd(int fd)
+{
+	logger.child_fd = fd;
+}
+
+int log_child_fd(void)
+{
+	return logger.child_fd;
+}
+
+static bool is_wanted(enum log_level level)
+{
+	return (logger.fd >= 0 && level <= logger.level) ||
+	       (logger.hook && level <= LOG_LEVEL_INFO);
+}
+
+/* SAFE is escaped already. */
+static void put_line(enum log_level level, const char *source, uint64_t time_ms, const char *safe)
 {
 	static const char names[][6] = {"error", "warn", "info", "debug"};
-	char raw[512], safe[1024], line[1152];
-	uint64_t now = now_ns();
+	char line[1152];
+	int n;
+
+	if (logger.hook && level <= LOG_LEVEL_INFO)
+		logger.hook(logger.hook_ctx, level, source, time_ms, safe);
+	if (logger.fd < 0 || level > logger.level)
+		return;
+	n = snprintf(line, sizeof(line), "%6llu.%03llu %s %s: %s\n",
+		     (unsigned long long)(time_ms / 1000), (unsigned long long)(time_ms % 1000),
+		     source, names[level], safe);
+	/* Nothing useful can be done about a log that cannot be written. */
+	(void)!write(logger.fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+}
+
+void log_put(enum log_level level, const char *source, uint64_t time_ms, const char *text)
+{
+	char safe[1024], name[20];
+
+	if (!is_wanted(level))
+		return;
+	put_line(level, text_escape(name, sizeof(name), source, strlen(source)), time_ms,
+		 text_escape(safe, sizeof(safe), text, strlen(text)));
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	char raw[512], safe[1024];
 	va_list ap;
 	int saved = errno, n;
 
-	if (logger.fd < 0 || level > logger.level)
+	if (!is_wanted(level))
 		return;
 	va_start(ap, fmt);
 	n = vsnprintf(raw, sizeof(raw), fmt, ap);
@@ -58,12 +113,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	if ((size_t)n >= sizeof(raw))
 		n = sizeof(raw) - 1;
 	text_escape(safe, sizeof(safe), raw, (size_t)n);
-	n = snprintf(line, sizeof(line), "%6llu.%03llu %s %s: %s\n",
-		     (unsigned long long)(now / 1000000000ULL),
-		     (unsigned long long)(now / 1000000ULL % 1000), logger.source, names[level],
-		     safe);
-	/* Nothing useful can be done about a log that cannot be written. */
-	(void)!write(logger.fd, line, (size_t)n);
+	put_line(level, logger.source, now_ns() / 1000000, safe);
 	errno = saved;
 }
 

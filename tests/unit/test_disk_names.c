@@ -75,14 +75,16 @@ static void what_is_missing_or_ambiguous_is_refused(void **state)
 	assert_string_equal(err.text, "Disk serial:XYZ is not there.");
 	assert_string_equal(path, "serial:XYZ");
 	assert_int_equal(disk_name_resolve(d, n, "label:data", path, &err), -ENOTUNIQ);
-	assert_string_equal(err.text, "Disk label:data is ambiguous: /dev/sdb1 and /dev/vdc1 both have "
-				      "it. Choose the disk anew.");
+	assert_string_equal(err.text,
+			    "Disk label:data is ambiguous: /dev/sdb1 and /dev/vdc1 both have "
+			    "it. Choose the disk anew.");
 	strcpy(d[2].serial, "AAA");
 	assert_int_equal(disk_name_resolve(d, n, "serial:AAA", path, &err), -ENOTUNIQ);
 	assert_int_equal(disk_name_resolve(d, n, "serial:", path, &err), -ENODEV);
 	assert_int_equal(disk_name_resolve(d, n, "model:WD", path, &err), -EINVAL);
 	assert_int_equal(disk_name_resolve(d, n, "/nowhere/x.img", path, &err), -ENODEV);
-	assert_string_equal(err.text, "Disk /nowhere/x.img is not there (No such file or directory).");
+	assert_string_equal(err.text,
+			    "Disk /nowhere/x.img is not there (No such file or directory).");
 	assert_int_equal(disk_name_resolve(d, n, "path:/dev/null", path, &err), 0);
 	assert_string_equal(path, "/dev/null");
 }
@@ -92,8 +94,8 @@ static void a_name_is_made_that_only_this_disk_has(void **state)
 	static const struct {
 		const char *path, *name;
 	} cases[] = {
-		{"/dev/sda", "serial:AAA"},	  {"/dev/sda1", "partuuid:0f1e-01"},
-		{"/dev/vdc", "holds:0F1E-03"},	  {"/dev/vdc1", "partuuid:0F1E-03"},
+		{"/dev/sda", "serial:AAA"},    {"/dev/sda1", "partuuid:0f1e-01"},
+		{"/dev/vdc", "holds:0F1E-03"}, {"/dev/vdc1", "partuuid:0F1E-03"},
 		{"/srv/a.iso", "/srv/a.iso"},
 	};
 	struct menu_device d[6];
