@@ -70,6 +70,11 @@ void draw_start(bool utf8, bool colours, const struct theme *theme)
 		bkgdset(' ');
 }
 
+bool draw_has_utf8(void)
+{
+	return draw.utf8;
+}
+
 static void set_element(enum ui_element element)
 {
 	bool bold = false;

@@ -31,6 +31,9 @@ enum draw_glyph {
  */
 void draw_start(bool utf8, bool colours, const struct theme *theme);
 
+/* True if characters beyond ASCII are drawn. */
+bool draw_has_utf8(void);
+
 /* Columns TEXT (UTF-8) takes when drawn. */
 int draw_columns(const char *text);
 

@@ -91,7 +91,15 @@ void ui_refresh_host(struct ui *ui)
 {
 	struct menu_hello hello = {.version = MENU_PROTO_VERSION};
 
+	text_copy(hello.name, sizeof(hello.name), ui->console_name);
 	ui_send(ui, MENU_HELLO, &hello, sizeof(hello));
+}
+
+bool ui_has_keyboard(const struct ui *ui)
+{
+	uint64_t owner = ui->model.vm.keyboard;
+
+	return owner == 0 || owner == ui->model.welcome.client;
 }
 
 void ui_guest_input(struct ui *ui, const uint8_t *buf, size_t n)
@@ -99,7 +107,7 @@ void ui_guest_input(struct ui *ui, const uint8_t *buf, size_t n)
 	uint8_t out[256];
 	size_t count = 0;
 
-	if (!model_vm_alive(&ui->model))
+	if (!model_vm_alive(&ui->model) || !ui_has_keyboard(ui))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		if (!prefix_would_reset(&ui->reset_seen, buf[i]))
@@ -337,6 +345,33 @@ static void take_output(struct ui *ui, size_t size)
 	ui_dirty(ui);
 }
 
+static int take_journal(struct ui *ui, uint32_t type, size_t size)
+{
+	int rc = type == MENU_LOG ? journal_take_lines(&ui->journal, ui->body, size)
+				  : journal_take_state(&ui->journal, ui->body, size);
+
+	if (rc == 0)
+		model_changed(ui, MODEL_LOG);
+	return rc;
+}
+
+static int take_facts(struct ui *ui, size_t size)
+{
+	int rc = facts_take(&ui->facts, ui->body, size);
+
+	if (rc > 0)
+		model_changed(ui, MODEL_FACTS);
+	return rc < 0 ? rc : 0;
+}
+
+static void take_reported(struct ui *ui, size_t size)
+{
+	char path[VM_PATH_SIZE];
+
+	text_escape(path, sizeof(path), (const char *)ui->body, strnlen((const char *)ui->body, size));
+	ui_say(ui, UI_GOOD, "The report is in %s.", path);
+}
+
 static int take_message(struct ui *ui, uint32_t type, size_t size)
 {
 	uint32_t was_state = ui->model.vm.state, was_resets = ui->model.vm.resets;
@@ -357,6 +392,10 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 	case MENU_REFUSED: take_refused(ui, ui->body, size); return 0;
 	case MENU_NOTICE: take_notice(ui, ui->body, size); return 0;
 	case MENU_ENTRY_SAVED: return take_saved(ui, ui->body, size);
+	case MENU_LOG:
+	case MENU_LOG_STATE: return take_journal(ui, type, size);
+	case MENU_FACTS: return take_facts(ui, size);
+	case MENU_REPORTED: take_reported(ui, size); return 0;
 	default: break;
 	}
 	what = model_take(&ui->model, type, ui->body, size, loop_now_ms());

@@ -63,6 +63,8 @@ enum model_change {
 	MODEL_COUNTDOWN = 32,
 	MODEL_NICS = 64,
 	MODEL_SAVED = 128, /* the answer to MENU_ENTRY_SAVE has come; never of model_take() */
+	MODEL_LOG = 256,   /* this and the next are never of model_take() */
+	MODEL_FACTS = 512,
 };
 
 /*

@@ -279,6 +279,11 @@ unsigned int screen_paint_interval(void)
 	return 33;
 }
 
+const char *screen_terminal_name(void)
+{
+	return termname();
+}
+
 void screen_measure(int *ret_rows, int *ret_cols)
 {
 	struct winsize size = {0};

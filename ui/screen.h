@@ -53,6 +53,9 @@ void screen_spoil(void);
 /* Milliseconds between two pictures: 33, on a slow serial line 200. */
 unsigned int screen_paint_interval(void);
 
+/* The name of the terminal's description in use. */
+const char *screen_terminal_name(void);
+
 /* Asks the terminal for its size and tells curses. A line that knows none counts as 24 x 80. */
 void screen_measure(int *ret_rows, int *ret_cols);
 

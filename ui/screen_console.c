@@ -48,6 +48,11 @@ static int follow(int first, int at, int size, int room)
 	return first < 0 ? 0 : first;
 }
 
+static const char *keyboard_owner(const struct ui *ui)
+{
+	return ui->model.vm.keyboard_name[0] ? ui->model.vm.keyboard_name : "another console";
+}
+
 /* What the right end of the row says, for a wide and for a narrow terminal. */
 struct bar_note {
 	char wide[96], narrow[48];
@@ -59,7 +64,11 @@ static void bar_note(const struct ui *ui, const struct screen_console *sc, int g
 	int pane = ui->rows - 1;
 
 	*note = (struct bar_note){0};
-	if (ui->console_bytes == 0 && model_vm_run_ms(&ui->model, loop_now_ms()) >= SILENT_MS) {
+	if (!ui_has_keyboard(ui)) {
+		snprintf(note->wide, sizeof(note->wide), "%s has the keyboard - press T to take it",
+			 keyboard_owner(ui));
+		snprintf(note->narrow, sizeof(note->narrow), "T takes the keyboard");
+	} else if (ui->console_bytes == 0 && model_vm_run_ms(&ui->model, loop_now_ms()) >= SILENT_MS) {
 		snprintf(note->wide, sizeof(note->wide),
 			 "no serial output yet - guest may use video only");
 		snprintf(note->narrow, sizeof(note->narrow), "no serial output yet");
@@ -71,26 +80,26 @@ static void bar_note(const struct ui *ui, const struct screen_console *sc, int g
 	}
 }
 
-/* The way back to the menu is always there; the note before the VM's time, the time before nothing. */
+/* The way back to the menu is always there; the note goes before the title, the title before the time. */
 static void draw_bar_facts(const struct ui *ui, const struct bar_note *note)
 {
 	const struct menu_vm *vm = &ui->model.vm;
 	const char *stage = vmm_stage_name(vm->stage), *right = note->wide;
-	int row = ui->rows - 1, room = ui->cols - 3;
-	char left[256], time[32];
+	int row = ui->rows - 1, room = ui->cols - 3, chosen = 0;
+	char left[3][256], time[32];
 
 	frame_format_time(model_vm_run_ms(&ui->model, loop_now_ms()), time, sizeof(time));
-	snprintf(left, sizeof(left), "%.40s  %s %s  %s%s^] menu", vm->config.title,
+	snprintf(left[0], sizeof(left[0]), "%.40s  %s %s  %s%s^] menu", vm->config.title,
 		 model_vm_verb(&ui->model), time, stage, stage[0] ? "  " : "");
-	if (!right[0]) {
+	snprintf(left[1], sizeof(left[1]), "%.20s  ^] menu", vm->config.title);
+	snprintf(left[2], sizeof(left[2]), "^] menu");
+	while (right[0] && chosen < 2 &&
+	       draw_columns(left[chosen]) + draw_columns(right) + 2 > room)
+		chosen++;
+	if (draw_columns(left[chosen]) + draw_columns(right) + 2 > room || !right[0])
 		right = note->narrow;
-	} else if (draw_columns(left) + draw_columns(right) + 2 > room) {
-		snprintf(left, sizeof(left), "%.*s  ^] menu", room > 70 ? 20 : 8, vm->config.title);
-		if (draw_columns(left) + draw_columns(right) + 2 > room)
-			right = note->narrow;
-	}
-	draw_text(row, 1, room, UI_CONSOLE_BAR, left);
-	if (draw_columns(left) + draw_columns(right) + 2 <= room)
+	draw_text(row, 1, room, UI_CONSOLE_BAR, left[chosen]);
+	if (draw_columns(left[chosen]) + draw_columns(right) + 2 <= room)
 		draw_right(row, 1, room, UI_CONSOLE_BAR, right);
 }
 
@@ -99,7 +108,7 @@ static void draw_bar(const struct ui *ui, const struct screen_console *sc, int g
 	int row = ui->rows - 1;
 	struct bar_note note;
 
-	if (ui->console_full && !sc->prefix.pending && !ui->status[0])
+	if (ui->console_full && !sc->prefix.pending && !ui->status[0] && ui_has_keyboard(ui))
 		return;
 	draw_text(row, 0, ui->cols - 1, UI_CONSOLE_BAR, "");
 	if (sc->prefix.pending) {
@@ -185,11 +194,16 @@ static void send_key(struct ui *ui, const struct ui_key *key)
 	uint8_t bytes[GUEST_KEY_MAX];
 	size_t n = guest_key_encode(ui->guest_profile, key, bytes);
 
-	if (n > 0)
+	if (!ui_has_keyboard(ui) && model_vm_alive(&ui->model)) {
+		/* The status row says so all the time. */
+		if (key->code == 'T' && !key->alt)
+			ui_send(ui, MENU_KEYBOARD_TAKE, NULL, 0);
+	} else if (n > 0) {
 		ui_guest_input(ui, bytes, n);
-	else if (key->code >= UI_KEY_F1)
+	} else if (key->code >= UI_KEY_F1) {
 		ui_say(ui, UI_NORMAL, "%s terminals have no such key: ^] m takes another.",
 		       guest_profile_name(ui->guest_profile));
+	}
 }
 
 static void send_fkey(struct ui *ui, uint8_t digit)

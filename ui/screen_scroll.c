@@ -10,19 +10,15 @@
 
 #include "text.h"
 #include "ui/draw.h"
-#include "ui/field.h"
+#include "ui/search.h"
 
 #define SHIFT 16 /* columns that Left and Right move by */
-
-#define WANTED_SIZE 64 /* of what is searched for */
 
 struct screen_scroll {
 	uint64_t top;	/* number of the first visible line */
 	uint64_t found; /* number of the line the last search stopped at */
 	int left;	/* columns hidden on the left */
-	bool typing;	/* the words to search for are being typed */
-	struct field field;
-	char wanted[WANTED_SIZE]; /* searched for; empty: nothing yet */
+	struct search search;
 };
 
 static int pane_rows(const struct ui *ui)
@@ -59,7 +55,7 @@ static void draw_line(const struct ui *ui, const struct screen_scroll *ss, int r
 		      const char *line)
 {
 	const char *text = skip_columns(line, ss->left);
-	const char *hit = ss->wanted[0] ? strcasestr(text, ss->wanted) : NULL;
+	const char *hit = search_find(&ss->search, text);
 	char part[CONSOLE_TEXT_SIZE];
 	int col;
 
@@ -68,7 +64,7 @@ static void draw_line(const struct ui *ui, const struct screen_scroll *ss, int r
 		return;
 	snprintf(part, sizeof(part), "%.*s", (int)(hit - text), text);
 	col = draw_columns(part);
-	snprintf(part, sizeof(part), "%.*s", (int)strlen(ss->wanted), hit);
+	snprintf(part, sizeof(part), "%.*s", (int)strlen(ss->search.wanted), hit);
 	draw_text(row, col, draw_columns(part), UI_SELECTED, part);
 }
 
@@ -79,11 +75,8 @@ static void draw_bar(struct ui *ui, const struct screen_scroll *ss, uint64_t cou
 	char text[160];
 
 	draw_text(row, 0, ui->cols - 1, UI_CONSOLE_BAR, "");
-	if (ss->typing) {
-		draw_text(row, 1, 16, UI_CONSOLE_BAR, "Search upwards: ");
-		field_draw(ui, row, 17, ui->cols - 19, UI_CONSOLE_BAR, &ss->field, true);
+	if (search_draw(ui, &ss->search, row, UI_CONSOLE_BAR))
 		return;
-	}
 	if (ui->status[0]) {
 		draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR, ui->status);
 		return;
@@ -119,42 +112,29 @@ static void search(struct ui *ui, struct screen_scroll *ss, uint64_t from, bool 
 	uint64_t first, end, middle = (uint64_t)pane_rows(ui) / 2;
 	char line[CONSOLE_TEXT_SIZE];
 
-	if (!ss->wanted[0]) {
-		ui_say(ui, UI_NORMAL, "Nothing was searched for yet: / asks for it.");
-		return;
-	}
 	console_lines(ui->console, &first, &end);
 	/* One below the first line wraps to far beyond the end. */
 	for (uint64_t at = from; at >= first && at < end; at = up ? at - 1 : at + 1) {
 		console_line(ui->console, at, line);
-		if (!strcasestr(line, ss->wanted))
+		if (!search_find(&ss->search, line))
 			continue;
 		ss->found = at;
 		ss->top = at - first > middle ? at - middle : first;
 		scroll_fit(ui, ss);
 		return;
 	}
-	ui_say(ui, UI_WARN, "\"%s\" is not %s.", ss->wanted, up ? "further up" : "further down");
+	search_say_none(ui, &ss->search, up);
 }
 
-static void typing_key(struct ui *ui, struct screen_scroll *ss, const struct ui_key *key)
+/* Upwards from the last visible line. */
+static void search_new(struct ui *ui, struct screen_scroll *ss)
 {
 	uint64_t first, end;
 
-	if (key->code == UI_KEY_ESCAPE) {
-		ss->typing = false;
-	} else if (ui_key_is_enter(key)) {
-		ss->typing = false;
-		/* Nothing typed: the words of before. */
-		if (ss->field.text[0])
-			text_copy(ss->wanted, sizeof(ss->wanted), ss->field.text);
-		console_lines(ui->console, &first, &end);
-		if (end > ss->top + (uint64_t)pane_rows(ui))
-			end = ss->top + (uint64_t)pane_rows(ui);
-		search(ui, ss, end - 1, true);
-	} else {
-		field_key(&ss->field, key);
-	}
+	console_lines(ui->console, &first, &end);
+	if (end > ss->top + (uint64_t)pane_rows(ui))
+		end = ss->top + (uint64_t)pane_rows(ui);
+	search(ui, ss, end - 1, true);
 }
 
 /* Moves by LINES, up if negative; never below 0. */
@@ -184,13 +164,6 @@ static void command_key(struct ui *ui, struct screen_scroll *ss, const struct ui
 		break;
 	case UI_KEY_RIGHT: ss->left += ss->left < 300 ? SHIFT : 0; break;
 	case UI_KEY_LEFT: ss->left -= ss->left > 0 ? SHIFT : 0; break;
-	case '/':
-		ss->field.max = WANTED_SIZE - 1;
-		field_set(&ss->field, "");
-		ss->typing = true;
-		break;
-	case 'n': search(ui, ss, ss->found - 1, true); break;
-	case 'N': search(ui, ss, ss->found + 1, false); break;
 	case UI_KEY_CTRL('L'): ui_redraw_all(ui); break;
 	case UI_KEY_ESCAPE:
 	case 'q': ui_pop(ui); break;
@@ -206,10 +179,13 @@ static void scroll_key(struct ui *ui, void *data, const struct ui_key *key)
 		return;
 	/* The guest may have gone on writing since the last picture. */
 	scroll_fit(ui, ss);
-	if (ss->typing)
-		typing_key(ui, ss, key);
-	else
-		command_key(ui, ss, key);
+	switch (search_key(ui, &ss->search, key)) {
+	case SEARCH_NEW: search_new(ui, ss); break;
+	case SEARCH_UP: search(ui, ss, ss->found - 1, true); break;
+	case SEARCH_DOWN: search(ui, ss, ss->found + 1, false); break;
+	case SEARCH_NOTHING: command_key(ui, ss, key); break;
+	default: break;
+	}
 }
 
 static void scroll_close(struct ui *ui, void *data)

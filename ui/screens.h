@@ -54,6 +54,18 @@ void screen_scroll_open(struct ui *ui);
 /* A console_output_fn: what the emulated terminal answers goes to the guest. ARG is the struct ui. */
 void screen_console_output(void *arg, const uint8_t *buf, size_t n);
 
+/* The daemon's log. */
+void screen_log_open(struct ui *ui);
+
+/* Asks where a report is to be written, and has it written. */
+void screen_report_open(struct ui *ui);
+
+/* What the machine is and has. */
+void screen_info_open(struct ui *ui);
+
+/* Switch the machine off, or restart it. */
+void screen_power_open(struct ui *ui);
+
 /* Why and when the VM ended. */
 void screen_result_open(struct ui *ui);
 

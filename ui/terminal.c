@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* term.h of ncurses defines names like "lines" and "columns": nothing else is included after it. */
 #include <curses.h>
@@ -137,4 +138,17 @@ void terminal_choose(bool force_ascii, struct terminal *ret_term)
 	setlocale(LC_CTYPE, "C");
 	term.utf8 = !force_ascii && terminal_wants_utf8(wanted) && set_utf8_locale();
 	*ret_term = term;
+}
+
+void terminal_console_name(char *buf, size_t size)
+{
+	const char *path = ttyname(STDIN_FILENO), *ssh = getenv("SSH_CONNECTION");
+	char name[64];
+
+	if (!path)
+		path = "";
+	if (starts_with(path, "/dev/"))
+		path += strlen("/dev/");
+	snprintf(name, sizeof(name), "%.20s%s", path, ssh && ssh[0] && path[0] ? " (ssh)" : "");
+	text_escape(buf, size, name, strlen(name));
 }

@@ -6,6 +6,7 @@
 #define VMB_UI_TERMINAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct terminal {
 	char name[64]; /* for newterm() */
@@ -19,6 +20,12 @@ struct terminal {
  * no UTF-8 whatever the environment says.
  */
 void terminal_choose(bool force_ascii, struct terminal *ret_term);
+
+/*
+ * Writes which console this is into BUF, for the operators of the others: the terminal's name without
+ * /dev, and "(ssh)" where it is one of a network login. Empty if it has none. Safe on a terminal.
+ */
+void terminal_console_name(char *buf, size_t size);
 
 /* The embedded description of NAME in the form TERMINFO takes ("b64:..."), or NULL. Static. */
 const char *terminal_embedded(const char *name);

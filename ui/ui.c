@@ -41,6 +41,14 @@ int ui_push(struct ui *ui, const struct ui_screen *screen, void *data)
 	return 0;
 }
 
+bool ui_has_screen(const struct ui *ui, const struct ui_screen *screen)
+{
+	for (unsigned int i = 0; i < ui->depth; i++)
+		if (ui->stack[i].screen == screen)
+			return true;
+	return false;
+}
+
 static void stack_drop(struct ui *ui)
 {
 	struct ui_layer layer = ui->stack[--ui->depth];
@@ -201,6 +209,9 @@ bool ui_common_key(struct ui *ui, const struct ui_key *key)
 	case '?':
 	case 'h':
 	case UI_KEY_F1: screen_help_open(ui); return true;
+	case 'i': screen_info_open(ui); return true;
+	case 'l': screen_log_open(ui); return true;
+	case 'P': screen_power_open(ui); return true;
 	case 'q': ui_ask_quit(ui); return true;
 	default: return false;
 	}
@@ -376,6 +387,8 @@ static void ui_close(struct ui *ui)
 		stack_drop(ui);
 	outbox_free(&ui->outbox);
 	console_destroy(ui->console);
+	journal_free(&ui->journal);
+	facts_free(&ui->facts);
 	model_free(&ui->model);
 	plan_free(&ui->plan);
 	loop_destroy(ui->loop);
@@ -393,6 +406,7 @@ int menu_run(int sock, const struct menu_options *options, struct vmb_err *err)
 	int signal_fd, rc;
 
 	outbox_init(&ui.outbox);
+	terminal_console_name(ui.console_name, sizeof(ui.console_name));
 	terminal_choose(options->ascii, &terminal);
 	fcntl(sock, F_SETFL, fcntl(sock, F_GETFL) | O_NONBLOCK);
 	rc = screen_start(&terminal, &signal_fd, err);

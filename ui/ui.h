@@ -13,7 +13,9 @@
 #include "err.h"
 #include "loop.h"
 #include "ui/console.h"
+#include "ui/facts.h"
 #include "ui/guest_keys.h"
+#include "ui/journal.h"
 #include "ui/keys.h"
 #include "ui/model.h"
 #include "ui/outbox.h"
@@ -64,6 +66,10 @@ struct ui {
 	bool profile_by_hand;		  /* the operator chose it: nothing else does any more */
 	unsigned int reset_seen;	  /* see prefix_would_reset() */
 	struct transparent transparent;
+	struct journal journal;
+	struct facts facts;
+	char console_name[32];	     /* which console this menu is on: "ttyS0", "pts/2 (ssh)" */
+	char report_target[VM_PATH_SIZE]; /* where the report goes that the operator is asked about */
 	uint64_t console_bytes;	     /* from this VM so far */
 	bool console_is_open;	     /* the daemon sends it */
 	bool owns_daemon;	     /* the daemon ends with this menu, and its VM with it */
@@ -98,6 +104,9 @@ struct ui {
 /* Puts a screen on top. DATA passes to the stack; on -ENOSPC (stack full) it is closed at once. */
 int ui_push(struct ui *ui, const struct ui_screen *screen, void *data);
 
+/* True if SCREEN is on the stack. */
+bool ui_has_screen(const struct ui *ui, const struct ui_screen *screen);
+
 /* Takes the top screen away; never the last one. */
 void ui_pop(struct ui *ui);
 
@@ -123,7 +132,13 @@ void ui_say(struct ui *ui, enum ui_element element, const char *fmt, ...)
 /* Sends a message to the daemon, now or when it can take it. */
 void ui_send(struct ui *ui, uint32_t type, const void *body, size_t size);
 
-/* Bytes for the guest's serial line, if a VM lives; what would reset an EDK2 by accident is left out. */
+/* True if what is typed here reaches the guest: one console has its keyboard, the others look on. */
+bool ui_has_keyboard(const struct ui *ui);
+
+/*
+ * Bytes for the guest's serial line, if a VM lives and this console has the keyboard; what would reset an
+ * EDK2 by accident is left out.
+ */
 void ui_guest_input(struct ui *ui, const uint8_t *buf, size_t n);
 
 /* Asks the daemon for the host's figures anew: how much memory is free changes. */
@@ -156,7 +171,7 @@ void ui_take_looks(struct ui *ui);
 /* Gives the terminal to a shell until it exits. */
 void ui_start_shell(struct ui *ui);
 
-/* ^L ! ? q and F1, which mean the same on every screen without a text field. True if KEY was one. */
+/* ^L ! ? h F1 i l P q, which mean the same on every screen without a text field. True if KEY was one. */
 bool ui_common_key(struct ui *ui, const struct ui_key *key);
 
 #endif

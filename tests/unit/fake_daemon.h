@@ -28,6 +28,7 @@
 
 enum fake_scene {
 	FAKE_NORMAL,
+	FAKE_NONE,    /* there is none: the menu is a second one of another's */
 	FAKE_EMPTY,   /* no disk, no firmware */
 	FAKE_HOSTILE, /* labels and guest output that try to act on the terminal */
 	FAKE_MANY,    /* 60 disks */
@@ -42,6 +43,8 @@ enum fake_scene {
 	FAKE_SLOW,	/* the same, and no start or save is ever answered */
 	FAKE_SCANNING,	/* sdc is looked at for four seconds already */
 	FAKE_PLUG,	/* FAKE_ENTRIES; each rescan plugs another disk in before all others, or takes it out */
+	FAKE_LOGGED,  /* warnings and errors in the log */
+	FAKE_NO_SHELL, /* the recovery shell is forbidden */
 	FAKE_SILENT,  /* the guest says nothing on its serial line, and has run for a while */
 };
 
@@ -51,7 +54,11 @@ struct fake_seen {
 	struct menu_entry_save saved;
 	struct menu_settings settings;
 	char started_id[MENU_ID_SIZE];
+	volatile int log_follow, facts, host_power, report, keyboard_take, clients;
+	uint32_t host_power_what;
 	volatile bool vm_alive;
+	char report_to[VM_PATH_SIZE];
+	char client_name[2][32]; /* of the first and the second menu */
 	struct vm_config config;
 	char input[256];
 };
@@ -62,14 +69,19 @@ struct fake_daemon {
 	struct fake_seen *seen; /* shared with the daemon's process */
 };
 
+#define FAKE_CLIENTS 4
+
 struct fake {
-	int sock;
+	int sock; /* of the menu that is being served */
+	int socks[FAKE_CLIENTS];
+	char names[FAKE_CLIENTS][32]; /* of the menus on them */
+	unsigned int sock_count;
+	uint64_t log_next;
 	enum fake_scene scene;
 	struct fake_seen *seen;
 	struct menu_vm vm;
 	uint64_t started_ms;
 	uint64_t random;
-	bool greeted;
 	struct menu_entry entries[16];
 	unsigned int entry_count;
 	struct menu_settings settings;
@@ -86,6 +98,18 @@ static void fake_send(struct fake *f, uint32_t type, const void *body, size_t si
 	}
 	if (rc < 0)
 		_exit(0);
+}
+
+/* To all menus. */
+static void fake_broadcast(struct fake *f, uint32_t type, const void *body, size_t size)
+{
+	int serving = f->sock;
+
+	for (unsigned int i = 0; i < f->sock_count; i++) {
+		f->sock = f->socks[i];
+		fake_send(f, type, body, size);
+	}
+	f->sock = serving;
 }
 
 static struct menu_device fake_disk(const char *name, const char *transport, const char *model,
@@ -148,9 +172,10 @@ static void fake_send_list(struct fake *f, uint32_t type, const void *items, siz
 
 static void fake_send_normal_lists(struct fake *f)
 {
-	struct menu_device all[10], *d = all + 1;
+	struct menu_device all[11], *d = all + 1;
 	struct menu_firmware fw[3];
 	bool plugged = f->scene == FAKE_PLUG && f->seen->rescan % 2;
+	unsigned int count = 9;
 
 	all[0] = fake_disk("aoe0", "usb", "Just plugged in", "P1", 8ULL << 30);
 	d[0] = fake_disk("nvme0n1", "nvme", "Samsung SSD 980 500GB", "S64DNX0R401234", 500107862016);
@@ -176,7 +201,12 @@ static void fake_send_normal_lists(struct fake *f)
 	fw[1] = fake_firmware("", "/usr/share/cloud-hypervisor/CLOUDHV.fd", 1, "");
 	fw[2] = fake_firmware("", "/usr/share/OVMF/OVMF_CODE_4M.fd", 0,
 			      "It is a flash image, which needs another platform. Use CLOUDHV.fd.");
-	fake_send_list(f, MENU_DEVICES, plugged ? all : d, sizeof(d[0]), plugged ? 10 : 9);
+	if (f->scene == FAKE_LOGGED) {
+		memmove(&d[8], &d[7], 2 * sizeof(d[0]));
+		d[7] = fake_part("sdb", "sdb1", "vfat", "STICK", 32ULL << 30);
+		count++;
+	}
+	fake_send_list(f, MENU_DEVICES, plugged ? all : d, sizeof(d[0]), count + plugged);
 	fake_send_list(f, MENU_FIRMWARES, fw, sizeof(fw[0]), 3);
 }
 
@@ -231,10 +261,33 @@ static void fake_start(struct fake *f, const void *body, size_t size);
 
 static void fake_send_vm(struct fake *f)
 {
+	for (unsigned int i = 0; i < f->sock_count; i++)
+		if (f->vm.keyboard == (uint64_t)f->socks[i])
+			memcpy(f->vm.keyboard_name, f->names[i], sizeof(f->names[i]));
 	if (f->vm.state == MENU_VM_RUNNING)
 		f->vm.run_ms = loop_now_ms() - f->started_ms;
 	f->seen->vm_alive = f->vm.state == MENU_VM_RUNNING;
-	fake_send(f, MENU_VM, &f->vm, sizeof(f->vm));
+	fake_broadcast(f, MENU_VM, &f->vm, sizeof(f->vm));
+}
+
+/* Seven lines of the log want to be read. */
+static void fake_send_log_state(struct fake *f)
+{
+	struct menu_log_state state = {.next = 61, .problems = 7};
+
+	if (f->scene == FAKE_LOGGED)
+		fake_send(f, MENU_LOG_STATE, &state, sizeof(state));
+}
+
+static void fake_name(struct fake *f, const struct menu_hello *hello, size_t size)
+{
+	for (unsigned int i = 0; i < f->sock_count && size == sizeof(*hello); i++) {
+		if (f->socks[i] != f->sock)
+			continue;
+		memcpy(f->names[i], hello->name, sizeof(hello->name));
+		if (i < 2)
+			memcpy(f->seen->client_name[i], hello->name, sizeof(hello->name));
+	}
 }
 
 #include "fake_entries.h"
@@ -253,18 +306,17 @@ static void fake_hello(struct fake *f)
 
 	if (f->scene == FAKE_NO_KVM)
 		snprintf(w.kvm_text, sizeof(w.kvm_text), "/dev/kvm missing. CPU has no vmx/svm flag.");
+	w.client = (uint64_t)f->sock;
 	fake_send(f, MENU_WELCOME, &w, sizeof(w));
-	if (!f->greeted) {
-		fake_send_lists(f);
-		fake_greet_entries(f);
-	}
-	f->greeted = true;
+	fake_send_lists(f);
+	fake_greet_entries(f);
 	fake_send_vm(f);
+	fake_send_log_state(f);
 }
 
 static void fake_console(struct fake *f, const char *text)
 {
-	fake_send(f, MENU_CONSOLE, text, strlen(text));
+	fake_broadcast(f, MENU_CONSOLE, text, strlen(text));
 }
 
 static void fake_replay(struct fake *f, const char *path)
@@ -274,7 +326,7 @@ static void fake_replay(struct fake *f, const char *path)
 	ssize_t n;
 
 	while (fd >= 0 && (n = read(fd, buf, sizeof(buf))) > 0)
-		fake_send(f, MENU_CONSOLE, buf, (size_t)n);
+		fake_broadcast(f, MENU_CONSOLE, buf, (size_t)n);
 	if (fd >= 0)
 		close(fd);
 }
@@ -292,7 +344,7 @@ static void fake_start(struct fake *f, const void *body, size_t size)
 		fake_send(f, MENU_REFUSED, refusal, sizeof(refusal) - 1);
 		return;
 	}
-	f->vm = (struct menu_vm){.state = MENU_VM_STARTING};
+	f->vm = (struct menu_vm){.state = MENU_VM_STARTING, .keyboard = (uint64_t)f->sock};
 	memcpy(&f->vm.config, body, size);
 	fake_send_vm(f);
 	f->vm.state = MENU_VM_RUNNING;
@@ -363,8 +415,64 @@ static void fake_input(struct fake *f, const char *bytes, size_t n)
 		else if (bytes[i] == 15)
 			fake_stage(f, VMM_STAGE_OS);
 		else if (f->scene != FAKE_SETUP && bytes[i] >= 0x20 && bytes[i] < 0x7F)
-			fake_send(f, MENU_CONSOLE, bytes + i, 1);
+			fake_broadcast(f, MENU_CONSOLE, bytes + i, 1);
 	}
+}
+
+static void fake_fact(struct menu_fact *fact, const char *group, const char *name, const char *value)
+{
+	*fact = (struct menu_fact){.missing = strncmp(value, "not available", 13) == 0};
+	snprintf(fact->group, sizeof(fact->group), "%s", group);
+	snprintf(fact->name, sizeof(fact->name), "%s", name);
+	snprintf(fact->value, sizeof(fact->value), "%s", value);
+}
+
+/* Several groups, one line that is missing, one that is long; no daemon is asked for more. */
+static void fake_send_facts(struct fake *f)
+{
+	struct menu_fact facts[32];
+	unsigned int n = 0;
+	char name[24];
+
+	fake_fact(&facts[n++], "CPU", "model", "AMD EPYC 7282 16-Core Processor");
+	fake_fact(&facts[n++], "CPU", "virtualization", "svm, nested paging");
+	fake_fact(&facts[n++], "Board", "vendor", "not available (no /sys/firmware/dmi)");
+	fake_fact(&facts[n++], "Board", "options",
+		  "console=ttyS0,115200 console=tty1 intel_iommu=on iommu=pt mitigations=auto "
+		  "vmboot.store=LABEL=VMBOOT lastword");
+	for (int i = 0; i < 24; i++) {
+		snprintf(name, sizeof(name), "disk %d", i);
+		fake_fact(&facts[n++], "Disks", name, "healthy, 36 degrees");
+	}
+	fake_send_list(f, MENU_FACTS, facts, sizeof(facts[0]), n);
+}
+
+/* 60 lines from *FROM on: every tenth is a warning, the fifth an error. */
+static void fake_send_log(struct fake *f, const void *body)
+{
+	static uint8_t buf[sizeof(struct menu_list) + 60 * sizeof(struct menu_log_line)];
+	struct menu_list head = {.first = 1, .last = 1};
+	struct menu_log_line line;
+	uint64_t from;
+
+	memcpy(&from, body, sizeof(from));
+	for (uint64_t seq = 1; seq <= 60; seq++) {
+		line = (struct menu_log_line){.seq = seq, .time_ms = seq * 1000, .level = 2};
+		if (seq % 10 == 0)
+			line.level = 1;
+		if (seq == 5)
+			line.level = 0;
+		snprintf(line.source, sizeof(line.source), "daemon");
+		snprintf(line.text, sizeof(line.text), "event %d of the log\033[2J", (int)seq);
+		if (seq == 5)
+			snprintf(line.text, sizeof(line.text),
+				 "sdc: no answer for 10 s, skipped (I/O error at LBA 0). It is left "
+				 "alone until it is plugged in anew or r looks at it again.");
+		if (seq >= from)
+			memcpy(buf + sizeof(head) + head.count++ * sizeof(line), &line, sizeof(line));
+	}
+	memcpy(buf, &head, sizeof(head));
+	fake_send(f, MENU_LOG, buf, sizeof(head) + head.count * sizeof(line));
 }
 
 static void fake_message(struct fake *f, uint32_t type, const void *body, size_t size)
@@ -372,6 +480,7 @@ static void fake_message(struct fake *f, uint32_t type, const void *body, size_t
 	switch (type) {
 	case MENU_HELLO:
 		f->seen->hello++;
+		fake_name(f, body, size);
 		fake_hello(f);
 		if (f->scene == FAKE_VANISH)
 			_exit(0);
@@ -394,6 +503,28 @@ static void fake_message(struct fake *f, uint32_t type, const void *body, size_t
 		fake_send_vm(f);
 		break;
 	case MENU_CONSOLE_OPEN: f->seen->open++; break;
+	case MENU_KEYBOARD_TAKE:
+		f->seen->keyboard_take++;
+		f->vm.keyboard = (uint64_t)f->sock;
+		fake_send_vm(f);
+		break;
+	case MENU_LOG_FOLLOW:
+		f->seen->log_follow++;
+		fake_send_log(f, body);
+		break;
+	case MENU_FACTS_GET:
+		f->seen->facts++;
+		fake_send_facts(f);
+		break;
+	case MENU_POWER:
+		memcpy(&f->seen->host_power_what, body, sizeof(f->seen->host_power_what));
+		f->seen->host_power++;
+		break;
+	case MENU_REPORT:
+		memcpy(f->seen->report_to, body, sizeof(f->seen->report_to));
+		f->seen->report++;
+		fake_send(f, MENU_REPORTED, "/run/report-1", 13);
+		break;
 	case MENU_INPUT: fake_input(f, body, size); break;
 	case MENU_RESCAN:
 		f->seen->rescan++;
@@ -413,46 +544,63 @@ static void fake_flood(struct fake *f)
 		if (i % 7 == 0)
 			buf[i] = 0x1B;
 	}
-	if (proto_send(f->sock, MENU_CONSOLE, buf, sizeof(buf), NULL, 0) == -EPIPE)
-		_exit(0);
+	for (unsigned int i = 0; i < f->sock_count; i++)
+		proto_send(f->socks[i], MENU_CONSOLE, buf, sizeof(buf), NULL, 0);
 }
 
-static void fake_serve(struct fake *f)
+static void fake_accept(struct fake *f, int listener)
+{
+	int sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (sock < 0 || f->sock_count == FAKE_CLIENTS)
+		_exit(1);
+	f->socks[f->sock_count++] = sock;
+	f->seen->clients = (int)f->sock_count;
+}
+
+/* One message of menu INDEX; a menu that left is forgotten. */
+static void fake_serve(struct fake *f, unsigned int index)
 {
 	static uint8_t body[PROTO_MAX_BODY];
+	uint32_t type;
+	int size;
 
-	for (;;) {
-		struct pollfd p = {.fd = f->sock, .events = POLLIN};
-		bool flood = f->scene == FAKE_FLOOD && f->vm.state == MENU_VM_RUNNING;
-		uint32_t type;
-		int size;
-
-		if (poll(&p, 1, flood ? 5 : -1) == 0) {
-			fake_flood(f);
-			continue;
-		}
-		size = proto_recv(f->sock, &type, body, sizeof(body), NULL, 0, NULL);
-		if (size == -EAGAIN)
-			continue;
-		if (size < 0)
-			return;
+	f->sock = f->socks[index];
+	size = proto_recv(f->sock, &type, body, sizeof(body), NULL, 0, NULL);
+	if (size >= 0) {
 		fake_message(f, type, body, (size_t)size);
+	} else if (size != -EAGAIN) {
+		close(f->sock);
+		if (f->vm.keyboard == (uint64_t)f->sock)
+			f->vm.keyboard = 0;
+		f->socks[index] = f->socks[--f->sock_count];
+		memcpy(f->names[index], f->names[f->sock_count], sizeof(f->names[0]));
+		f->seen->clients = (int)f->sock_count;
+		fake_send_vm(f);
 	}
 }
 
-/* Serves menus on the listening socket, one after the other; the VM outlives them. */
+/* Serves the menus that come to the listening socket; the VM outlives them. */
 static void fake_main(int listener, enum fake_scene scene, struct fake_seen *seen)
 {
-	struct fake f = {.scene = scene, .seen = seen, .random = 1};
+	struct fake f = {.scene = scene, .seen = seen, .random = 1, .log_next = 1};
 
 	signal(SIGPIPE, SIG_IGN);
 	for (;;) {
-		f.sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (f.sock < 0)
-			_exit(1);
-		f.greeted = false;
-		fake_serve(&f);
-		close(f.sock);
+		struct pollfd p[FAKE_CLIENTS + 1] = {{.fd = listener, .events = POLLIN}};
+		bool flood = scene == FAKE_FLOOD && f.vm.state == MENU_VM_RUNNING;
+		unsigned int count = f.sock_count;
+
+		for (unsigned int i = 0; i < count; i++)
+			p[i + 1] = (struct pollfd){.fd = f.socks[i], .events = POLLIN};
+		if (poll(p, count + 1, flood ? 5 : -1) == 0)
+			fake_flood(&f);
+		/* From the last: one that leaves is replaced by the last. */
+		for (unsigned int i = count; i-- > 0;)
+			if (p[i + 1].revents)
+				fake_serve(&f, i);
+		if (p[0].revents)
+			fake_accept(&f, listener);
 	}
 }
 

@@ -74,7 +74,7 @@ static void fake_make_settings(struct fake *f)
 
 	*s = (struct menu_settings){.timeout_s = 10,
 				    .rearm_s = 30,
-				    .shell_allowed = 1,
+				    .shell_allowed = f->scene != FAKE_NO_SHELL,
 				    .prefix_key = 0x1D,
 				    .store_state = MENU_STORE_OK};
 	snprintf(s->theme, sizeof(s->theme), "default");

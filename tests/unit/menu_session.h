@@ -79,7 +79,8 @@ static struct session *session_open(enum fake_scene scene, const struct session_
 	int slave;
 
 	s->raw = malloc(RAW_MAX);
-	fake_daemon_start(&s->daemon, scene);
+	if (scene != FAKE_NONE)
+		fake_daemon_start(&s->daemon, scene);
 	if (openpty(&s->master, &slave, NULL, NULL, &size) < 0)
 		exit(1);
 	tcgetattr(slave, &s->before);
@@ -271,7 +272,8 @@ static void session_close(struct session *s)
 		kill(s->pid, SIGKILL);
 		waitpid(s->pid, NULL, 0);
 	}
-	fake_daemon_stop(&s->daemon);
+	if (s->daemon.pid)
+		fake_daemon_stop(&s->daemon);
 	close(s->master);
 	vterm_free(s->vt);
 	free(s->raw);

@@ -1,0 +1,370 @@
+/* Log, system information, power, report, keyboard of several consoles: as an operator has them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "menu_session.h"
+
+static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
+
+static const struct session_options matrix[] = {
+	{.term = "xterm-256color", .rows = 24, .cols = 80},
+	{.term = "vt100", .rows = 20, .cols = 60},
+	{.term = "linux", .rows = 43, .cols = 132, .env = {"LANG=C"}},
+	{.term = "vt220", .rows = 24, .cols = 80},
+	{.term = "screen", .rows = 25, .cols = 80},
+	{.term = "tmux-256color", .rows = 31, .cols = 100, .env = {"NO_COLOR=1"}},
+	{.term = "dumb", .rows = 24, .cols = 80},
+};
+
+#define MATRIX (sizeof(matrix) / sizeof(matrix[0]))
+
+static struct session *open_main(enum fake_scene scene, const struct session_options *o)
+{
+	struct session *s = session_open(scene, o);
+
+	session_wait(s, "Enter starts /boot/CLOUDHV.fd");
+	return s;
+}
+
+static void end(struct session *s)
+{
+	session_keys(s, "q");
+	assert_int_equal(session_end(s), 0);
+	assert_true(session_tty_restored(s));
+	session_close(s);
+}
+
+/* No row is wider than the screen, the frame's rows are where they are on every screen. */
+static void check_frame(struct session *s, const char *title)
+{
+	session_settle(s);
+	assert_non_null(memmem(session_text(s), (size_t)s->cols, title, strlen(title)));
+	assert_non_null(memmem(session_text(s), (size_t)s->cols, "vmboot", 6));
+	for (int row = 1; row < s->rows - 3; row += s->rows - 8)
+		for (int col = 0; col < s->cols; col++)
+			if (session_char(s, row, col) != '-' && session_char(s, row, col) != 0x2500)
+				fail_msg("%s: row %d has no rule", title, row);
+}
+
+static void test_log_on_every_terminal(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MATRIX; i++) {
+		struct session *s = open_main(FAKE_LOGGED, &matrix[i]);
+
+		session_keys(s, "l");
+		session_wait(s, "event 60 of the log");
+		session_wait(s, "00:01:00 warn  daemon");
+		check_frame(s, "Log");
+		/* A control sequence in a line stays text. */
+		session_wait(s, "event 60 of the log?[2J");
+		session_keys(s, "e");
+		session_wait_gone(s, "event 60");
+		session_wait(s, "sdc: no answer for 10 s");
+		/* What the row has no room for is whole below the list. */
+		session_wait(s, "again.");
+		session_wait(s, "errors, 1 of 60 lines");
+		session_keys(s, "w");
+		session_wait(s, "warnings and errors, 7 of 60 lines");
+		session_wait(s, "event 60");
+		session_keys(s, "i");
+		session_wait(s, "everything, 60 of 60 lines");
+		session_keys(s, "q");
+		session_wait(s, "Enter starts /boot/CLOUDHV.fd");
+		end(s);
+	}
+}
+
+/* [!7] until each of the seven was on the screen, not before. */
+static void test_badge_clears_by_reading(void **state)
+{
+	struct session *s = open_main(FAKE_LOGGED, &plain);
+
+	(void)state;
+	session_wait(s, "[!7]");
+	session_keys(s, "l");
+	session_wait(s, "event 60");
+	session_keys(s, "q");
+	session_wait(s, "Enter starts");
+	/* 15 rows: 46 to 60, with the warnings 50 and 60. */
+	session_wait(s, "[!5]");
+	session_keys(s, "l");
+	session_wait(s, "event 60");
+	session_keys(s, "e");
+	session_wait(s, "errors, 1 of 60");
+	session_keys(s, "q");
+	session_wait(s, "[!4]");
+	session_keys(s, "lw");
+	session_wait(s, "7 of 60 lines");
+	session_keys(s, "q");
+	session_wait_gone(s, "[!");
+	/* The second time only what is newer was asked for. */
+	assert_int_equal(s->daemon.seen->log_follow, 3);
+	end(s);
+}
+
+static void test_log_search_and_follow(void **state)
+{
+	struct session *s = open_main(FAKE_LOGGED, &plain);
+
+	(void)state;
+	session_keys(s, "l");
+	session_wait(s, "following");
+	session_keys(s, "\033[A");
+	session_wait_gone(s, "following");
+	session_keys(s, "/EVENT 12\r");
+	session_wait(s, "event 12 of");
+	session_keys(s, "n");
+	session_wait(s, "\"EVENT 12\" is not further up.");
+	/* Letters are text while words are typed. */
+	session_keys(s, "/qewif");
+	session_wait(s, "Search upwards: qewif");
+	session_keys(s, "\033");
+	session_wait_gone(s, "Search upwards");
+	session_wait(s, "event 12 of");
+	session_keys(s, "f");
+	session_wait(s, "following");
+	session_wait(s, "event 60");
+	session_keys(s, "q");
+	session_wait(s, "Enter starts");
+	end(s);
+}
+
+static void test_empty_log(void **state)
+{
+	struct session *s = open_main(FAKE_NORMAL, &plain);
+
+	(void)state;
+	/* A daemon that has not answered. */
+	kill(s->daemon.pid, SIGSTOP);
+	session_keys(s, "l");
+	session_wait(s, "nothing logged yet");
+	kill(s->daemon.pid, SIGCONT);
+	session_wait(s, "event 60");
+	session_keys(s, "q");
+	session_wait(s, "Enter starts");
+	end(s);
+}
+
+static void test_info_on_every_terminal(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MATRIX; i++) {
+		struct session *s = open_main(FAKE_NORMAL, &matrix[i]);
+
+		session_keys(s, "i");
+		session_wait(s, "AMD EPYC 7282");
+		check_frame(s, "System information");
+		/* One line that is missing takes nothing else away. */
+		session_wait(s, "not available (no /sys/firmware/dmi)");
+		session_wait(s, "Disks");
+		for (int n = 0; n < 5; n++)
+			session_keys(s, "j");
+		session_wait(s, "lastword");
+		session_keys(s, "\033[F");
+		session_wait(s, "This menu");
+		session_wait(s, "pts/");
+		session_wait(s, matrix[i].term[0] == 'd' ? "vt100" : matrix[i].term);
+		session_keys(s, "q");
+		session_wait(s, "Enter starts /boot/CLOUDHV.fd");
+		end(s);
+	}
+}
+
+/* The daemon is stuck: the page says what this menu itself knows. */
+static void test_info_without_answer(void **state)
+{
+	struct session *s = open_main(FAKE_NORMAL, &plain);
+
+	(void)state;
+	kill(s->daemon.pid, SIGSTOP);
+	session_keys(s, "i");
+	session_wait(s, "This menu");
+	session_wait(s, "The daemon is looking at the machine");
+	session_keys(s, "q");
+	session_wait(s, "Enter starts");
+	kill(s->daemon.pid, SIGCONT);
+	end(s);
+}
+
+static void test_power_asks(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MATRIX; i++) {
+		struct session *s = open_main(FAKE_NORMAL, &matrix[i]);
+
+		session_keys(s, "P");
+		session_wait(s, "switch this machine off");
+		session_keys(s, "\r");
+		session_wait_gone(s, "switch this machine off");
+		session_keys(s, "Po");
+		session_wait(s, "Switch off this machine?");
+		session_keys(s, "\r");
+		session_wait_gone(s, "Switch off this machine?");
+		session_keys(s, "Pr");
+		session_wait(s, "Restart this machine?");
+		session_keys(s, "n");
+		session_wait_gone(s, "Restart this machine?");
+		session_settle(s);
+		assert_int_equal(s->daemon.seen->host_power, 0);
+		session_keys(s, "Pry");
+		session_wait_count(s, host_power, 1);
+		assert_int_equal(s->daemon.seen->host_power_what, MENU_POWER_REBOOT);
+		session_keys(s, "Poy");
+		session_wait_count(s, host_power, 2);
+		assert_int_equal(s->daemon.seen->host_power_what, MENU_POWER_OFF);
+		end(s);
+	}
+}
+
+static void test_power_tells_of_the_vm(void **state)
+{
+	struct session *s = session_open_console(FAKE_NORMAL, &plain);
+
+	(void)state;
+	session_keys(s, "\035.");
+	session_wait(s, "Enter: console");
+	session_keys(s, "Po");
+	session_wait(s, "CLOUDHV.fd is running and is ended first");
+	session_keys(s, "n");
+	session_settle(s);
+	assert_int_equal(s->daemon.seen->host_power, 0);
+	session_keys(s, "qy");
+	assert_int_equal(session_end(s), 0);
+	session_close(s);
+}
+
+/* To a USB disk only after a question that says what happens to it. */
+static void test_report(void **state)
+{
+	struct session *s = open_main(FAKE_LOGGED, &plain);
+
+	(void)state;
+	session_keys(s, "ls");
+	session_wait(s, "Save a report");
+	session_wait(s, "this machine (/var/lib/vmboot, else /tmp)");
+	session_wait(s, "/dev/sdb1");
+	/* Disks that stay in the machine, that are in use, or have no file system. */
+	assert_false(session_shows(s, "/dev/nvme0n1p1 "));
+	assert_false(session_shows(s, "/dev/sda1 "));
+	session_keys(s, "\r");
+	session_wait(s, "is mounted writable");
+	session_keys(s, "n");
+	session_wait_gone(s, "is mounted writable");
+	assert_int_equal(s->daemon.seen->report, 0);
+	session_keys(s, "s\r");
+	session_wait(s, "is mounted writable");
+	session_keys(s, "y");
+	session_wait(s, "The report is in /run/report-1.");
+	assert_string_equal(s->daemon.seen->report_to, "/dev/sdb1");
+	session_keys(s, "sj\r");
+	session_wait_count(s, report, 2);
+	assert_string_equal(s->daemon.seen->report_to, "");
+	session_keys(s, "q");
+	session_wait(s, "Enter starts");
+	end(s);
+}
+
+/* A second menu on the daemon of the first. */
+static struct session *open_second(struct session *first, const struct session_options *o)
+{
+	struct session_options options = *o;
+
+	options.socket = first->daemon.path;
+	return session_open(FAKE_NONE, &options);
+}
+
+/* One console types, the other looks on and can take the keyboard; both see the same. */
+static void test_two_consoles(void **state)
+{
+	struct session *a = session_open_console(FAKE_NORMAL, &plain), *b;
+
+	(void)state;
+	b = open_second(a, &matrix[1]);
+	session_wait(b, "CLOUDHV.fd");
+	session_wait(b, "Enter: console");
+	assert_int_equal(a->daemon.seen->clients, 2);
+	/* Each says where it is. */
+	assert_memory_equal(a->daemon.seen->client_name[0], "pts/", 4);
+	assert_memory_equal(a->daemon.seen->client_name[1], "pts/", 4);
+	assert_string_not_equal(a->daemon.seen->client_name[0], a->daemon.seen->client_name[1]);
+	session_keys(b, "\r");
+	session_wait(b, "has the keyboard - press T to take it");
+	session_keys(a, "abc");
+	session_wait(a, "Shell> abc");
+	session_wait(b, "abc");
+	session_keys(b, "xyz");
+	session_wait(b, "has the keyboard - press T to take it");
+	session_settle(b);
+	assert_int_equal(a->daemon.seen->input_len, 3);
+	session_keys(b, "T");
+	session_wait_gone(b, "has the keyboard");
+	session_wait(a, "has the keyboard - press T to take it");
+	session_keys(b, "T");
+	session_wait_count(a, input_len, 4);
+	assert_memory_equal(a->daemon.seen->input, "abcT", 4);
+	session_keys(a, "q");
+	session_settle(a);
+	assert_int_equal(a->daemon.seen->input_len, 4);
+	/* The guest asks the terminal something: only one of the two answers. */
+	session_keys(b, "\007");
+	session_settle(b);
+	session_settle(a);
+	assert_int_equal(a->daemon.seen->input_len, 4 + 1 + 6);
+	/* One leaves, the other and the VM stay. */
+	session_keys(b, "\035.");
+	session_wait(b, "Enter: console");
+	session_keys(b, "qy");
+	assert_int_equal(session_end(b), 0);
+	session_close(b);
+	session_wait(a, "^] menu");
+	session_keys(a, "\035.");
+	session_wait(a, "Enter: console");
+	session_keys(a, "qy");
+	assert_int_equal(session_end(a), 0);
+	session_close(a);
+}
+
+/* The VM ends while two look at it: both see the result, and one reads it away for both. */
+static void test_two_consoles_one_result(void **state)
+{
+	struct session *a = session_open_console(FAKE_NORMAL, &plain), *b;
+
+	(void)state;
+	b = open_second(a, &plain);
+	session_wait(b, "Enter: console");
+	session_keys(b, "\r");
+	session_wait(b, "has the keyboard");
+	session_keys(a, "\004");
+	session_wait(a, "The guest switched itself off.");
+	session_wait(b, "The guest switched itself off.");
+	session_keys(a, "m");
+	session_wait(a, "Enter starts /boot");
+	session_wait(b, "Enter starts /boot");
+	assert_int_equal(a->daemon.seen->start, 1);
+	end(b);
+	end(a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_log_on_every_terminal),
+		cmocka_unit_test(test_badge_clears_by_reading),
+		cmocka_unit_test(test_log_search_and_follow),
+		cmocka_unit_test(test_empty_log),
+		cmocka_unit_test(test_info_on_every_terminal),
+		cmocka_unit_test(test_info_without_answer),
+		cmocka_unit_test(test_power_asks),
+		cmocka_unit_test(test_power_tells_of_the_vm),
+		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_two_consoles),
+		cmocka_unit_test(test_two_consoles_one_result),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests_name("ui_screens", tests, NULL, NULL);
+}
