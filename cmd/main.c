@@ -17,8 +17,11 @@ static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 
 static const struct command commands[] = {
-	{"menu", cmd_menu, "[--ascii] [--theme NAME|FILE] [--theme-dir DIR] [--config DIR | --socket PATH]",
+	{"menu", cmd_menu,
+	 "[--ascii] [--theme NAME|FILE] [--theme-dir DIR] [--prefix ^KEY] [--config DIR | --socket PATH]",
 	 "the menu (also without any command); starts a daemon if none runs"},
+	{"attach", cmd_attach, "[--ascii] [--theme NAME|FILE] [--prefix ^KEY] [--socket PATH]",
+	 "the console of the daemon's virtual machine, without the menu; ^] . leaves it"},
 	{"run", cmd_run,
 	 "--firmware FILE [--vars FILE [--fresh-vars]] | --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"
 	 "           [--disk PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S]]... [--memory SIZE] [--cpus N]\n"

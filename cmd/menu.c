@@ -20,6 +20,7 @@
 #include "cmd.h"
 #include "daemon_path.h"
 #include "log.h"
+#include "prefix.h"
 #include "text.h"
 
 extern char **environ;
@@ -142,6 +143,9 @@ static int parse_args(int argc, char **argv, struct menu_options *options, const
 			options->theme = argv[++i];
 		else if (strcmp(argv[i], "--theme-dir") == 0 && i + 1 < argc)
 			options->theme_dir = argv[++i];
+		else if (strcmp(argv[i], "--prefix") == 0 && i + 1 < argc &&
+			 prefix_parse_key(argv[i + 1], &options->prefix_key) == 0)
+			i++;
 		else
 			return CMD_USAGE;
 	}
@@ -169,6 +173,48 @@ static int find_daemon(const char *named, struct own_daemon *daemon, int *ret_so
 	return rc == 0 ? 0 : start_daemon(daemon, ret_sock, err);
 }
 
+/* True if the menu can be shown here; else says why not. */
+static bool has_terminal(void)
+{
+	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+		return true;
+	fprintf(stderr, "vmboot: standard %s is not a terminal, so there is no place for a menu. "
+			"Start vmboot on a terminal, or use `vmboot run`.\n",
+		isatty(STDIN_FILENO) ? "output" : "input");
+	return false;
+}
+
+int cmd_attach(int argc, char **argv)
+{
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct menu_options options = {.attach_only = true};
+	struct vmb_err err = {0};
+	const char *socket_path = NULL;
+	char *config = NULL;
+	int sock, rc = 0;
+
+	/* The daemon runs already, with its own settings. */
+	if (parse_args(argc, argv, &options, &socket_path, &config) != 0 || config)
+		return CMD_USAGE;
+	if (!has_terminal())
+		return 1;
+	log_init(-1, LOG_LEVEL_ERROR, "attach");
+	if (!socket_path)
+		rc = daemon_path_socket(path, sizeof(path), &err);
+	if (rc == 0)
+		rc = cmd_connect_daemon(socket_path ? socket_path : path, &sock);
+	if (rc < 0 && !err.text[0])
+		vmb_err_set(&err, -rc, "No daemon answers on %s: %s.",
+			    socket_path ? socket_path : path, strerror(-rc));
+	if (rc == 0) {
+		rc = menu_run(sock, &options, &err);
+		close(sock);
+	}
+	if (rc < 0)
+		fprintf(stderr, "vmboot: %s\n", err.text);
+	return rc == 0 || rc == -ESHUTDOWN ? 0 : 1;
+}
+
 int cmd_menu(int argc, char **argv)
 {
 	struct own_daemon daemon = {.log = -1};
@@ -179,12 +225,8 @@ int cmd_menu(int argc, char **argv)
 
 	if (parse_args(argc, argv, &options, &socket_path, &daemon.config) != 0)
 		return CMD_USAGE;
-	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-		fprintf(stderr, "vmboot: standard %s is not a terminal, so there is no place for a menu. "
-				"Start vmboot on a terminal, or use `vmboot run`.\n",
-			isatty(STDIN_FILENO) ? "output" : "input");
+	if (!has_terminal())
 		return 1;
-	}
 	/* Curses owns the terminal; what is worth a log line is the daemon's to log. */
 	log_init(-1, LOG_LEVEL_ERROR, "menu");
 	rc = find_daemon(socket_path, &daemon, &sock, &err);

@@ -8,9 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PREFIX_KEY 0x1D /* ^] */
+#define PREFIX_KEY 0x1D /* ^], where no other is set */
 
 struct prefix {
+	uint8_t key;  /* the prefix key; 0: PREFIX_KEY */
 	bool pending; /* the prefix key was the last byte */
 	bool view;    /* the commands of the menu's console view are known too */
 };
@@ -34,6 +35,15 @@ enum prefix_action {
 	PREFIX_BREAK,	/* b: a break on the guest's serial line */
 	PREFIX_UNKNOWN, /* any other: nothing happens, say that ^] ? lists */
 };
+
+/*
+ * Parses "^A" to "^_" (letters of either case). 0, or -EINVAL for anything else and for what no terminal
+ * can do without: ^H ^I ^J ^M ^[.
+ */
+int prefix_parse_key(const char *text, uint8_t *ret_key);
+
+/* "^]" for KEY, 0 meaning PREFIX_KEY; in BUF, which is returned. */
+char *prefix_key_name(uint8_t key, char buf[3]);
 
 /* Feeds one byte. ^] ^] passes one literal ^]. */
 enum prefix_action prefix_feed(struct prefix *prefix, uint8_t byte, uint8_t *ret_byte);

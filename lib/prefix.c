@@ -1,6 +1,38 @@
 /* See include/prefix.h. */
 #include "prefix.h"
 
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+static uint8_t prefix_key(uint8_t key)
+{
+	return key ? key : PREFIX_KEY;
+}
+
+int prefix_parse_key(const char *text, uint8_t *ret_key)
+{
+	uint8_t key;
+
+	if (text[0] != '^' || text[1] == '\0' || text[2] != '\0')
+		return -EINVAL;
+	key = (uint8_t)text[1];
+	if (key >= 'a' && key <= 'z')
+		key = (uint8_t)(key - 'a' + 'A');
+	if (key < 'A' || key > '_' || strchr("HIJM[", key))
+		return -EINVAL;
+	*ret_key = key & 0x1F;
+	return 0;
+}
+
+char *prefix_key_name(uint8_t key, char buf[3])
+{
+	buf[0] = '^';
+	buf[1] = (char)(prefix_key(key) | 0x40);
+	buf[2] = '\0';
+	return buf;
+}
+
 static enum prefix_action view_command(uint8_t byte, uint8_t *ret_byte)
 {
 	switch (byte) {
@@ -22,7 +54,7 @@ static enum prefix_action view_command(uint8_t byte, uint8_t *ret_byte)
 enum prefix_action prefix_feed(struct prefix *prefix, uint8_t byte, uint8_t *ret_byte)
 {
 	if (!prefix->pending) {
-		if (byte == PREFIX_KEY) {
+		if (byte == prefix_key(prefix->key)) {
 			prefix->pending = true;
 			return PREFIX_WAIT;
 		}
@@ -30,8 +62,11 @@ enum prefix_action prefix_feed(struct prefix *prefix, uint8_t byte, uint8_t *ret
 		return PREFIX_PASS;
 	}
 	prefix->pending = false;
+	if (byte == prefix_key(prefix->key)) {
+		*ret_byte = byte;
+		return PREFIX_PASS;
+	}
 	switch (byte) {
-	case PREFIX_KEY: *ret_byte = byte; return PREFIX_PASS;
 	case '?': return PREFIX_HELP;
 	case '.':
 	case 'd': return PREFIX_MENU;

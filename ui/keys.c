@@ -85,8 +85,11 @@ static bool csi_final(struct keys *keys, uint8_t byte, struct ui_key *ret_key)
 		code = number_key(keys->params);
 	} else if (byte == 'Z') {
 		code = UI_KEY_BACKTAB;
+	} else if (byte == 'R' && keys->params > 1 && keys->param_count == 1) {
+		keys->report_rows = keys->params;
+		keys->report_cols = keys->second;
 	} else if (keys->params <= 1) {
-		/* "ESC [ 1 ; 5 A" is an arrow with a modifier; "ESC [ 24 ; 80 R" is a terminal's answer. */
+		/* "ESC [ 1 ; 5 A" is an arrow with a modifier. */
 		code = letter_key(byte);
 	}
 	return code ? emit(keys, code, false, ret_key) : drop(keys);
@@ -101,6 +104,8 @@ static bool feed_csi(struct keys *keys, uint8_t byte, struct ui_key *ret_key)
 	if (byte >= '0' && byte <= '9') {
 		if (keys->param_count == 0 && keys->params < 1000)
 			keys->params = keys->params * 10 + (byte - '0');
+		if (keys->param_count == 1 && keys->second < 1000)
+			keys->second = keys->second * 10 + (byte - '0');
 		return false;
 	}
 	if (byte == ';') {
@@ -123,6 +128,7 @@ static bool feed_esc(struct keys *keys, uint8_t byte, struct ui_key *ret_key)
 		keys->state = STATE_CSI;
 		keys->params = 0;
 		keys->param_count = 0;
+		keys->second = 0;
 		keys->private_form = false;
 		return false;
 	case 'O': keys->state = STATE_SS3; return false;
@@ -218,6 +224,16 @@ bool keys_feed(struct keys *keys, uint8_t byte, struct ui_key *ret_key)
 bool keys_pending(const struct keys *keys)
 {
 	return keys->state != STATE_GROUND;
+}
+
+bool keys_take_report(struct keys *keys, int *ret_row, int *ret_col)
+{
+	if (keys->report_rows == 0)
+		return false;
+	*ret_row = (int)keys->report_rows;
+	*ret_col = (int)keys->report_cols;
+	keys->report_rows = 0;
+	return true;
 }
 
 bool keys_timeout(struct keys *keys, struct ui_key *ret_key)

@@ -39,7 +39,9 @@ struct ui_key {
 
 struct keys {
 	unsigned int state; /* private to keys.c */
-	unsigned int params, param_count; /* first number of a control sequence */
+	unsigned int params, param_count; /* first number of a control sequence, and the ';' so far */
+	unsigned int second; /* its second number */
+	unsigned int report_rows, report_cols; /* the terminal said where its cursor is; 0: it did not */
 	bool private_form;
 	uint8_t utf8[4];
 	unsigned int utf8_len, utf8_need;
@@ -50,6 +52,12 @@ bool keys_feed(struct keys *keys, uint8_t byte, struct ui_key *ret_key);
 
 /* True while a sequence is incomplete: call keys_timeout() after UI_KEYS_WAIT_MS without a byte. */
 bool keys_pending(const struct keys *keys);
+
+/*
+ * True, once, if the terminal has said where its cursor is (ECMA-48 CPR, ESC [ row ; column R); that is no
+ * key. On the first row it is taken for F3 with a modifier.
+ */
+bool keys_take_report(struct keys *keys, int *ret_row, int *ret_col);
 
 /* Ends an incomplete sequence. True if it was a lone Esc, which *ret_key then is. */
 bool keys_timeout(struct keys *keys, struct ui_key *ret_key);

@@ -17,6 +17,8 @@
 
 #include <curses.h>
 
+#include "ui/printk.h"
+
 #define RESTORE_MAX 256
 
 /* Seconds an orderly end may take before the terminal is given up. */
@@ -33,12 +35,13 @@ static struct {
 	bool active; /* curses has the terminal */
 	SCREEN *curses;
 	struct termios saved;
+	struct printk printk;
 	char restore[RESTORE_MAX]; /* control sequences that undo what curses did */
 	size_t restore_len;
 	int pipe[2];
 	struct sigaction old_pipe[PIPE_SIGNALS], old_crash[CRASH_SIGNALS];
 	struct sigaction old_alarm, old_tstp, old_ttou, old_sigpipe;
-} screen = {.pipe = {-1, -1}};
+} screen = {.printk.lock = -1, .pipe = {-1, -1}};
 
 static void restore_raw(void)
 {
@@ -174,6 +177,7 @@ int screen_start(const struct terminal *terminal, int *ret_signal_fd, struct vmb
 	}
 	restore_prepare();
 	screen.active = true;
+	printk_lower(&screen.printk, NULL, NULL);
 	curses_modes();
 	*ret_signal_fd = screen.pipe[0];
 	return 0;
@@ -186,6 +190,7 @@ void screen_stop(void)
 	if (screen.active)
 		endwin();
 	screen.active = false;
+	printk_restore(&screen.printk, NULL);
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &screen.saved);
 	delscreen(screen.curses);
 	screen.curses = NULL;
@@ -206,6 +211,7 @@ void screen_suspend(void)
 {
 	endwin();
 	screen.active = false;
+	printk_restore(&screen.printk, NULL);
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &screen.saved);
 }
 
@@ -213,6 +219,7 @@ void screen_resume(void)
 {
 	tcsetpgrp(STDIN_FILENO, getpgrp());
 	screen.active = true;
+	printk_lower(&screen.printk, NULL, NULL);
 	curses_modes();
 	clearok(curscr, TRUE);
 	refresh();
@@ -282,6 +289,28 @@ unsigned int screen_paint_interval(void)
 const char *screen_terminal_name(void)
 {
 	return termname();
+}
+
+bool screen_has_no_size(void)
+{
+	struct winsize size = {0};
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0;
+}
+
+void screen_ask_size(void)
+{
+	/* DECSC, CUP, DSR 6, DECRC: what every terminal since the VT100 has. */
+	static const char question[] = "\0337\033[999;999H\033[6n\0338";
+
+	screen_write((const uint8_t *)question, sizeof(question) - 1);
+}
+
+void screen_set_size(int rows, int cols)
+{
+	struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
+
+	ioctl(STDOUT_FILENO, TIOCSWINSZ, &size);
 }
 
 void screen_measure(int *ret_rows, int *ret_cols)

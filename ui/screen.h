@@ -56,6 +56,16 @@ unsigned int screen_paint_interval(void);
 /* The name of the terminal's description in use. */
 const char *screen_terminal_name(void);
 
+/* True if the line knows no size, as a serial one before somebody told it. */
+bool screen_has_no_size(void);
+
+/*
+ * Asks a terminal behind such a line: its cursor goes to the far corner, and it is to say where that is.
+ * The answer comes as input, if one comes; then screen_set_size() tells the line.
+ */
+void screen_ask_size(void);
+void screen_set_size(int rows, int cols);
+
 /* Asks the terminal for its size and tells curses. A line that knows none counts as 24 x 80. */
 void screen_measure(int *ret_rows, int *ret_cols);
 

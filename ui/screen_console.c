@@ -86,13 +86,15 @@ static void draw_bar_facts(const struct ui *ui, const struct bar_note *note)
 	const struct menu_vm *vm = &ui->model.vm;
 	const char *stage = vmm_stage_name(vm->stage), *right = note->wide;
 	int row = ui->rows - 1, room = ui->cols - 3, chosen = 0;
-	char left[3][256], time[32];
+	char left[3][256], time[32], menu[16];
+	const char *way_back = ui->attach_only ? "^] . leaves" : "^] menu";
 
+	ui_prefix_text(ui, way_back, menu, sizeof(menu));
 	frame_format_time(model_vm_run_ms(&ui->model, loop_now_ms()), time, sizeof(time));
-	snprintf(left[0], sizeof(left[0]), "%.40s  %s %s  %s%s^] menu", vm->config.title,
-		 model_vm_verb(&ui->model), time, stage, stage[0] ? "  " : "");
-	snprintf(left[1], sizeof(left[1]), "%.20s  ^] menu", vm->config.title);
-	snprintf(left[2], sizeof(left[2]), "^] menu");
+	snprintf(left[0], sizeof(left[0]), "%.40s  %s %s  %s%s%s", vm->config.title,
+		 model_vm_verb(&ui->model), time, stage, stage[0] ? "  " : "", menu);
+	snprintf(left[1], sizeof(left[1]), "%.20s  %s", vm->config.title, menu);
+	snprintf(left[2], sizeof(left[2]), "%s", menu);
 	while (right[0] && chosen < 2 &&
 	       draw_columns(left[chosen]) + draw_columns(right) + 2 > room)
 		chosen++;
@@ -107,15 +109,19 @@ static void draw_bar(const struct ui *ui, const struct screen_console *sc, int g
 {
 	int row = ui->rows - 1;
 	struct bar_note note;
+	char text[128];
 
 	if (ui->console_full && !sc->prefix.pending && !ui->status[0] && ui_has_keyboard(ui))
 		return;
 	draw_text(row, 0, ui->cols - 1, UI_CONSOLE_BAR, "");
 	if (sc->prefix.pending) {
+		const char *keys = ui->cols < 80
+					   ? "^]: . menu  ? help  k kill  r reset  p power  ^] literal"
+					   : "^]: . menu  ? help  k kill  r reset  p power  [ scroll  "
+					     "f full  t transparent";
+
 		draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR,
-			  ui->cols < 80 ? "^]: . menu  ? help  k kill  r reset  p power  ^] literal"
-					: "^]: . menu  ? help  k kill  r reset  p power  [ scroll  "
-					  "f full  t transparent");
+			  ui_prefix_text(ui, keys, text, sizeof(text)));
 	} else if (ui->status[0]) {
 		draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR, ui->status);
 	} else {
@@ -192,6 +198,7 @@ static void next_charset(struct ui *ui)
 static void send_key(struct ui *ui, const struct ui_key *key)
 {
 	uint8_t bytes[GUEST_KEY_MAX];
+	char name[3];
 	size_t n = guest_key_encode(ui->guest_profile, key, bytes);
 
 	if (!ui_has_keyboard(ui) && model_vm_alive(&ui->model)) {
@@ -201,8 +208,9 @@ static void send_key(struct ui *ui, const struct ui_key *key)
 	} else if (n > 0) {
 		ui_guest_input(ui, bytes, n);
 	} else if (key->code >= UI_KEY_F1) {
-		ui_say(ui, UI_NORMAL, "%s terminals have no such key: ^] m takes another.",
-		       guest_profile_name(ui->guest_profile));
+		ui_say(ui, UI_NORMAL, "%s terminals have no such key: %s m takes another.",
+		       guest_profile_name(ui->guest_profile),
+		       ui_prefix_text(ui, "^]", name, sizeof(name)));
 	}
 }
 
@@ -224,29 +232,46 @@ static void begin_transparent(struct ui *ui)
 	transparent_start(ui);
 }
 
-static void prefix_command(struct ui *ui, enum prefix_action action)
+static void ask_transparent(struct ui *ui)
 {
-	switch (action) {
-	case PREFIX_HELP:
-		dialog_tell(ui, "Keys after ^]",
+	char text[256];
+
+	dialog_ask(ui, "Transparent mode",
+		   ui_prefix_text(ui,
+				  "The guest gets this terminal as it is: what it writes is not checked "
+				  "any more, and this terminal answers its questions. ^] t or ^] . "
+				  "takes it back. Give it to the guest?",
+				  text, sizeof(text)),
+		   begin_transparent);
+}
+
+static void tell_keys(struct ui *ui)
+{
+	char title[32], text[600];
+
+	dialog_tell(ui, ui_prefix_text(ui, "Keys after ^]", title, sizeof(title)),
+		    ui_prefix_text(
+			    ui,
 			    ". or d: the menu, the VM goes on.  k: kill the VM.  r: reset it.  "
 			    "p: its power button.  [: what scrolled away.  1 to 9, 0: F1 to F10.  "
 			    "f: without this row, or with it.  m: how keys are sent (VT-UTF8, xterm, "
 			    "PC-ANSI, TTY), for when F10 or Delete do nothing.  u: character set, for "
 			    "when lines look wrong.  t: this terminal itself becomes the guest's.  "
-			    "^]: one ^] for the guest.  After a pause the menu comes by itself.");
-		break;
+			    "^]: one ^] for the guest.  After a pause the menu comes by itself.",
+			    text, sizeof(text)));
+}
+
+static void prefix_command(struct ui *ui, enum prefix_action action)
+{
+	char name[3];
+
+	switch (action) {
+	case PREFIX_HELP: tell_keys(ui); break;
 	case PREFIX_SCROLL: screen_scroll_open(ui); break;
 	case PREFIX_FULL:
 		ui->console_full = !ui->console_full;
 		break;
-	case PREFIX_TRANSPARENT:
-		dialog_ask(ui, "Transparent mode",
-			   "The guest gets this terminal as it is: what it writes is not checked "
-			   "any more, and this terminal answers its questions. ^] t or ^] . takes it "
-			   "back. Give it to the guest?",
-			   begin_transparent);
-		break;
+	case PREFIX_TRANSPARENT: ask_transparent(ui); break;
 	case PREFIX_KEYMAP:
 		ui->guest_profile = (ui->guest_profile + 1) % GUEST_PROFILES;
 		ui->profile_by_hand = true;
@@ -270,7 +295,10 @@ static void prefix_command(struct ui *ui, enum prefix_action action)
 		ui_send(ui, MENU_VM_POWER, NULL, 0);
 		ui_say(ui, UI_NORMAL, "The power button was pressed; the guest decides.");
 		break;
-	case PREFIX_UNKNOWN: ui_say(ui, UI_NORMAL, "No such command: ^] ? lists them."); break;
+	case PREFIX_UNKNOWN:
+		ui_say(ui, UI_NORMAL, "No such command: %s ? lists them.",
+		       ui_prefix_text(ui, "^]", name, sizeof(name)));
+		break;
 	default: break;
 	}
 }
@@ -305,14 +333,15 @@ void screen_console_command(struct ui *ui, enum prefix_action action, uint8_t by
 static void console_key(struct ui *ui, void *data, const struct ui_key *key)
 {
 	struct screen_console *sc = data;
-	uint8_t ignored;
+	uint8_t prefix = ui_prefix_key(ui), ignored;
 
 	if (sc->prefix.pending) {
 		prefix_key(ui, sc, key);
 		return;
 	}
-	if (key->code == PREFIX_KEY && !key->alt) {
-		prefix_feed(&sc->prefix, PREFIX_KEY, &ignored);
+	if (key->code == prefix && !key->alt) {
+		sc->prefix.key = prefix;
+		prefix_feed(&sc->prefix, prefix, &ignored);
 		loop_add_timer(ui->loop, PREFIX_WAIT_MS, on_prefix_wait, sc, &sc->prefix_timer);
 		return;
 	}
@@ -322,7 +351,8 @@ static void console_key(struct ui *ui, void *data, const struct ui_key *key)
 static void console_changed(struct ui *ui, void *data, int what)
 {
 	(void)data;
-	if (!(what & MODEL_VM))
+	/* Where there is nothing below it, the screen there says how it ended. */
+	if (!(what & MODEL_VM) || ui->attach_only)
 		return;
 	if (ui->model.vm.state == MENU_VM_ENDED)
 		ui_show_vm(ui);

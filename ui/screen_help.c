@@ -71,11 +71,13 @@ static void help_draw(struct ui *ui, void *data)
 
 	frame_draw(ui, "Help", hints, list->cursor < list->count - 1 ? "more below" : "");
 	for (int i = 0; i < height; i++) {
+		char text[128];
 		const char *line = list->cursor + i < HELP_LINES ? help_lines[list->cursor + i] : "";
 
 		draw_text(FRAME_BODY_ROW + i, 0, ui->cols, UI_NORMAL, "");
 		draw_text(FRAME_BODY_ROW + i, 3, ui->cols - 5,
-			  line[0] && line[0] != ' ' ? UI_HEADING : UI_NORMAL, line);
+			  line[0] && line[0] != ' ' ? UI_HEADING : UI_NORMAL,
+			  ui_prefix_text(ui, line, text, sizeof(text)));
 	}
 }
 

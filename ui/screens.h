@@ -42,6 +42,9 @@ void screen_pci_open(struct ui *ui);
 /* What the menu does by itself, how it looks, and where that is kept. */
 void screen_settings_open(struct ui *ui);
 
+/* What `vmboot attach` has in place of the main screen. 0 or -errno. */
+int screen_attach_open(struct ui *ui);
+
 /* The guest's console. */
 void screen_console_open(struct ui *ui);
 

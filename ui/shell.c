@@ -2,15 +2,28 @@
 #include "ui/shell.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "text.h"
 #include "ui/screen.h"
 
-static const char banner[] =
-	"\r\n"
-	"vmboot: recovery shell. The menu waits; a VM that runs goes on.\r\n"
-	"Type exit to return to the menu.\r\n";
+static void print_banner(const char *vm)
+{
+	char text[512], title[80];
+	int n;
+
+	n = snprintf(text, sizeof(text),
+		     "\r\nvmboot: recovery shell. Type exit to return to the menu, which waits.\r\n"
+		     "Logs: `vmboot report` prints them all; dmesg has the kernel's.\r\n"
+		     "%s%s%s",
+		     vm ? "The virtual machine " : "",
+		     vm ? text_escape(title, sizeof(title), vm, strlen(vm)) : "",
+		     vm ? " goes on running.\r\n" : "");
+	(void)!write(STDOUT_FILENO, text, (size_t)n);
+}
 
 static void shell_exec(void)
 {
@@ -22,12 +35,12 @@ static void shell_exec(void)
 	_exit(SHELL_NOT_FOUND);
 }
 
-int shell_start(pid_t *ret_pid)
+int shell_start(const char *vm, pid_t *ret_pid)
 {
-	ssize_t n = write(STDOUT_FILENO, banner, sizeof(banner) - 1);
-	pid_t pid = fork();
+	pid_t pid;
 
-	(void)n;
+	print_banner(vm);
+	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {

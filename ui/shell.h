@@ -9,8 +9,9 @@
 
 /*
  * Prints the banner and starts $SHELL, else /bin/sh, on this terminal, which curses must have given
- * up. The caller waits for *ret_pid. 0 or -errno.
+ * up. VM: the title of the one that goes on meanwhile, or NULL. The caller waits for *ret_pid. 0 or
+ * -errno.
  */
-int shell_start(pid_t *ret_pid);
+int shell_start(const char *vm, pid_t *ret_pid);
 
 #endif

@@ -9,7 +9,8 @@
 
 void transparent_start(struct ui *ui)
 {
-	ui->transparent = (struct transparent){.active = true, .prefix.view = true};
+	ui->transparent = (struct transparent){.active = true,
+					      .prefix = {.key = ui_prefix_key(ui), .view = true}};
 }
 
 static void prefix_timer_stop(struct ui *ui)

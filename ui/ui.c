@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "menu.h"
+#include "prefix.h"
 #include "proto.h"
+#include "text.h"
 #include "ui/draw.h"
 #include "ui/messages.h"
 #include "ui/screen.h"
@@ -62,12 +64,16 @@ void ui_pop(struct ui *ui)
 {
 	if (ui->depth > 1)
 		stack_drop(ui);
+	if (ui->attach_only && ui->depth == 1)
+		ui_quit(ui, 0);
 }
 
 void ui_pop_all(struct ui *ui)
 {
 	while (ui->depth > 1)
 		stack_drop(ui);
+	if (ui->attach_only)
+		ui_quit(ui, 0);
 }
 
 /* ---- painting ---- */
@@ -237,6 +243,28 @@ static bool autostart_key(struct ui *ui, const struct ui_key *key)
 	return true;
 }
 
+/* How long a terminal may take to say its size. Later it is no answer but noise. */
+#define SIZE_WAIT_MS 300
+
+static void ask_size(struct ui *ui)
+{
+	screen_ask_size();
+	ui->size_asked_ms = loop_now_ms();
+}
+
+static void take_report(struct ui *ui)
+{
+	int rows, cols;
+
+	if (!keys_take_report(&ui->keys, &rows, &cols) || ui->size_asked_ms == 0)
+		return;
+	if (loop_now_ms() - ui->size_asked_ms <= SIZE_WAIT_MS && rows >= 10 && cols >= 20) {
+		screen_set_size(rows, cols);
+		ui_redraw_all(ui);
+	}
+	ui->size_asked_ms = 0;
+}
+
 static void dispatch_key(struct ui *ui, const struct ui_key *key)
 {
 	struct ui_layer top = ui->stack[ui->depth - 1];
@@ -250,6 +278,9 @@ static void dispatch_key(struct ui *ui, const struct ui_key *key)
 		return;
 	}
 	ui->status[0] = '\0';
+	/* Also where ^L is the guest's. */
+	if (key->code == UI_KEY_CTRL('L') && !key->alt && screen_has_no_size())
+		ask_size(ui);
 	if (ui->wait.type && key->code == UI_KEY_ESCAPE)
 		wait_cancel(ui);
 	else if (!autostart_key(ui, key))
@@ -291,9 +322,29 @@ static void on_tty(void *arg, int fd, short revents)
 
 		if (keys_feed(&ui->keys, buf[i], &key))
 			dispatch_key(ui, &key);
+		else
+			take_report(ui);
 	}
 	if (keys_pending(&ui->keys))
 		loop_add_timer(ui->loop, UI_KEYS_WAIT_MS, on_escape_wait, ui, &ui->esc_timer);
+}
+
+uint8_t ui_prefix_key(const struct ui *ui)
+{
+	if (ui->prefix_key)
+		return ui->prefix_key;
+	return ui->model.settings.prefix_key ? ui->model.settings.prefix_key : PREFIX_KEY;
+}
+
+char *ui_prefix_text(const struct ui *ui, const char *text, char *buf, size_t size)
+{
+	char name[3];
+
+	text_copy(buf, size, text);
+	prefix_key_name(ui_prefix_key(ui), name);
+	for (char *at = strstr(buf, "^]"); at; at = strstr(at + 2, "^]"))
+		memcpy(at, name, 2);
+	return buf;
 }
 
 /* ---- the shell and signals ---- */
@@ -302,8 +353,12 @@ void ui_start_shell(struct ui *ui)
 {
 	int rc;
 
+	if (ui->model.settings_known && !ui->model.settings.shell_allowed) {
+		ui_say(ui, UI_BAD, "shell disabled by policy (shell in vmboot.conf)");
+		return;
+	}
 	screen_suspend();
-	rc = shell_start(&ui->shell);
+	rc = shell_start(model_vm_alive(&ui->model) ? ui->model.vm.config.title : NULL, &ui->shell);
 	if (rc < 0) {
 		screen_resume();
 		ui_say(ui, UI_BAD, "No shell could be started: %s.", strerror(-rc));
@@ -371,7 +426,7 @@ static int ui_open(struct ui *ui, int signal_fd)
 	    loop_add_io(ui->loop, signal_fd, POLLIN, on_signal, ui, &ui->signal_io) < 0)
 		return rc;
 	screen_measure(&ui->rows, &ui->cols);
-	rc = screen_main_open(ui);
+	rc = ui->attach_only ? screen_attach_open(ui) : screen_main_open(ui);
 	if (rc < 0)
 		return rc;
 	ui_refresh_host(ui);
@@ -401,6 +456,8 @@ int menu_run(int sock, const struct menu_options *options, struct vmb_err *err)
 	struct ui ui = {.sock = sock,
 			.tty_in = STDIN_FILENO,
 			.owns_daemon = options->owns_daemon,
+			.attach_only = options->attach_only,
+			.prefix_key = options->prefix_key,
 			.err = err ? err : &ignored};
 	struct terminal terminal;
 	int signal_fd, rc;

@@ -72,6 +72,8 @@ struct ui {
 	char report_target[VM_PATH_SIZE]; /* where the report goes that the operator is asked about */
 	uint64_t console_bytes;	     /* from this VM so far */
 	bool console_is_open;	     /* the daemon sends it */
+	uint8_t prefix_key;	     /* the one of the command line; 0: the settings' */
+	bool attach_only;	     /* there is nothing below the console */
 	bool owns_daemon;	     /* the daemon ends with this menu, and its VM with it */
 	bool start_pending;	     /* MENU_START or MENU_ENTRY_START was sent and not answered */
 	struct ui_wait wait;	     /* what the daemon was asked for */
@@ -90,6 +92,7 @@ struct ui {
 	/* private to ui.c */
 	int sock, tty_in;
 	struct loop_io *sock_io, *tty_io, *signal_io;
+	uint64_t size_asked_ms; /* the terminal was asked for its size; 0: it was not */
 	struct loop_timer *paint_timer, *esc_timer, *tick_timer, *output_timer;
 	struct outbox outbox;
 	struct keys keys;
@@ -131,6 +134,12 @@ void ui_say(struct ui *ui, enum ui_element element, const char *fmt, ...)
 
 /* Sends a message to the daemon, now or when it can take it. */
 void ui_send(struct ui *ui, uint32_t type, const void *body, size_t size);
+
+/* The prefix key of a guest's console. */
+uint8_t ui_prefix_key(const struct ui *ui);
+
+/* TEXT, in which the prefix key is called ^], with the key's own name; in BUF of SIZE bytes, which is returned. */
+char *ui_prefix_text(const struct ui *ui, const char *text, char *buf, size_t size);
 
 /* True if what is typed here reaches the guest: one console has its keyboard, the others look on. */
 bool ui_has_keyboard(const struct ui *ui);

@@ -35,6 +35,7 @@ struct session_options {
 	int rows, cols;
 	const char *env[6]; /* "NAME=VALUE" */
 	const char *socket; /* NULL: the fake daemon's */
+	const char *command; /* NULL: "menu" */
 	const char *args[4]; /* more for the command line */
 };
 
@@ -50,7 +51,7 @@ static __attribute__((unused)) void session_resize(struct session *s, int rows, 
 
 static void session_exec(const struct session *s, const struct session_options *o)
 {
-	char *const argv[] = {MENU_PROGRAM, "menu", "--socket",
+	char *const argv[] = {MENU_PROGRAM, strdup(o->command ? o->command : "menu"), "--socket",
 			      strdup(o->socket ? o->socket : s->daemon.path),
 			      o->args[0] ? strdup(o->args[0]) : NULL,
 			      o->args[1] ? strdup(o->args[1]) : NULL,

@@ -90,6 +90,42 @@ static void test_help(void **state)
 	assert_null(strstr(prefix_help(), "^] m "));
 }
 
+static void test_another_key(void **state)
+{
+	struct prefix prefix = {.key = 0x01};
+	uint8_t out = 0;
+
+	(void)state;
+	assert_int_equal(prefix_feed(&prefix, PREFIX_KEY, &out), PREFIX_PASS);
+	assert_int_equal(out, PREFIX_KEY);
+	assert_int_equal(prefix_feed(&prefix, 0x01, &out), PREFIX_WAIT);
+	assert_int_equal(prefix_feed(&prefix, 'k', &out), PREFIX_KILL);
+	prefix_feed(&prefix, 0x01, &out);
+	assert_int_equal(prefix_feed(&prefix, 0x01, &out), PREFIX_PASS);
+	assert_int_equal(out, 0x01);
+	prefix_feed(&prefix, 0x01, &out);
+	assert_int_equal(prefix_feed(&prefix, PREFIX_KEY, &out), PREFIX_UNKNOWN);
+}
+
+static void test_key_names(void **state)
+{
+	static const char *const bad[] = {"", "^", "A", "^AA", "^1", "^h", "^I", "^J", "^M", "^[", "^?", " ^A"};
+	uint8_t key = 0xEE;
+	char name[3];
+
+	(void)state;
+	assert_int_equal(prefix_parse_key("^]", &key), 0);
+	assert_int_equal(key, 0x1D);
+	assert_int_equal(prefix_parse_key("^a", &key), 0);
+	assert_int_equal(key, 1);
+	assert_string_equal(prefix_key_name(key, name), "^A");
+	assert_string_equal(prefix_key_name(0, name), "^]");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_true(prefix_parse_key(bad[i], &key) < 0);
+		assert_int_equal(key, 1);
+	}
+}
+
 /* What of N bytes is left for the guest. */
 static size_t pass_filter(const char *bytes, size_t n, char *out)
 {
@@ -152,6 +188,8 @@ int main(void)
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_prefix_is_for_one_key),
 		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_another_key),
+		cmocka_unit_test(test_key_names),
 		cmocka_unit_test(test_reset_sequence_never_completes),
 		cmocka_unit_test(test_reset_sequence_in_noise),
 	};

@@ -66,7 +66,7 @@ static void walk(const struct session_options *o)
 	session_wait(s, "5 disks, 3 firmware images");
 	session_wait(s, "Enter starts /boot/CLOUDHV.fd of /dev/nvme0n1p2");
 	session_keys(s, "!");
-	session_wait(s, "Type exit to return to the menu.");
+	session_wait(s, "Type exit to return to the menu");
 	session_keys(s, "stty -a | grep -c ' echo '; exit 3\n");
 	session_wait(s, "returned from shell (exit 3)");
 	leave(s);
@@ -478,7 +478,9 @@ static void test_shell(void **state)
 	session_keys(s, "\035.");
 	session_wait(s, "Enter: console");
 	session_keys(s, "!");
-	session_wait(s, "a VM that runs goes on");
+	session_wait(s, "The virtual machine CLOUDHV.fd goes on running.");
+	session_wait(s, "Type exit to return");
+	session_wait(s, "Logs: `vmboot report`");
 	session_keys(s, "trap '' INT; echo pid-$((40+2))\n");
 	session_wait(s, "pid-42");
 	session_resize(s, 30, 90);

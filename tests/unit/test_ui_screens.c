@@ -349,6 +349,147 @@ static void test_two_consoles_one_result(void **state)
 	end(a);
 }
 
+/* The recovery shell from each of these screens, and back to it; forbidden where the settings say so. */
+static void test_shell_from_every_screen(void **state)
+{
+	static const struct {
+		const char *keys, *shows;
+	} table[] = {{"", "Enter starts /boot"}, {"i", "System information"}, {"l", "save"}};
+
+	(void)state;
+	for (int forbidden = 0; forbidden < 2; forbidden++) {
+		struct session *s = open_main(forbidden ? FAKE_NO_SHELL : FAKE_NORMAL, &plain);
+
+		for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+			session_keys(s, table[i].keys);
+			session_wait(s, table[i].shows);
+			session_keys(s, "!");
+			if (forbidden) {
+				session_wait(s, "shell disabled by policy");
+			} else {
+				session_wait(s, "Type exit to return");
+				session_keys(s, "echo it-$((40+2)); exit 3\n");
+				session_wait(s, "returned from shell (exit 3)");
+				session_wait(s, table[i].shows);
+				session_wait_count(s, rescan, (int)i + 1);
+			}
+			if (i > 0)
+				session_keys(s, "q");
+		}
+		session_wait(s, "Enter starts");
+		end(s);
+	}
+}
+
+/* A serial line that knows no size is taken for 24 x 80; ^L asks the terminal, whose answer counts for a while. */
+static void test_size_is_asked_for(void **state)
+{
+	static const char question[] = "\033[999;999H\033[6n";
+	struct winsize size = {0};
+	struct session *s = open_main(FAKE_NORMAL, &plain);
+
+	(void)state;
+	/* An answer nobody asked for changes nothing, and is no key. */
+	session_keys(s, "\033[40;132R");
+	session_settle(s);
+	ioctl(s->master, TIOCSWINSZ, &size);
+	session_settle(s);
+	assert_null(memmem(s->raw, s->raw_len, question, sizeof(question) - 1));
+	session_keys(s, "\014");
+	session_settle(s);
+	assert_non_null(memmem(s->raw, s->raw_len, question, sizeof(question) - 1));
+	/* Too late. */
+	session_idle(s, 400);
+	session_keys(s, "\033[40;132R");
+	session_settle(s);
+	ioctl(s->master, TIOCGWINSZ, &size);
+	assert_int_equal(size.ws_row, 0);
+	session_keys(s, "\014\033[40;132R");
+	session_settle(s);
+	ioctl(s->master, TIOCGWINSZ, &size);
+	assert_int_equal(size.ws_row, 40);
+	assert_int_equal(size.ws_col, 132);
+	session_resize(s, 40, 132);
+	session_keys(s, "\014");
+	/* The frame has moved: its status row is the last one. */
+	for (int i = 0; i < 100 && memcmp(session_text(s) + 39 * 133 + 1, "5 disks", 7) != 0; i++)
+		session_idle(s, 100);
+	assert_memory_equal(session_text(s) + 39 * 133 + 1, "5 disks, 3 firmware images", 26);
+	end(s);
+}
+
+static void test_another_prefix_key(void **state)
+{
+	static const struct session_options o = {.term = "xterm-256color", .rows = 24, .cols = 80,
+						 .args = {"--prefix", "^a"}};
+	struct session *s = session_open_console(FAKE_NORMAL, &o);
+
+	(void)state;
+	session_wait(s, "^A menu");
+	session_keys(s, "\035x");
+	session_wait_count(s, input_len, 2);
+	session_keys(s, "\001\001");
+	session_wait_count(s, input_len, 3);
+	assert_memory_equal(s->daemon.seen->input, "\035x\001", 3);
+	session_keys(s, "\001?");
+	session_wait(s, "Keys after ^A");
+	session_keys(s, "q\001.");
+	session_wait(s, "Enter: console");
+	session_keys(s, "?");
+	session_wait(s, "Help");
+	session_keys(s, "\033[6~");
+	session_wait(s, "^A .         the menu");
+	session_keys(s, "q");
+	session_wait(s, "Enter: console");
+	session_keys(s, "qy");
+	assert_int_equal(session_end(s), 0);
+	session_close(s);
+}
+
+/* `vmboot attach`: the console of the VM and nothing else. */
+static void test_attach(void **state)
+{
+	struct session *a = session_open_console(FAKE_NORMAL, &plain), *b;
+	struct session_options o = plain;
+
+	(void)state;
+	o.command = "attach";
+	b = open_second(a, &o);
+	session_wait(b, "^] . leaves");
+	session_wait(b, "has the keyboard - press T to take it");
+	session_keys(b, "T");
+	session_wait_gone(b, "has the keyboard");
+	session_keys(b, "hello");
+	session_wait_count(a, input_len, 5);
+	session_keys(b, "\035[");
+	session_wait(b, "lines 1-");
+	session_keys(b, "q");
+	session_wait(b, "^] . leaves");
+	session_keys(b, "\035.");
+	assert_int_equal(session_end(b), 0);
+	assert_true(session_tty_restored(b));
+	session_close(b);
+	/* The VM goes on; its end ends an attached console, with the reason. */
+	b = open_second(a, &o);
+	session_wait(b, "^] . leaves");
+	session_wait_gone(a, "has the keyboard");
+	session_keys(a, "\004");
+	session_wait(b, "ended: The guest switched itself off.");
+	assert_int_equal(session_end(b), 0);
+	assert_true(session_tty_restored(b));
+	session_close(b);
+	/* Nothing runs. */
+	session_wait(a, "The guest switched itself off.");
+	session_keys(a, "m");
+	session_wait(a, "Enter starts /boot");
+	b = open_second(a, &o);
+	session_wait(b, "No virtual machine is running");
+	session_end(b);
+	assert_int_equal(WEXITSTATUS(b->status), 1);
+	session_close(b);
+	end(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +504,10 @@ int main(void)
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_two_consoles),
 		cmocka_unit_test(test_two_consoles_one_result),
+		cmocka_unit_test(test_shell_from_every_screen),
+		cmocka_unit_test(test_size_is_asked_for),
+		cmocka_unit_test(test_another_prefix_key),
+		cmocka_unit_test(test_attach),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
