@@ -31,7 +31,8 @@ struct ctl {
 		struct menu_vm vm;
 		struct vmm_status status;
 	} body;
-	size_t size; /* of BODY */
+	size_t size;	  /* of BODY */
+	uint64_t balloon; /* what is asked for */
 };
 
 static int fail(int status, const char *text)
@@ -214,6 +215,19 @@ static int do_power(struct ctl *ctl)
 	return status;
 }
 
+static bool is_asked_for(const struct ctl *ctl)
+{
+	return ctl->vm.balloon == ctl->balloon;
+}
+
+/* How much the guest gives, and when, is its own affair: `status` tells. */
+static int do_balloon(struct ctl *ctl)
+{
+	int status = say(ctl, MENU_VM_BALLOON, &ctl->balloon, sizeof(ctl->balloon));
+
+	return status == DONE ? wait_for(ctl, MENU_VM, is_asked_for) : status;
+}
+
 static int do_kill(struct ctl *ctl)
 {
 	return ask(ctl, MENU_VM_KILL, MENU_VM, is_ended);
@@ -250,10 +264,15 @@ static const struct {
 	int (*run)(struct ctl *ctl);
 	enum needs needs;
 } actions[] = {
-	{"list", do_list, NEEDS_NONE},	    {"status", do_status, NEEDS_NONE},
-	{"pause", do_pause, NEEDS_RUNNING}, {"resume", do_resume, NEEDS_RUNNING},
-	{"reset", do_reset, NEEDS_RUNNING}, {"power", do_power, NEEDS_RUNNING},
-	{"kill", do_kill, NEEDS_VM},	    {"console", do_console, NEEDS_NONE},
+	{"list", do_list, NEEDS_NONE},
+	{"status", do_status, NEEDS_NONE},
+	{"pause", do_pause, NEEDS_RUNNING},
+	{"resume", do_resume, NEEDS_RUNNING},
+	{"reset", do_reset, NEEDS_RUNNING},
+	{"power", do_power, NEEDS_RUNNING},
+	{"kill", do_kill, NEEDS_VM},
+	{"console", do_console, NEEDS_NONE},
+	{"balloon", do_balloon, NEEDS_RUNNING},
 };
 
 static int find_action(const char *name)
@@ -304,6 +323,12 @@ static int connect_to(const char *socket_path, int *ret_sock)
 	return fail(NO_DAEMON, text);
 }
 
+/* A size, or 0: nothing is to be given back (any more). */
+static bool parse_balloon(const char *arg, struct ctl *ctl)
+{
+	return strcmp(arg, "0") == 0 || text_parse_size(arg, &ctl->balloon) == 0;
+}
+
 int cmd_ctl(int argc, char **argv)
 {
 	const char *socket_path = NULL;
@@ -314,10 +339,11 @@ int cmd_ctl(int argc, char **argv)
 		socket_path = argv[2];
 		at = 3;
 	}
-	if (argc != at + 1)
-		return CMD_USAGE;
-	action = find_action(argv[at]);
+	action = argc > at ? find_action(argv[at]) : -1;
 	if (action < 0)
+		return CMD_USAGE;
+	if (actions[action].run == do_balloon ? argc != at + 2 || !parse_balloon(argv[at + 1], &ctl)
+					      : argc != at + 1)
 		return CMD_USAGE;
 	log_init(-1, LOG_LEVEL_ERROR, "ctl");
 	status = connect_to(socket_path, &ctl.sock);

@@ -58,6 +58,25 @@ static void print_disk(unsigned int i, const struct vm_disk *disk, const struct 
 	       safe(path, sizeof(path), disk->path, sizeof(disk->path)));
 }
 
+static void print_balloon(const struct vmm_balloon_status *b)
+{
+	char target[16], actual[16], reported[16], total[16], available[16];
+
+	if (!b->driven) {
+		printf("balloon: the guest drives none\n");
+		return;
+	}
+	printf("balloon: %s of %s asked for; reported free so far %s",
+	       text_format_size(b->actual, actual, sizeof(actual)),
+	       text_format_size(b->target, target, sizeof(target)),
+	       text_format_size(b->reported, reported, sizeof(reported)));
+	if (b->total)
+		printf("; the guest counts %s, %s available",
+		       text_format_size(b->total, total, sizeof(total)),
+		       text_format_size(b->available, available, sizeof(available)));
+	printf("\n");
+}
+
 void ctl_print_status(const struct menu_vm *vm, const struct vmm_status *status)
 {
 	char engine[4 * sizeof(status->engine)];
@@ -70,6 +89,7 @@ void ctl_print_status(const struct menu_vm *vm, const struct vmm_status *status)
 	       status->unclaimed_mmio);
 	for (unsigned int i = 0; i < status->disk_count && i < VM_MAX_DISKS; i++)
 		print_disk(i, &vm->config.disks[i], &status->disks[i]);
+	print_balloon(&status->balloon);
 	printf("input and output: %s\n",
 	       safe(engine, sizeof(engine), status->engine, sizeof(status->engine)));
 }

@@ -26,13 +26,13 @@ static const struct command commands[] = {
 	 "--firmware FILE [--vars FILE [--fresh-vars]] | --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"
 	 "           [--disk PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S]]... [--memory SIZE] [--cpus N]\n"
 	 "           [--net tap=NAME|bridge=NAME|macvtap=NAME[,mac=M][,queues=N][,vhost=on|off|auto]]... [--log FILE]\n"
-	 "           [--panic keep|stop]",
+	 "           [--console serial|virtio] [--panic keep|stop]",
 	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
 	{"list", cmd_list, "[--json] [--images DIR]...",
 	 "list the disks, what they hold, disk images, and the firmware found"},
 	{"daemon", cmd_daemon, "[--socket PATH] [--config DIR] [--log FILE] [--images DIR]...",
 	 "serve menus on several consoles: disks, firmware, the virtual machine"},
-	{"ctl", cmd_ctl, "[--socket PATH] list|status|pause|resume|reset|power|kill|console",
+	{"ctl", cmd_ctl, "[--socket PATH] list|status|pause|resume|reset|power|kill|console|balloon SIZE",
 	 "control the daemon's virtual machine from outside; 0 done, 1 not possible, 2 no daemon"},
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},

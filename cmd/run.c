@@ -499,6 +499,14 @@ static int parse_net(const char *value, struct vm_config *config)
 	return 0;
 }
 
+static int parse_console(const char *value, struct vm_config *config)
+{
+	config->virtio_console = strcmp(value, "virtio") == 0;
+	if (!config->virtio_console && strcmp(value, "serial") != 0)
+		return bad("console", value, "serial or virtio");
+	return 0;
+}
+
 static int parse_panic(const char *value, struct vm_config *config)
 {
 	config->stop_on_panic = strcmp(value, "stop") == 0;
@@ -521,6 +529,7 @@ static int parse_option(int option, const char *value, struct vm_config *config)
 	case 'd': return parse_disk(value, config);
 	case 'n': return parse_net(value, config);
 	case 'p': return parse_panic(value, config);
+	case 'C': return parse_console(value, config);
 	case 'F': config->fresh_vars = 1; return 0;
 	case 'm':
 		if (text_parse_size(value, &config->memory) < 0)
@@ -544,7 +553,7 @@ int cmd_run(int argc, char **argv)
 		{"log", required_argument, NULL, 'l'},	    {"kernel", required_argument, NULL, 'k'},
 		{"initrd", required_argument, NULL, 'i'},   {"cmdline", required_argument, NULL, 'a'},
 		{"net", required_argument, NULL, 'n'},	    {"panic", required_argument, NULL, 'p'},
-		{NULL, 0, NULL, 0}};
+		{"console", required_argument, NULL, 'C'}, {NULL, 0, NULL, 0}};
 	struct vm_config config;
 	struct vmb_err err;
 	int option;

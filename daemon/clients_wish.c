@@ -74,17 +74,26 @@ static int grant_entry_start(struct client *c, const void *body, size_t size, st
 	return rc < 0 ? rc : take_keyboard(c);
 }
 
-static int grant_running(struct client *c, uint32_t type, struct vmb_err *err)
+static int check_running(struct client *c, struct vmb_err *err)
 {
-	struct machine *machine = c->clients->parts.machine;
 	struct menu_vm vm;
 
-	machine_describe(machine, &vm);
+	machine_describe(c->clients->parts.machine, &vm);
 	if (vm.state != MENU_VM_RUNNING)
 		return vmb_err_set(err, ENOENT, "%s",
 				   vm.state == MENU_VM_STARTING
 					   ? "The virtual machine is still starting."
 					   : "No virtual machine is running.");
+	return 0;
+}
+
+static int grant_running(struct client *c, uint32_t type, struct vmb_err *err)
+{
+	struct machine *machine = c->clients->parts.machine;
+	int rc = check_running(c, err);
+
+	if (rc < 0)
+		return rc;
 	if (type == MENU_VM_PAUSE) {
 		machine_pause(machine);
 	} else if (type == MENU_VM_RESUME) {
@@ -115,6 +124,15 @@ static int grant_status(struct client *c, const void *body, size_t size, struct 
 	(void)body;
 	(void)size;
 	return grant_running(c, MENU_VM_STATUS, err);
+}
+
+static int grant_balloon(struct client *c, const void *body, size_t size, struct vmb_err *err)
+{
+	uint64_t bytes;
+	int rc = check_running(c, err);
+
+	memcpy(&bytes, body, size);
+	return rc < 0 ? rc : machine_set_balloon(c->clients->parts.machine, bytes, err);
 }
 
 /* What cannot fail and has no body. */
@@ -328,6 +346,7 @@ static const struct wish wishes[] = {
 	{MENU_VM_PAUSE, 0, false, grant_pause},
 	{MENU_VM_RESUME, 0, false, grant_resume},
 	{MENU_VM_STATUS, 0, true, grant_status},
+	{MENU_VM_BALLOON, sizeof(uint64_t), false, grant_balloon},
 	{MENU_RESCAN, 0, true, grant_rescan},
 	{MENU_CONSOLE_OPEN, 0, true, grant_console_open},
 	{MENU_CONSOLE_LOG, 0, true, grant_console_log},

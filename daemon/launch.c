@@ -122,6 +122,7 @@ static int send_start(const struct launch *launch, int control, int console,
 		.disk_count = disks->count,
 		.net_count = launch->card_count,
 		.log_level = log_current_level(),
+		.virtio_console = launch->config.virtio_console != 0,
 		.stop_on_panic = launch->config.stop_on_panic != 0,
 		.boot = boots_kernel(launch) ? VMM_BOOT_LINUX : VMM_BOOT_FIRMWARE,
 	};
@@ -428,12 +429,17 @@ int launch_start(struct loop *loop, const struct vm_config *config,
 	return 0;
 }
 
-static void send_control(struct launch *launch, uint32_t type)
+static void send_body(struct launch *launch, uint32_t type, const void *body, size_t size)
 {
 	if (launch->phase != LAUNCH_RUNNING || !launch->control_io)
 		return;
-	if (proto_send(launch->control, type, NULL, 0, NULL, 0) < 0)
+	if (proto_send(launch->control, type, body, size, NULL, 0) < 0)
 		log_warn("the virtual machine's process does not take message %u", type);
+}
+
+static void send_control(struct launch *launch, uint32_t type)
+{
+	send_body(launch, type, NULL, 0);
 }
 
 void launch_reset(struct launch *launch)
@@ -459,6 +465,11 @@ void launch_resume(struct launch *launch)
 void launch_get_status(struct launch *launch)
 {
 	send_control(launch, VMM_GET_STATUS);
+}
+
+void launch_set_balloon(struct launch *launch, uint64_t bytes)
+{
+	send_body(launch, VMM_SET_BALLOON, &bytes, sizeof(bytes));
 }
 
 void launch_stop(struct launch *launch)

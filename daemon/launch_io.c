@@ -153,6 +153,7 @@ static bool is_plausible(const struct launch *launch, const struct vmm_status *s
 	return status->cpu_count == launch->config.cpus &&
 	       status->disk_count == launch->config.disk_count &&
 	       status->net_count == launch->config.net_count && status->paused <= 1 &&
+	       status->balloon.driven <= 1 &&
 	       memchr(status->engine, '\0', sizeof(status->engine)) &&
 	       strspn(status->engine, "abcdefghijklmnopqrstuvwxyz_") == strlen(status->engine);
 }

@@ -343,6 +343,26 @@ void machine_get_status(struct machine *m)
 		launch_get_status(m->launch);
 }
 
+int machine_set_balloon(struct machine *m, uint64_t bytes, struct vmb_err *err)
+{
+	uint64_t memory = m->vm.config.memory;
+	char asked[16], has[16], least[16];
+
+	if (bytes > memory - VM_MIN_MEMORY)
+		return vmb_err_set(
+			err, ERANGE,
+			"The guest cannot give back %s: it has %s and needs %s of it. Ask "
+			"for less.",
+			text_format_size(bytes, asked, sizeof(asked)),
+			text_format_size(memory, has, sizeof(has)),
+			text_format_size(VM_MIN_MEMORY, least, sizeof(least)));
+	m->vm.balloon = bytes;
+	if (m->launch)
+		launch_set_balloon(m->launch, bytes);
+	m->events->changed(m->ctx);
+	return 0;
+}
+
 void machine_stop(struct machine *m)
 {
 	if (m->launch)

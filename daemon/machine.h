@@ -46,6 +46,8 @@ void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 /* The answer comes as an event, if the VM lives that long. */
 void machine_get_status(struct machine *machine);
+/* The guest is asked to give back BYTES of its memory. 0, or -ERANGE with the sentence: that is too much. */
+int machine_set_balloon(struct machine *machine, uint64_t bytes, struct vmb_err *err);
 void machine_stop(struct machine *machine);
 void machine_forget(struct machine *machine);
 

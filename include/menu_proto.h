@@ -62,6 +62,7 @@ enum menu_msg {
 	MENU_LOCK,   /* no body: as before MENU_UNLOCK */
 	MENU_POWER,  /* uint32_t, enum menu_power; the running VM is ended first */
 	MENU_REPORT, /* struct menu_report_to; answered by MENU_REPORTED, or MENU_REFUSED */
+	MENU_VM_BALLOON,  /* uint64_t: bytes the guest is to give back; answered as MENU_VM_PAUSE */
 	/* daemon -> menu */
 	MENU_WELCOME = 100, /* struct menu_welcome */
 	MENU_DEVICES,	    /* struct menu_list + count * struct menu_device, possibly in parts */
@@ -187,6 +188,7 @@ struct menu_vm {
 	uint64_t run_ms; /* so far, or in all */
 	uint32_t resets;
 	uint32_t stage; /* enum vmm_stage; 0: not known (yet) */
+	uint64_t balloon; /* bytes that the guest was asked to give back */
 	uint8_t paused;
 	uint8_t guest_event; /* enum vmm_guest_event, the last one; 0 none. A panic is of the past after a reset */
 	uint8_t vars_saved; /* the variable file is up to date */

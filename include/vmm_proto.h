@@ -22,6 +22,7 @@ enum vmm_msg {
 	VMM_GET_STATUS,	   /* no body: answered by VMM_STATUS */
 	VMM_RESUME,	   /* no body: it goes on, answered by VMM_RESUMED */
 	VMM_SET_LINK,	   /* struct vmm_set_link: a cable is plugged in or pulled out */
+	VMM_SET_BALLOON,   /* uint64_t: bytes that the guest is asked to give back */
 	/* vmm -> launcher */
 	VMM_STARTED = 100, /* no body: first KVM_RUN is about to happen */
 	VMM_WAS_RESET,	   /* no body: the machine was rebuilt and runs again */
@@ -80,6 +81,7 @@ struct vmm_start {
 	uint32_t disk_count;
 	uint32_t log_level; /* enum log_level; the vmm's log goes to its standard error */
 	uint32_t boot;	    /* enum vmm_boot */
+	uint8_t virtio_console; /* there is one, and it takes the console over: see vm_config.h */
 	uint8_t stop_on_panic; /* the guest's VMM_GUEST_PANICKED ends the machine: VMM_EXIT_GUEST_FAULT */
 	char cmdline[VM_CMDLINE_SIZE]; /* of the kernel; empty with firmware */
 	uint32_t net_count;
@@ -144,6 +146,15 @@ struct vmm_net_status {
 	uint8_t vhost; /* the kernel moves the packets at this moment */
 };
 
+/* The guest's memory as its balloon driver tells; bytes. */
+struct vmm_balloon_status {
+	uint64_t target;   /* asked of it */
+	uint64_t actual;   /* in the balloon */
+	uint64_t reported; /* given back as free so far, whether in use again or not */
+	uint64_t total, free, available; /* as /proc/meminfo has them; 0 not told */
+	uint8_t driven;			 /* there is a driver */
+};
+
 /* Counters run from the start of the machine, over its resets. */
 struct vmm_status {
 	uint64_t run_ms; /* since the start; pauses count */
@@ -158,6 +169,7 @@ struct vmm_status {
 	struct vmm_cpu_status cpus[VM_MAX_CPUS];
 	struct vmm_disk_status disks[VM_MAX_DISKS];
 	struct vmm_net_status nets[VM_MAX_NETS];
+	struct vmm_balloon_status balloon;
 };
 
 enum vmm_exit_reason {

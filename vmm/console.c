@@ -49,20 +49,35 @@ static void wake(struct vm_console *console)
 	eventfd_write(console->wakeup.fd, 1);
 }
 
-void vm_console_transmit(struct vm_console *console, uint8_t byte)
+/* LOCK held, and there is room for N bytes. */
+static void append(struct vm_console *console, const uint8_t *buf, size_t n)
+{
+	size_t at = console->head % CONSOLE_BUFFER;
+	size_t first = n < CONSOLE_BUFFER - at ? n : CONSOLE_BUFFER - at;
+
+	memcpy(console->buffer + at, buf, first);
+	memcpy(console->buffer, buf + first, n - first);
+	console->head += n;
+}
+
+void vm_console_write(struct vm_console *console, const uint8_t *buf, size_t n)
 {
 	bool was_empty = false, begins_dropping = false;
+	size_t room, fits;
 
 	pthread_mutex_lock(&console->lock);
-	if (console->gone || console->head - console->tail == CONSOLE_BUFFER) {
-		console->dropped++;
-		begins_dropping = !console->gone && !console->dropping;
-		console->dropping = true;
-	} else {
+	room = console->gone ? 0 : CONSOLE_BUFFER - (size_t)(console->head - console->tail);
+	fits = n < room ? n : room;
+	if (fits) {
 		was_empty = console->head == console->tail;
 		if (was_empty)
 			console->dropping = false;
-		console->buffer[console->head++ % CONSOLE_BUFFER] = byte;
+		append(console, buf, fits);
+	}
+	if (fits < n) {
+		console->dropped += n - fits;
+		begins_dropping = !console->gone && !console->dropping;
+		console->dropping = true;
 	}
 	pthread_mutex_unlock(&console->lock);
 	if (was_empty)

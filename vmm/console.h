@@ -1,7 +1,7 @@
 /*
- * Between the UART and the console descriptor: what the guest prints waits in a bounded buffer, so
- * a console that nobody reads never stalls a vCPU; what arrives waits in the socket until the UART
- * has room.
+ * Between the guest's serial port (or virtio-console) and the console descriptor: what the guest
+ * prints waits in a bounded buffer, so a console that nobody reads never stalls a vCPU; what arrives
+ * waits in the socket until the guest's device has room.
  */
 #ifndef VMB_VMM_CONSOLE_H
 #define VMB_VMM_CONSOLE_H
@@ -30,8 +30,17 @@ int vm_console_create(const struct vm_console_params *params, struct vm_console 
 /* After the ring was destroyed: drops what is left. NULL is fine. */
 void vm_console_destroy(struct vm_console *console);
 
-/* One byte from the guest. Never blocks; with the buffer full the byte is dropped and counted. Any thread. */
-void vm_console_transmit(struct vm_console *console, uint8_t byte);
+/*
+ * N bytes from the guest, copied once. Never blocks; what does not fit into the buffer is dropped and
+ * counted. Any thread.
+ */
+void vm_console_write(struct vm_console *console, const uint8_t *buf, size_t n);
+
+/* The same for one byte. */
+static inline void vm_console_transmit(struct vm_console *console, uint8_t byte)
+{
+	vm_console_write(console, &byte, 1);
+}
 
 /* The receiver has room again. Any thread. */
 void vm_console_input_ready(struct vm_console *console);

@@ -195,6 +195,40 @@ static int drop(const struct guest_mem *mem, uint64_t from, uint64_t to)
 	return madvise(gm_ptr(mem, from, to - from), to - from, MADV_DONTNEED) < 0 ? -errno : 0;
 }
 
+static int overlaps(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+	return a < b + b_len && b < a + a_len;
+}
+
+/* Is GPA..LEN memory that the guest may do without? */
+static int is_plain_ram(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
+{
+	if (overlaps(gpa, len, GM_TABLES, MIB - GM_TABLES))
+		return 0;
+	for (unsigned int i = 0; i < mem->mapped_count; i++)
+		if (overlaps(gpa, len, mem->mapped[i].gpa, mem->mapped[i].len))
+			return 0;
+	return 1;
+}
+
+int gm_discard(struct guest_mem *mem, void *at, uint64_t len)
+{
+	if (len == 0 || ((uintptr_t)at | len) % SMALL_PAGE != 0)
+		return -EINVAL;
+	for (unsigned int i = 0; i < mem->count; i++) {
+		const struct gm_region *region = &mem->regions[i];
+		uint64_t offset = (uint64_t)((uintptr_t)at - (uintptr_t)region->host);
+
+		if ((uintptr_t)at < (uintptr_t)region->host || offset >= region->size ||
+		    len > region->size - offset)
+			continue;
+		if (!is_plain_ram(mem, region->gpa + offset, len))
+			return -EINVAL;
+		return madvise(at, len, MADV_DONTNEED) < 0 ? -errno : 0;
+	}
+	return -EINVAL;
+}
+
 int gm_clear(struct guest_mem *mem)
 {
 	unsigned int at = 0;

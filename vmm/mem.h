@@ -54,6 +54,13 @@ int gm_write(struct guest_mem *mem, uint64_t gpa, const void *buf, size_t len);
 /* Puts the first LEN bytes of FD (a memfd, borrowed) in place of the RAM at GPA (page-aligned), shared. */
 int gm_map_fd(struct guest_mem *mem, uint64_t gpa, uint64_t len, int fd);
 
+/*
+ * Gives LEN bytes from AT on, a pointer into RAM as gm_ptr() makes them, back to the host: they read as
+ * zero from then on and cost nothing until they are touched. Whole pages that are the guest's to give:
+ * not the tables under 1 MiB, nor what gm_map_fd() put in. 0, or -EINVAL (nothing was done), or -errno.
+ */
+int gm_discard(struct guest_mem *mem, void *at, uint64_t len);
+
 /* Gives all RAM but what gm_map_fd() put in back to the host, so that it reads as zero: for a reset. */
 int gm_clear(struct guest_mem *mem);
 

@@ -2,7 +2,6 @@
 #include "vmm/vm_private.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -342,6 +341,11 @@ void vm_set_link(struct vm *vm, unsigned int net, bool up)
 		virtio_net_set_link(vm->nets[net], up);
 }
 
+void vm_set_balloon(struct vm *vm, uint64_t bytes)
+{
+	virtio_balloon_set_target(vm->balloon, bytes);
+}
+
 void vm_get_status(const struct vm *vm, struct vmm_status *ret_status)
 {
 	(void)text_copy(ret_status->engine, sizeof(ret_status->engine),
@@ -357,6 +361,7 @@ void vm_get_status(const struct vm *vm, struct vmm_status *ret_status)
 	ret_status->net_count = vm->start.net_count;
 	for (unsigned int i = 0; i < vm->start.net_count; i++)
 		virtio_net_get_status(vm->nets[i], &ret_status->nets[i]);
+	virtio_balloon_get_status(vm->balloon, &ret_status->balloon);
 }
 
 enum vmm_stage vm_stage(const struct vm *vm)

@@ -87,4 +87,7 @@ void vm_set_link(struct vm *vm, unsigned int net, bool up);
 
 void vm_press_power_button(struct vm *vm);
 
+/* The guest is asked to give back so much of its memory. Not from an I/O thread. */
+void vm_set_balloon(struct vm *vm, uint64_t bytes);
+
 #endif

@@ -51,24 +51,36 @@ int vm_new_ring(struct vm *vm, enum sandbox_thread kind, const char *name, unsig
 	return r;
 }
 
-/* ---- serial port and console ---- */
+/*
+ * ---- serial port and console ----
+ *
+ * The console is the serial port's: firmware and boot loaders know nothing else. With a virtio-console it
+ * becomes that one's with the first thing an operating system prints there (firmware may print there
+ * what it prints on the serial port, too), until the next power-on. What is typed goes where what is
+ * seen comes from, and nowhere else.
+ */
 
 static void uart_transmit(void *ctx, uint8_t byte)
 {
 	struct vm *vm = ctx;
 
 	progress_serial(&vm->progress, byte);
-	vm_console_transmit(vm->console, byte);
+	if (!atomic_load(&vm->hvc_speaks))
+		vm_console_transmit(vm->console, byte);
 }
 
-static void uart_receive_ready(void *ctx)
+static void console_wants_input(void *ctx)
 {
 	vm_console_input_ready(((struct vm *)ctx)->console);
 }
 
 static size_t console_receive(void *ctx, const uint8_t *buf, size_t n)
 {
-	return uart_receive(((struct vm *)ctx)->uart, buf, n);
+	struct vm *vm = ctx;
+
+	if (atomic_load(&vm->hvc_speaks))
+		return virtio_console_receive(vm->hvc, buf, n);
+	return uart_receive(vm->uart, buf, n);
 }
 
 static int create_serial(struct vm *vm, struct vmb_err *err)
@@ -80,7 +92,7 @@ static int create_serial(struct vm *vm, struct vmb_err *err)
 	};
 	struct uart_params uart = {
 		.transmit = uart_transmit,
-		.receive_ready = uart_receive_ready,
+		.receive_ready = console_wants_input,
 		.ctx = vm,
 	};
 	int r = vm_new_ring(vm, SANDBOX_STREAMS, "io", 64, err);
@@ -100,7 +112,9 @@ static int create_serial(struct vm *vm, struct vmb_err *err)
 
 static void reset_serial(struct vm *vm)
 {
+	atomic_store(&vm->hvc_speaks, false);
 	uart_reset(vm->uart);
+	vm_console_input_ready(vm->console);
 }
 
 static void destroy_serial(struct vm *vm)
@@ -269,7 +283,7 @@ static void destroy_watchdog(struct vm *vm)
 	watchdog_destroy(vm->watchdog);
 }
 
-/* ---- PCI, with a virtio-blk for each disk from slot 1 up and virtio-rng behind them; see vm_nets.c, too ---- */
+/* ---- PCI, with a virtio-blk for each disk from slot 1 up, the other virtio devices behind them; see vm_nets.c, too ---- */
 
 static int create_pci(struct vm *vm, struct vmb_err *err)
 {
@@ -415,6 +429,50 @@ static int create_rng(struct vm *vm, struct vmb_err *err)
 	return r;
 }
 
+static int create_balloon(struct vm *vm, struct vmb_err *err)
+{
+	struct virtio_env env = vm_make_env(vm, vm->rings[0]);
+	struct pci_device *dev;
+	int r = virtio_balloon_create(&env, &dev);
+
+	(void)err;
+	if (r == 0)
+		r = vm_add_to_bus(vm, 2 + vm->start.disk_count, dev);
+	if (r == 0)
+		vm->balloon = dev;
+	return r;
+}
+
+static void hvc_transmit(void *ctx, const uint8_t *buf, size_t n)
+{
+	struct vm *vm = ctx;
+
+	if (progress_stage(&vm->progress) != VMM_STAGE_OS)
+		return;
+	if (!atomic_exchange(&vm->hvc_speaks, true))
+		vm_console_input_ready(vm->console);
+	vm_console_write(vm->console, buf, n);
+}
+
+static int create_hvc(struct vm *vm, struct vmb_err *err)
+{
+	const struct virtio_console_params params = {
+		.transmit = hvc_transmit, .receive_ready = console_wants_input, .ctx = vm};
+	struct virtio_env env = vm_make_env(vm, vm->rings[0]);
+	struct pci_device *dev;
+	int r;
+
+	(void)err;
+	if (!vm->start.virtio_console)
+		return 0;
+	r = virtio_console_create(&env, &params, &dev);
+	if (r == 0)
+		r = vm_add_to_bus(vm, 3 + vm->start.disk_count, dev);
+	if (r == 0)
+		vm->hvc = dev;
+	return r;
+}
+
 /* ---- the table ---- */
 
 static const struct vm_device devices[] = {
@@ -429,6 +487,8 @@ static const struct vm_device devices[] = {
 	{"disks", create_disks, NULL, NULL}, /* reset and destroyed by the PCI bus they are on */
 	{"random numbers", create_rng, NULL, NULL},
 	{"network cards", vm_nets_create, NULL, NULL},
+	{"balloon", create_balloon, NULL, NULL},
+	{"virtio console", create_hvc, NULL, NULL},
 };
 
 #define DEVICE_COUNT (sizeof(devices) / sizeof(devices[0]))

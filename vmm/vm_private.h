@@ -3,6 +3,7 @@
 #define VMB_VMM_VM_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "vmm/boot/boot.h"
 #include "vmm/bus.h"
@@ -43,6 +44,10 @@ struct vm {
 	struct pm *pm;
 	struct i8042 *i8042;
 	struct debugcon *debugcon;
+	struct pci_device *balloon; /* on PCI, which owns it */
+	struct pci_device *hvc;	    /* virtio-console on PCI, which owns it; NULL: none */
+	_Atomic bool
+		hvc_speaks; /* since power-on: the console is its, and the serial port's no more */
 	struct pvpanic *pvpanic;
 	struct watchdog *watchdog;
 	struct pci_bus *pci;

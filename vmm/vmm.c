@@ -285,10 +285,13 @@ static void set_link(struct vmm *vmm, const struct vmm_set_link *set, int size)
 
 static void handle_message(struct vmm *vmm)
 {
-	struct vmm_set_link link;
+	union {
+		struct vmm_set_link link;
+		uint64_t bytes;
+	} body;
 	uint32_t type = 0;
 	unsigned int nfds = 0;
-	int r = proto_recv(vmm->control, &type, &link, sizeof(link), NULL, 0, &nfds);
+	int r = proto_recv(vmm->control, &type, &body, sizeof(body), NULL, 0, &nfds);
 
 	if (r == -EAGAIN || r == -EINTR)
 		return;
@@ -304,7 +307,11 @@ static void handle_message(struct vmm *vmm)
 	case VMM_PAUSE: pause_vm(vmm); break;
 	case VMM_GET_STATUS: tell_status(vmm); break;
 	case VMM_RESUME: resume_vm(vmm); break;
-	case VMM_SET_LINK: set_link(vmm, &link, r); break;
+	case VMM_SET_LINK: set_link(vmm, &body.link, r); break;
+	case VMM_SET_BALLOON:
+		if (r == (int)sizeof(body.bytes))
+			vm_set_balloon(vmm->vm, body.bytes);
+		break;
 	case VMM_STOP: finish(vmm, VMM_EXIT_STOPPED, "The virtual machine was stopped."); break;
 	default: log_warn("control: message %u is none of a launcher's", type);
 	}

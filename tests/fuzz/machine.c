@@ -5,6 +5,7 @@
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 
@@ -13,7 +14,7 @@
 
 /* ---- ring.h without a thread ---- */
 
-#define WATCHES 8
+#define WATCHES 16
 
 static struct ring_watch *watches[WATCHES];
 static void (*hook)(void *arg);
@@ -233,8 +234,24 @@ static const struct doorbell_ops doorbell_ops = {attach_doorbell, detach_doorbel
 
 static struct guest_mem *shared_mem; /* the same for all inputs: making it is slow */
 
+/* Reads all that it is given, as a console would, as far as that is quick. */
+static void console_transmit(void *ctx, const uint8_t *buf, size_t n)
+{
+	struct machine *m = ctx;
+
+	for (size_t i = 0; i < n && i < 4096; i++)
+		m->console_sum += buf[i] + buf[n - 1 - i];
+}
+
+static void console_ready(void *ctx)
+{
+	((struct machine *)ctx)->console_readies++;
+}
+
 static void add_devices(struct machine *m)
 {
+	const struct virtio_console_params console = {
+		.transmit = console_transmit, .receive_ready = console_ready, .ctx = m};
 	struct virtio_env env = {
 		.mem = m->mem,
 		.msi = {&msi_ops, m},
@@ -248,6 +265,10 @@ static void add_devices(struct machine *m)
 	must(pci_bus_add(m->pci, MACHINE_BLK, dev, &pin) == 0);
 	must(virtio_rng_create(&env, &dev) == 0);
 	must(pci_bus_add(m->pci, MACHINE_RNG, dev, &pin) == 0);
+	must(virtio_console_create(&env, &console, &m->console) == 0);
+	must(pci_bus_add(m->pci, MACHINE_CONSOLE, m->console, &pin) == 0);
+	must(virtio_balloon_create(&env, &m->balloon) == 0);
+	must(pci_bus_add(m->pci, MACHINE_BALLOON, m->balloon, &pin) == 0);
 }
 
 static struct machine *make(void)
@@ -340,4 +361,64 @@ void machine_start_device(struct machine *m, uint64_t bar, uint64_t features, ui
 
 	for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
 		bus_write(m->mmio, bar + writes[i].reg, writes[i].size, writes[i].value);
+}
+
+void machine_drive(struct machine *m, unsigned int slot, uint64_t features, unsigned int queues)
+{
+	const uint8_t status[] = {1, 3, 11};
+	const uint64_t bar = MACHINE_BAR_OF(slot);
+
+	machine_cfg_write(m, slot, PCI_BASE_ADDRESS_0, 4, (uint32_t)bar);
+	machine_cfg_write(m, slot, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_GF, 4, (uint32_t)features);
+	bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
+	bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_GF, 4, 1); /* VERSION_1 */
+	for (unsigned int i = 0; i < sizeof(status); i++)
+		bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_STATUS, 1, status[i]);
+	for (unsigned int q = 0; q < queues; q++) {
+		bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_Q_SELECT, 2, q);
+		bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_Q_SIZE, 2, MACHINE_RING_SIZE);
+		bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_Q_DESCLO, 4, MACHINE_RING(q));
+		bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_Q_AVAILLO, 4, MACHINE_RING(q) + 0x1000);
+		bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_Q_USEDLO, 4, MACHINE_RING(q) + 0x2000);
+		bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+	}
+	bus_write(m->mmio, bar + VIRTIO_PCI_COMMON_STATUS, 1, 15);
+}
+
+static uint64_t pick_addr(struct input *in)
+{
+	static const uint64_t addrs[] = {
+		MACHINE_DATA, MACHINE_DATA + 0x1000, MACHINE_RAM - 4096, MACHINE_RAM - 1,
+		0x9F000,      MACHINE_BAR,	     UINT64_MAX - 15,	 0xFF000};
+	uint8_t how = (uint8_t)take(in, 1);
+
+	return how & 0x80 ? take(in, 3) : addrs[how & 7] + (how >> 3 & 3) * 2;
+}
+
+void machine_put_desc(struct machine *m, unsigned int queue, struct input *in)
+{
+	static const uint32_t lens[] = {4, 4096, 1, 8192, 30, 0, 3, 0x20000};
+	uint8_t index = (uint8_t)take(in, 1) % MACHINE_RING_SIZE, how = (uint8_t)take(in, 1);
+	struct vring_desc *d =
+		(struct vring_desc *)gm_ptr(m->mem, MACHINE_RING(queue), 0x1000) + index;
+
+	d->addr = pick_addr(in);
+	d->len = how & 0x80 ? (uint32_t)take(in, 4) : lens[how & 7];
+	d->flags = how >> 3 & 7;
+	d->next = (uint16_t)take(in, 1) % (MACHINE_RING_SIZE + 1);
+}
+
+void machine_offer(struct machine *m, unsigned int queue, uint16_t head)
+{
+	struct vring_avail *avail = gm_ptr(m->mem, MACHINE_RING(queue) + 0x1000, 0x1000);
+
+	avail->ring[avail->idx % MACHINE_RING_SIZE] = head;
+	avail->idx++;
+}
+
+void machine_ring(struct machine *m, unsigned int slot, unsigned int queue)
+{
+	bus_write(m->mmio, MACHINE_BAR_OF(slot) + 0x3000 + 4 * queue, 2, queue);
 }

@@ -1,5 +1,5 @@
 /*
- * A PCI bus with a virtio-blk and a virtio-rng for fuzz targets. There are no threads: ring.h is
+ * A PCI bus with a virtio device of each kind for fuzz targets. There are no threads: ring.h is
  * replaced by an I/O "thread" that runs when the target says so, and so every input gives the same
  * result each time.
  */
@@ -17,8 +17,11 @@
 #define MACHINE_RAM  (1ULL << 20)
 #define MACHINE_BAR  0xC0000000ULL /* blk; rng one BAR further */
 #define MACHINE_BAR2 0xC0008000ULL
+#define MACHINE_BAR_OF(slot) (MACHINE_BAR + ((slot)-1) * 0x8000ULL)
 #define MACHINE_BLK  1 /* slots */
 #define MACHINE_RNG  2
+#define MACHINE_CONSOLE	     3
+#define MACHINE_BALLOON	     4
 #define MACHINE_DISK 65536
 #define MACHINE_HELD 512
 
@@ -32,6 +35,8 @@ struct machine {
 	unsigned int held_count;
 	uint8_t disk[MACHINE_DISK];
 	int attached, connected;
+	struct pci_device *console, *balloon; /* on PCI */
+	unsigned long console_sum, console_readies;
 };
 
 /* The machine in its power-on state; there is only one. */
@@ -54,6 +59,20 @@ void machine_bring_up(struct machine *m, uint64_t features, uint16_t queue_size)
 
 /* The second half of that for the device whose registers are at BAR: its queue 0 is enabled. */
 void machine_start_device(struct machine *m, uint64_t bar, uint64_t features, uint16_t queue_size);
+
+/*
+ * For the other devices: the one in SLOT from power-on or at work to DRIVER_OK with its first QUEUES queues,
+ * whose rings are at MACHINE_RING(): descriptors, 0x1000 further the available, 0x2000 further the used one.
+ */
+#define MACHINE_RING(q)	  (0x1000ULL + (q)*0x4000ULL)
+#define MACHINE_RING_SIZE 16
+#define MACHINE_DATA	  0x18000ULL
+void machine_drive(struct machine *m, unsigned int slot, uint64_t features, unsigned int queues);
+
+/* A descriptor of QUEUE as the input has it; one more head that is available; the doorbell. */
+void machine_put_desc(struct machine *m, unsigned int queue, struct input *in);
+void machine_offer(struct machine *m, unsigned int queue, uint16_t head);
+void machine_ring(struct machine *m, unsigned int slot, unsigned int queue);
 
 /* Rings of queue 0 of a device that was started. */
 #define MACHINE_DESC  0x1000ULL

@@ -57,6 +57,7 @@ static inline void fake_firmware(const char *path)
 
 struct fake_vmm {
 	struct vmm_start start;
+	uint64_t balloon;
 	int fds[VMM_FD_DISKS + VM_MAX_DISKS];
 	unsigned int fd_count;
 };
@@ -102,13 +103,20 @@ static inline void fake_print(const struct fake_vmm *v, const char *text, size_t
 }
 
 /* Waits for one message; its type. */
-static inline uint32_t fake_wait(void)
+static inline uint32_t fake_wait_for(uint64_t *body)
 {
 	uint32_t type;
 
-	if (proto_recv(VMM_CONTROL_FD, &type, NULL, 0, NULL, 0, NULL) < 0)
+	if (proto_recv(VMM_CONTROL_FD, &type, body, sizeof(*body), NULL, 0, NULL) < 0)
 		_exit(8);
 	return type;
+}
+
+static inline uint32_t fake_wait(void)
+{
+	uint64_t body;
+
+	return fake_wait_for(&body);
 }
 
 /* "fds=3:... " : what the process was given, for the test to judge. */
@@ -150,19 +158,21 @@ static inline void fake_status(const struct fake_vmm *v)
 		.disk_count = v->start.disk_count,
 		.unclaimed_ports = 17,
 		.cpus[0] = {.io = 1001, .mmio = 1002, .other = 1003},
+		.balloon = {.driven = 1, .target = v->balloon, .actual = v->balloon / 2},
 		.disks[0] = {.reads = 11, .writes = 12, .others = 13, .errors = 14},
 	};
 
 	proto_send(VMM_CONTROL_FD, VMM_STATUS, &status, sizeof(status), NULL, 0);
 }
 
-static inline void fake_echo(const struct fake_vmm *v)
+static inline void fake_echo(struct fake_vmm *v)
 {
 	struct pollfd pfds[2] = {{.fd = VMM_CONTROL_FD, .events = POLLIN},
 				 {.fd = v->fds[VMM_FD_CONSOLE], .events = POLLIN}};
 
 	for (;;) {
 		char buf[4096];
+		uint64_t body;
 		ssize_t n;
 
 		poll(pfds, 2, -1);
@@ -170,7 +180,8 @@ static inline void fake_echo(const struct fake_vmm *v)
 			fake_print(v, buf, (size_t)n);
 		if (!(pfds[0].revents & POLLIN))
 			continue;
-		switch (fake_wait()) {
+		switch (fake_wait_for(&body)) {
+		case VMM_SET_BALLOON: v->balloon = body; break;
 		case VMM_RESET: fake_tell(VMM_WAS_RESET); break;
 		case VMM_PAUSE: fake_tell(VMM_PAUSED); break;
 		case VMM_RESUME: fake_tell(VMM_RESUMED); break;
@@ -192,7 +203,7 @@ static inline void fake_flood(const struct fake_vmm *v)
 	fake_print(v, "END", 3);
 }
 
-static inline void fake_behave(const struct fake_vmm *v, const char *how)
+static inline void fake_behave(struct fake_vmm *v, const char *how)
 {
 	if (strcmp(how, "report") == 0)
 		fake_report(v);

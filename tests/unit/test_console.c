@@ -140,6 +140,40 @@ static void output_arrives_complete_and_in_order(void **state)
 	assert_int_equal(vm_console_dropped(f->console), 0);
 }
 
+/* Pieces of all lengths, one behind the other round the buffer's end. */
+static void pieces_arrive_complete_and_in_order(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t piece[4096];
+	ssize_t r;
+
+	for (size_t at = 0, n = 1; at < LOTS; at += n, n = n * 3 % 4001) {
+		for (size_t i = 0; i < n; i++)
+			piece[i] = (uint8_t)((at + i) % 251);
+		vm_console_write(f->console, piece, n);
+		for (size_t seen = 0; seen < n; seen += (size_t)r) {
+			vm_console_flush(f->console, 5000);
+			r = read(f->far, piece, sizeof(piece));
+			assert_true(r > 0);
+			for (ssize_t i = 0; i < r; i++)
+				assert_int_equal(piece[i], (at + seen + (size_t)i) % 251);
+		}
+	}
+}
+
+/* What fits is kept, the rest is counted, however long it is. */
+static void a_piece_longer_than_the_buffer_is_cut(void **state)
+{
+	static uint8_t piece[CONSOLE_BUFFER + 1000];
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(piece); i++)
+		piece[i] = (uint8_t)(i % 251);
+	vm_console_write(f->console, piece, sizeof(piece));
+	assert_int_equal(vm_console_dropped(f->console), 1000);
+	read_pattern(f, CONSOLE_BUFFER);
+}
+
 static void unread_output_is_dropped_and_counted(void **state)
 {
 	struct fixture *f = *state;
@@ -277,6 +311,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(output_arrives_complete_and_in_order),
+		BOTH(pieces_arrive_complete_and_in_order),
+		BOTH(a_piece_longer_than_the_buffer_is_cut),
 		BOTH(unread_output_is_dropped_and_counted),
 		BOTH(blocked_output_goes_on_when_read),
 		BOTH(flush_waits_for_the_reader_but_not_for_ever),

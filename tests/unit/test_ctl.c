@@ -125,7 +125,7 @@ static void start_vm(struct fixture *f, const char *how)
 	setenv("FAKE_VMM", how, 1);
 	start_daemon(f);
 	vm_config_init(&config);
-	config.memory = 64 << 20;
+	config.memory = 128 << 20;
 	text_copy(config.title, sizeof(config.title), "test \033[2Jmachine");
 	fake_firmware(scratch_path(f->scratch, "fw.fd", path));
 	text_copy(config.firmware_path, sizeof(config.firmware_path), path);
@@ -136,23 +136,28 @@ static void start_vm(struct fixture *f, const char *how)
 	wait_vm(f, MENU_VM_RUNNING);
 }
 
-/* Runs `vmboot ctl --socket ... COMMAND`; its exit status, its output of both kinds in F->text. */
+/* Runs `vmboot ctl --socket ... COMMAND` (a word, or two); its exit status, its output of both kinds in F->text. */
 static int ctl_at(struct fixture *f, const char *socket_path, const char *command)
 {
 	char name[] = "ctl", option[] = "--socket", path[PATH_MAX], word[32];
-	char *argv[] = {name, option, path, word, NULL};
+	char *argv[] = {name, option, path, word, NULL, NULL}, *second;
 	int status, fd = open(f->output, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	ssize_t n;
 	pid_t pid;
 
 	text_copy(path, sizeof(path), socket_path);
 	text_copy(word, sizeof(word), command);
+	second = strchr(word, ' ');
+	if (second) {
+		*second = '\0';
+		argv[4] = second + 1;
+	}
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
-		status = cmd_ctl(4, argv);
+		status = cmd_ctl(second ? 5 : 4, argv);
 		fflush(NULL);
 		_exit(status);
 	}
@@ -291,6 +296,25 @@ static void watchdog_shows_after_its_reset(void **state)
 	expect_no_text(f, "watchdog");
 }
 
+static void balloon_is_asked_for_and_shown(void **state)
+{
+	struct fixture *f = *state;
+
+	start_vm(f, "echo");
+	assert_int_equal(ctl(f, "balloon"), CMD_USAGE);
+	assert_int_equal(ctl(f, "balloon nonsense"), CMD_USAGE);
+	assert_int_equal(ctl(f, "pause 64M"), CMD_USAGE);
+	assert_int_equal(ctl(f, "balloon 64M"), 0);
+	assert_int_equal(ctl(f, "status"), 0);
+	expect_text(f, "balloon: 32M of 64M asked for");
+	assert_int_equal(ctl(f, "balloon 0"), 0);
+	assert_int_equal(ctl(f, "status"), 0);
+	expect_text(f, "balloon: 0 of 0 asked for");
+	/* More than the guest can live without. */
+	assert_int_equal(ctl(f, "balloon 100G"), 1);
+	expect_text(f, "The guest cannot give back 100G: it has ");
+}
+
 static void kill_returns_when_it_is_dead(void **state)
 {
 	struct fixture *f = *state;
@@ -379,6 +403,7 @@ int main(int argc, char **argv)
 		TEST(resets_are_counted),
 		TEST(panic_shows_until_the_reset),
 		TEST(watchdog_shows_after_its_reset),
+		TEST(balloon_is_asked_for_and_shown),
 		TEST(kill_returns_when_it_is_dead),
 		TEST(the_power_button_is_pressed),
 		TEST(a_vmm_that_hangs_is_not_waited_for_for_ever),

@@ -251,6 +251,53 @@ static void regions_stand_between_guards(void **state)
 	gm_destroy(mem);
 }
 
+/* What the guest may give back, seen by what it reads afterwards. */
+static void discarding(void **state)
+{
+	static const struct {
+		uint64_t gpa, len;
+		int expected;
+	} cases[] = {
+		{0x200000, 4096, 0},
+		{0x201000, 3 * 4096, 0},
+		{0x9F000, 4096, 0},
+		{0x100000, 4096, 0},
+		{4 * GIB, MIB, 0},
+		{4 * GIB + MIB - 4096, 4096, 0},
+		{0x200800, 4096, -EINVAL},
+		{0x200000, 100, -EINVAL},
+		{0x200000, 0, -EINVAL},
+		{0x9F000, 8192, -EINVAL},
+		{0xA0000, 4096, -EINVAL},
+		{0xFF000, 4096, -EINVAL},
+		{0xFF000, 8192, -EINVAL},
+		{0x400000, 4096, -EINVAL},
+		{0x3FF000, 8192, -EINVAL},
+		{0x401000, 8192, -EINVAL},
+		{3 * GIB - 4096, 8192, -EINVAL},
+		{4 * GIB + MIB - 4096, 8192, -EINVAL},
+		{0x200000, UINT64_MAX - 4095, -EINVAL},
+	};
+	struct guest_mem *mem = make(3 * GIB + MIB);
+	int fd = memfd_create("mapped", MFD_CLOEXEC);
+	uint8_t other[4096] __attribute__((aligned(4096)));
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	assert_int_equal(gm_map_fd(mem, 0x400000, 8192, fd), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t *at = gm_ptr(mem, cases[i].gpa, 1);
+
+		*at = 0x5A;
+		assert_int_equal(gm_discard(mem, at, cases[i].len), cases[i].expected);
+		assert_int_equal(*at, cases[i].expected ? 0x5A : 0);
+	}
+	/* Memory that is none of the guest's. */
+	assert_int_equal(gm_discard(mem, other, sizeof(other)), -EINVAL);
+	gm_destroy(mem);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +310,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_touched_before_the_guest_does),
 		cmocka_unit_test(clear_zeroes_all_but_files),
 		cmocka_unit_test(regions_stand_between_guards),
+		cmocka_unit_test(discarding),
 	};
 
 	return cmocka_run_group_tests_name("mem", tests, NULL, NULL);

@@ -37,7 +37,10 @@
 #define TEST_RAM (4ULL << 20)
 #endif
 
-/* Where the test's rings and buffers are in guest memory. */
+#define TEST_QUEUES 4
+#define RING_STRIDE 0x4000 /* from a queue's rings to the next one's */
+
+/* Where the test's rings (of queue 0) and buffers are in guest memory. */
 #define GPA_DESC     0x10000ULL
 #define GPA_AVAIL    0x20000ULL
 #define GPA_USED     0x30000ULL
@@ -312,10 +315,15 @@ struct test_machine {
 	unsigned int msix_cap, window_cap;
 	uint64_t common, isr, config, notify;
 	uint32_t notify_multiplier;
-	/* The driver's side of queue 0. */
+	/* The driver's side of the queue in use, which is 0 unless use_queue() says otherwise. */
+	unsigned int queue;
 	uint16_t size;
 	uint16_t avail_idx;
 	uint16_t used_seen;
+	struct {
+		uint16_t avail_idx;
+		uint16_t used_seen;
+	} parked[TEST_QUEUES]; /* of those that are not in use */
 };
 
 static inline void machine_init(struct test_machine *m)
@@ -474,24 +482,41 @@ static inline void write64(struct test_machine *m, unsigned int off, uint64_t v)
 	common_write(m, off + 4, 4, v >> 32);
 }
 
+/* Where what BASE is for queue 0 is for the queue in use. */
+static inline uint64_t ring_gpa(const struct test_machine *m, uint64_t base)
+{
+	return base + RING_STRIDE * m->queue;
+}
+
+/* The functions on rings below mean QUEUE from now on. */
+static inline void use_queue(struct test_machine *m, unsigned int queue)
+{
+	m->parked[m->queue].avail_idx = m->avail_idx;
+	m->parked[m->queue].used_seen = m->used_seen;
+	m->queue = queue;
+	m->avail_idx = m->parked[queue].avail_idx;
+	m->used_seen = m->parked[queue].used_seen;
+}
+
 static inline void queue_setup(struct test_machine *m, uint16_t size)
 {
-	memset(gm_ptr(m->mem, GPA_DESC, 0x10000), 0, 0x10000);
-	memset(gm_ptr(m->mem, GPA_AVAIL, 0x10000), 0, 0x10000);
-	memset(gm_ptr(m->mem, GPA_USED, 0x10000), 0, 0x10000);
+	memset(gm_ptr(m->mem, ring_gpa(m, GPA_DESC), RING_STRIDE), 0, RING_STRIDE);
+	memset(gm_ptr(m->mem, ring_gpa(m, GPA_AVAIL), RING_STRIDE), 0, RING_STRIDE);
+	memset(gm_ptr(m->mem, ring_gpa(m, GPA_USED), RING_STRIDE), 0, RING_STRIDE);
 	m->size = size;
 	m->avail_idx = 0;
 	m->used_seen = 0;
-	common_write(m, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
+	common_write(m, VIRTIO_PCI_COMMON_Q_SELECT, 2, m->queue);
 	common_write(m, VIRTIO_PCI_COMMON_Q_SIZE, 2, size);
-	write64(m, VIRTIO_PCI_COMMON_Q_DESCLO, GPA_DESC);
-	write64(m, VIRTIO_PCI_COMMON_Q_AVAILLO, GPA_AVAIL);
-	write64(m, VIRTIO_PCI_COMMON_Q_USEDLO, GPA_USED);
+	write64(m, VIRTIO_PCI_COMMON_Q_DESCLO, ring_gpa(m, GPA_DESC));
+	write64(m, VIRTIO_PCI_COMMON_Q_AVAILLO, ring_gpa(m, GPA_AVAIL));
+	write64(m, VIRTIO_PCI_COMMON_Q_USEDLO, ring_gpa(m, GPA_USED));
 	common_write(m, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
 }
 
-/* Reset to DRIVER_OK with FEATURES (beside VERSION_1) and queue 0 of SIZE. */
-static inline void driver_start(struct test_machine *m, uint64_t features, uint16_t size)
+/* Reset to DRIVER_OK with FEATURES (beside VERSION_1) and the first COUNT queues of SIZE; the first is in use. */
+static inline void driver_start_queues(struct test_machine *m, uint64_t features, uint16_t size,
+				       unsigned int count)
 {
 	common_write(m, VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	assert_int_equal(status_read(m), 0);
@@ -500,9 +525,18 @@ static inline void driver_start(struct test_machine *m, uint64_t features, uint1
 	features_write(m, features | 1ULL << VIRTIO_F_VERSION_1);
 	status_add(m, VIRTIO_CONFIG_S_FEATURES_OK);
 	assert_true(status_read(m) & VIRTIO_CONFIG_S_FEATURES_OK);
-	queue_setup(m, size);
+	while (count-- > 0) {
+		use_queue(m, count);
+		queue_setup(m, size);
+	}
 	status_add(m, VIRTIO_CONFIG_S_DRIVER_OK);
 	assert_true(status_read(m) & VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+/* The same with queue 0 alone. */
+static inline void driver_start(struct test_machine *m, uint64_t features, uint16_t size)
+{
+	driver_start_queues(m, features, size, 1);
 }
 
 /* From power-on to DRIVER_OK. */
@@ -513,21 +547,21 @@ static inline void driver_up(struct test_machine *m, uint64_t features, uint16_t
 	driver_start(m, features, size);
 }
 
-/* ---- queue 0 ---- */
+/* ---- the queue in use ---- */
 
 static inline struct vring_desc *desc_at(struct test_machine *m, unsigned int i)
 {
-	return (struct vring_desc *)gm_ptr(m->mem, GPA_DESC, 0x10000) + i;
+	return (struct vring_desc *)gm_ptr(m->mem, ring_gpa(m, GPA_DESC), RING_STRIDE) + i;
 }
 
 static inline struct vring_avail *avail_ring(struct test_machine *m)
 {
-	return gm_ptr(m->mem, GPA_AVAIL, 0x1000);
+	return gm_ptr(m->mem, ring_gpa(m, GPA_AVAIL), 0x1000);
 }
 
 static inline struct vring_used *used_ring(struct test_machine *m)
 {
-	return gm_ptr(m->mem, GPA_USED, 0x1000);
+	return gm_ptr(m->mem, ring_gpa(m, GPA_USED), 0x1000);
 }
 
 static inline void set_desc(struct test_machine *m, unsigned int i, uint64_t addr, uint32_t len,
@@ -547,7 +581,7 @@ static inline void make_available(struct test_machine *m, uint16_t head)
 
 static inline void kick(struct test_machine *m)
 {
-	bus_write(m->mmio, m->notify, 2, 0);
+	bus_write(m->mmio, m->notify + m->notify_multiplier * m->queue, 2, m->queue);
 }
 
 static inline uint16_t used_idx(struct test_machine *m)

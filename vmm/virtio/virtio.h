@@ -28,6 +28,7 @@ struct virtio_queue {
 	struct vq vq;
 	struct ring_watch watch; /* the doorbell's eventfd */
 	bool started;		 /* the queue's thread: enabled, and the features are in VQ */
+	bool driver_spins; /* on the used ring after each doorbell, whatever else it says: answer at once */
 	bool waits_for_others;	 /* chains stay until the outside world answers: no poller waits for that */
 	uint16_t vector;	 /* pci.lock */
 	bool doorbell_attached;	 /* pci.lock */
@@ -37,7 +38,7 @@ struct virtio_queue {
 	_Atomic uint32_t answered;
 };
 
-/* All but DESTROY on the thread of the queue, START on the first queue's. START and STOP may be NULL. */
+/* All but DESTROY and WRITE_CONFIG on the thread of the queue, START on the first queue's. START and STOP may be NULL. */
 struct virtio_device_ops {
 	/* The driver is ready (DRIVER_OK); FEATURES are final. */
 	void (*start)(struct virtio_device *vdev);
@@ -45,6 +46,9 @@ struct virtio_device_ops {
 	void (*queue_started)(struct virtio_device *vdev, struct virtio_queue *queue);
 	/* Chains may be waiting in QUEUE. Only between start() and stop(). */
 	void (*kick)(struct virtio_device *vdev, struct virtio_queue *queue);
+	/* The driver wrote VALUE to the configuration. pci.lock held. NULL: all of it is read-only. */
+	void (*write_config)(struct virtio_device *vdev, uint64_t offset, unsigned int size,
+			     uint64_t value);
 	/*
 	 * Reset, for one queue after the other: returns when nothing of QUEUE is in flight any more;
 	 * guest memory is not touched for it after that.
@@ -62,7 +66,7 @@ struct virtio_params {
 	unsigned int queues;
 	struct ring *rings[VIRTIO_MAX_QUEUES]; /* of each queue; NULL: that of the environment */
 	uint16_t queue_size;
-	const void *config; /* device configuration, read-only for the driver; borrowed; see virtio_change_config() */
+	const void *config; /* device configuration; borrowed; see virtio_change_config() */
 	unsigned int config_len;
 };
 

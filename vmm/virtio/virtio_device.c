@@ -168,7 +168,8 @@ void virtio_io_ring(struct virtio_queue *queue)
 	mine = atomic_fetch_add(&queue->rung, 1) + 1;
 	polls = !queue->waits_for_others &&
 		(atomic_load(&vdev->status) & VIRTIO_CONFIG_S_DRIVER_OK) &&
-		atomic_load(&vdev->bus_master) && vq_driver_polls(&queue->vq);
+		atomic_load(&vdev->bus_master) &&
+		(queue->driver_spins || vq_driver_polls(&queue->vq));
 	pthread_mutex_unlock(&vdev->lock);
 
 	virtio_kick_again(queue);

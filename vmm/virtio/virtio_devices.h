@@ -89,4 +89,35 @@ void virtio_net_get_status(struct pci_device *dev, struct vmm_net_status *ret_st
 /* virtio-rng (virtio 1.2, 5.4), filled from getrandom(2). 0 or -ENOMEM. */
 int virtio_rng_create(const struct virtio_env *env, struct pci_device **ret_dev);
 
+/* Where virtio-console's bytes go. Both callbacks on the thread of the device's ring. */
+struct virtio_console_params {
+	/* From the driver: N bytes in guest memory, which it may change meanwhile. Must not block. */
+	void (*transmit)(void *ctx, const uint8_t *buf, size_t n);
+	/* The driver offers buffers; virtio_console_receive() may have been refused before. */
+	void (*receive_ready)(void *ctx);
+	void *ctx;
+};
+
+/* virtio-console (virtio 1.2, 5.3) with one port. The result goes to pci_bus_add(). 0, -ENOMEM or -EMFILE. */
+int virtio_console_create(const struct virtio_env *env, const struct virtio_console_params *params,
+			  struct pci_device **ret_dev);
+
+/*
+ * N bytes for the driver of DEV, which virtio_console_create() made; returns how many it had room for.
+ * receive_ready() tells when to come with the rest. On the thread of the device's ring.
+ */
+size_t virtio_console_receive(struct pci_device *dev, const uint8_t *buf, size_t n);
+
+/* virtio-balloon (virtio 1.2, 5.5) with free page reporting and statistics. 0, -ENOMEM or -EMFILE. */
+int virtio_balloon_create(const struct virtio_env *env, struct pci_device **ret_dev);
+
+/* So much of its memory the guest is asked to give back, in whole pages. Any thread, no lock of DEV's. */
+void virtio_balloon_set_target(struct pci_device *dev, uint64_t bytes);
+
+/*
+ * What became of that. The driver's own figures are those of the last call: each asks for new ones. Any thread
+ * but the one of the device's ring.
+ */
+void virtio_balloon_get_status(struct pci_device *dev, struct vmm_balloon_status *ret_status);
+
 #endif

@@ -58,7 +58,7 @@ static void update_doorbells(struct virtio_device *vdev)
 			t->ops->detach(t->ctx, doorbell_gpa(vdev->doorbell_addr, i), 0,
 				       q->watch.fd);
 		q->doorbell_attached =
-			addr != PCI_UNMAPPED &&
+			addr != PCI_UNMAPPED && !q->driver_spins &&
 			t->ops->attach(t->ctx, doorbell_gpa(addr, i), 0, q->watch.fd) == 0;
 	}
 	vdev->doorbell_addr = addr;
@@ -144,6 +144,16 @@ static void write_notify(struct virtio_device *vdev, uint64_t offset)
 		virtio_io_ring(&vdev->queues[queue]);
 }
 
+static void write_config(struct virtio_device *vdev, uint64_t offset, unsigned int size,
+			 uint64_t value)
+{
+	if (!vdev->ops->write_config || offset + size > vdev->params.config_len)
+		return;
+	pthread_mutex_lock(&vdev->pci.lock);
+	vdev->ops->write_config(vdev, offset, size, value);
+	pthread_mutex_unlock(&vdev->pci.lock);
+}
+
 static void virtio_bar_write(struct pci_device *dev, unsigned int bar, uint64_t offset,
 			     unsigned int size, uint64_t value)
 {
@@ -158,6 +168,7 @@ static void virtio_bar_write(struct pci_device *dev, unsigned int bar, uint64_t 
 		msix_table_write(&vdev->msix, offset - AT_TABLE, size, value);
 		pthread_mutex_unlock(&vdev->pci.lock);
 		break;
+	case AT_CONFIG: write_config(vdev, offset - AT_CONFIG, size, value); break;
 	default: break; /* the rest is read-only */
 	}
 }
