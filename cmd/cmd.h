@@ -9,6 +9,7 @@
 #define CMD_USAGE 64
 
 int cmd_attach(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

@@ -31,8 +31,9 @@ struct ctl {
 		struct menu_vm vm;
 		struct vmm_status status;
 	} body;
-	size_t size;	  /* of BODY */
-	uint64_t balloon; /* what is asked for */
+	size_t size;	     /* of BODY */
+	const char *args[2]; /* of the command; NULL: none */
+	uint64_t balloon;    /* what is asked for */
 };
 
 static int fail(int status, const char *text)
@@ -257,22 +258,143 @@ static int do_console(struct ctl *ctl)
 	return ferror(stdout) ? fail(NOT_POSSIBLE, "The console log could not be written.") : DONE;
 }
 
+/* ---- entries ---- */
+
+static void print_entry(const struct menu_entry *entry)
+{
+	char safe[2 * sizeof(entry->config.title)];
+
+	printf("%-24s %s%s%s%s", entry->id,
+	       text_escape(safe, sizeof(safe), entry->config.title,
+			   strnlen(entry->config.title, sizeof(entry->config.title))),
+	       entry->is_default ? " [default]" : "", entry->is_once ? " [once]" : "",
+	       entry->is_next ? " [next]" : "");
+	if (entry->failed)
+		printf(" [failed %ux]", entry->failed);
+	printf("%s%.*s\n", entry->problem[0] ? ": " : "", (int)sizeof(entry->problem),
+	       entry->problem);
+}
+
+/* The whole list, each part of which comes in a message. */
+static int do_entries(struct ctl *ctl)
+{
+	struct menu_list list = {.last = 0};
+
+	while (!list.last) {
+		int status = wait_for(ctl, MENU_ENTRIES, NULL);
+
+		if (status != DONE)
+			return status;
+		memcpy(&list, ctl->body.bytes,
+		       ctl->size < sizeof(list) ? ctl->size : sizeof(list));
+		if (ctl->size != sizeof(list) + list.count * sizeof(struct menu_entry))
+			return lost(-EBADMSG);
+		for (uint32_t i = 0; i < list.count; i++) {
+			struct menu_entry entry;
+
+			memcpy(&entry, ctl->body.bytes + sizeof(list) + i * sizeof(entry),
+			       sizeof(entry));
+			entry.id[sizeof(entry.id) - 1] = '\0';
+			print_entry(&entry);
+		}
+	}
+	return DONE;
+}
+
+static bool is_alive(const struct ctl *ctl)
+{
+	return ctl->vm.state == MENU_VM_STARTING || ctl->vm.state == MENU_VM_RUNNING;
+}
+
+static void take_id(const struct ctl *ctl, struct menu_entry_id *ret)
+{
+	*ret = (struct menu_entry_id){.id = ""};
+	text_copy(ret->id, sizeof(ret->id), ctl->args[0]);
+}
+
+static int do_start(struct ctl *ctl)
+{
+	struct menu_entry_id id;
+	int status;
+
+	take_id(ctl, &id);
+	status = say(ctl, MENU_ENTRY_START, &id, sizeof(id));
+	return status == DONE ? wait_for(ctl, MENU_VM, is_alive) : status;
+}
+
+/* Done when the daemon has answered what came after it; a notice is told. */
+static int settle(struct ctl *ctl)
+{
+	const struct menu_hello hello = {
+		.version = MENU_PROTO_VERSION, .trusted = 1, .name = "vmboot ctl"};
+	uint64_t until = loop_now_ms() + ANSWER_MS;
+	int got = say(ctl, MENU_HELLO, &hello, sizeof(hello));
+	bool welcomed = false, answered = false;
+
+	/* The welcome of the second hello comes before the answer. */
+	while (got == DONE && !(welcomed && answered)) {
+		got = hear(ctl, until);
+		if (got == -EINTR || got == -EAGAIN) {
+			got = DONE;
+			continue;
+		}
+		if (got < 0)
+			return lost(got);
+		if (got == MENU_REFUSED || got == MENU_NOTICE)
+			return refused(ctl);
+		welcomed = welcomed || got == MENU_WELCOME;
+		answered = answered || (welcomed && got == MENU_VM);
+		got = DONE;
+	}
+	return got;
+}
+
+static int do_default(struct ctl *ctl)
+{
+	struct menu_entry_id id;
+	int status;
+
+	take_id(ctl, &id);
+	status = say(ctl, MENU_ENTRY_SET_DEFAULT, &id, sizeof(id));
+	return status == DONE ? settle(ctl) : status;
+}
+
+static int do_once(struct ctl *ctl)
+{
+	struct menu_entry_id id;
+	int status;
+
+	take_id(ctl, &id);
+	status = say(ctl, MENU_ENTRY_SET_ONCE, &id, sizeof(id));
+	return status == DONE ? settle(ctl) : status;
+}
+
+static int do_copy(struct ctl *ctl)
+{
+	struct menu_entry_name name = {.id = ""};
+	int status;
+
+	text_copy(name.id, sizeof(name.id), ctl->args[0]);
+	text_copy(name.title, sizeof(name.title), ctl->args[1]);
+	status = say(ctl, MENU_ENTRY_COPY, &name, sizeof(name));
+	return status == DONE ? settle(ctl) : status;
+}
+
 enum needs { NEEDS_NONE, NEEDS_VM, NEEDS_RUNNING };
 
 static const struct {
 	const char *name;
 	int (*run)(struct ctl *ctl);
 	enum needs needs;
+	int args;
 } actions[] = {
-	{"list", do_list, NEEDS_NONE},
-	{"status", do_status, NEEDS_NONE},
-	{"pause", do_pause, NEEDS_RUNNING},
-	{"resume", do_resume, NEEDS_RUNNING},
-	{"reset", do_reset, NEEDS_RUNNING},
-	{"power", do_power, NEEDS_RUNNING},
-	{"kill", do_kill, NEEDS_VM},
-	{"console", do_console, NEEDS_NONE},
-	{"balloon", do_balloon, NEEDS_RUNNING},
+	{"list", do_list, NEEDS_NONE, 0},	{"status", do_status, NEEDS_NONE, 0},
+	{"pause", do_pause, NEEDS_RUNNING, 0},	{"resume", do_resume, NEEDS_RUNNING, 0},
+	{"reset", do_reset, NEEDS_RUNNING, 0},	{"power", do_power, NEEDS_RUNNING, 0},
+	{"kill", do_kill, NEEDS_VM, 0},		{"console", do_console, NEEDS_NONE, 0},
+	{"entries", do_entries, NEEDS_NONE, 0}, {"start", do_start, NEEDS_NONE, 1},
+	{"default", do_default, NEEDS_NONE, 1}, {"once", do_once, NEEDS_NONE, 1},
+	{"copy", do_copy, NEEDS_NONE, 2},	{"balloon", do_balloon, NEEDS_RUNNING, 1},
 };
 
 static int find_action(const char *name)
@@ -339,11 +461,14 @@ int cmd_ctl(int argc, char **argv)
 		socket_path = argv[2];
 		at = 3;
 	}
-	action = argc > at ? find_action(argv[at]) : -1;
-	if (action < 0)
+	if (argc <= at)
 		return CMD_USAGE;
-	if (actions[action].run == do_balloon ? argc != at + 2 || !parse_balloon(argv[at + 1], &ctl)
-					      : argc != at + 1)
+	action = find_action(argv[at]);
+	if (action < 0 || argc != at + 1 + actions[action].args)
+		return CMD_USAGE;
+	for (int i = 0; i < actions[action].args; i++)
+		ctl.args[i] = argv[at + 1 + i];
+	if (actions[action].run == do_balloon && !parse_balloon(ctl.args[0], &ctl))
 		return CMD_USAGE;
 	log_init(-1, LOG_LEVEL_ERROR, "ctl");
 	status = connect_to(socket_path, &ctl.sock);

@@ -32,8 +32,11 @@ static const struct command commands[] = {
 	 "list the disks, what they hold, disk images, and the firmware found"},
 	{"daemon", cmd_daemon, "[--socket PATH] [--config DIR] [--log FILE] [--images DIR]...",
 	 "serve menus on several consoles: disks, firmware, the virtual machine"},
-	{"ctl", cmd_ctl, "[--socket PATH] list|status|pause|resume|reset|power|kill|console|balloon SIZE",
+	{"ctl", cmd_ctl, "[--socket PATH] list|status|pause|resume|reset|power|kill|console|entries\n"
+	 "           |start ENTRY|default ENTRY|once ENTRY|copy ENTRY NAME|balloon SIZE",
 	 "control the daemon's virtual machine from outside; 0 done, 1 not possible, 2 no daemon"},
+	{"check", cmd_check, "[--config DIR] [FILE...]",
+	 "check settings and entries (FILES, else those in /etc/vmboot); prints FILE:LINE: MESSAGE"},
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},
 	{"vmm", cmd_vmm, "", NULL},

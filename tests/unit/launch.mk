@@ -1,2 +1,3 @@
 # The launcher is tested without /dev/kvm: what it would open is replaced.
-$(B)/tests/unit/test_launch $(B)/tests/unit/test_daemon $(B)/tests/unit/test_ctl: TEST_LDFLAGS = -Wl,--wrap=host_check_kvm
+$(B)/tests/unit/test_launch $(B)/tests/unit/test_daemon $(B)/tests/unit/test_ctl \
+$(B)/tests/unit/test_daemon_wishes: TEST_LDFLAGS = -Wl,--wrap=host_check_kvm

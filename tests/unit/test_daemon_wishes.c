@@ -1,0 +1,362 @@
+/* What menus can ask the daemon for beside a VM: entries, settings, the countdown, the log, the lock. */
+#include "daemon_session.h"
+
+#include <crypt.h>
+
+#include "log.h"
+
+static void put_file(const struct fixture *f, const char *name, const char *text)
+{
+	char path[PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s/%s", f->config_path, name);
+	write_file(path, text, strlen(text), 0);
+}
+
+/* entries/ID.conf that starts the fixture's firmware. */
+static void put_entry(const struct fixture *f, const char *id, const char *more)
+{
+	char name[128], text[1024];
+
+	sh("mkdir -p %s/entries", f->config_path);
+	snprintf(name, sizeof(name), "entries/%s.conf", id);
+	snprintf(text, sizeof(text), "firmware = %s\nvars = none\nmemory = 64M\n%s",
+		 f->config.firmware_path, more);
+	put_file(f, name, text);
+}
+
+/* The next whole list of entries; the one called ID of it, NULL when there is none. */
+static const struct menu_entry *hear_entry(struct fixture *f, int sock, const char *id)
+{
+	static struct menu_entry found;
+	struct menu_list list;
+	bool any = false;
+
+	do {
+		int size = hear_type(f, sock, MENU_ENTRIES);
+
+		memcpy(&list, f->body, sizeof(list));
+		assert_int_equal(size, sizeof(list) + list.count * sizeof(found));
+		for (uint32_t i = 0; i < list.count; i++) {
+			struct menu_entry *e = (struct menu_entry *)(f->body + sizeof(list)) + i;
+
+			if (strcmp(e->id, id) == 0) {
+				found = *e;
+				any = true;
+			}
+		}
+	} while (!list.last);
+	return any ? &found : NULL;
+}
+
+static struct menu_entry_id id_of(const char *id)
+{
+	struct menu_entry_id result = {.id = ""};
+
+	text_copy(result.id, sizeof(result.id), id);
+	return result;
+}
+
+static void tell_id(int sock, uint32_t type, const char *id)
+{
+	struct menu_entry_id body = id_of(id);
+
+	tell(sock, type, &body, sizeof(body));
+}
+
+static void entries_are_saved_and_every_menu_is_told(void **state)
+{
+	struct fixture *f = *state;
+	const struct menu_entry_id *saved = (const struct menu_entry_id *)f->body;
+	struct menu_entry_save save = {.autostart = 1};
+	const struct menu_entry *entry;
+	int one, two;
+
+	start_listening(f, "");
+	one = connect_menu(f);
+	two = connect_menu(f);
+	greet(f, one);
+	greet(f, two);
+	save.config = f->config;
+	strcpy(save.config.title, "From a menu");
+	tell(one, MENU_ENTRY_SAVE, &save, sizeof(save));
+	hear_type(f, one, MENU_ENTRY_SAVED);
+	assert_string_equal(saved->id, "from-a-menu");
+	do
+		entry = hear_entry(f, two, "from-a-menu");
+	while (!entry);
+	assert_string_equal(entry->config.title, "From a menu");
+	assert_int_equal(entry->writable, 1);
+	assert_true(
+		sh("grep -q '^title = From a menu$' %s/entries/from-a-menu.conf", f->config_path));
+	tell_id(two, MENU_ENTRY_SET_DEFAULT, "from-a-menu");
+	do
+		entry = hear_entry(f, one, "from-a-menu");
+	while (!entry || !entry->is_default);
+	tell_id(two, MENU_ENTRY_DELETE, "from-a-menu");
+	while (hear_entry(f, one, "from-a-menu"))
+		;
+	tell_id(two, MENU_ENTRY_DELETE, "from-a-menu");
+	expect_refusal(f, two, MENU_ENTRY_DELETE, "There is no entry from-a-menu any more.");
+	close(one);
+	close(two);
+}
+
+static void an_entry_starts_by_its_id(void **state)
+{
+	struct fixture *f = *state;
+
+	put_entry(f, "a", "title = By id\n");
+	put_entry(f, "gone", "disk = serial:XYZ\n");
+	start_daemon(f, "");
+	greet(f, f->sock);
+	tell_id(f->sock, MENU_ENTRY_START, "nope");
+	expect_refusal(f, f->sock, MENU_ENTRY_START, "There is no entry nope any more.");
+	tell_id(f->sock, MENU_ENTRY_START, "gone");
+	expect_refusal(f, f->sock, MENU_ENTRY_START, "Disk serial:XYZ is not there.");
+	tell_id(f->sock, MENU_ENTRY_START, "a");
+	assert_string_equal(hear_vm(f, f->sock, MENU_VM_RUNNING)->id, "a");
+	assert_string_equal(((struct menu_vm *)f->body)->config.title, "By id");
+	assert_int_equal(((struct menu_vm *)f->body)->by_itself, 0);
+}
+
+static void the_default_starts_without_any_menu(void **state)
+{
+	struct fixture *f = *state;
+
+	put_entry(f, "a", "");
+	put_file(f, "vmboot.conf", "default = a\ntimeout = 1\n");
+	start_listening(f, "echo");
+	/* Nobody is there, and nobody is needed: the start is counted in the store. */
+	for (int i = 0; i < DEADLINE_MS / 50 &&
+			!sh("grep -q '^failed = a 1$' %s/state.conf 2>/dev/null", f->config_path);
+	     i++)
+		usleep(50000);
+	f->sock = connect_menu(f);
+	greet(f, f->sock);
+	assert_int_equal(hear_vm(f, f->sock, MENU_VM_RUNNING)->by_itself, 1);
+	assert_string_equal(((struct menu_vm *)f->body)->id, "a");
+	/* Whoever types first has the keyboard of what nobody started. */
+	assert_int_equal(((struct menu_vm *)f->body)->keyboard, 0);
+}
+
+static void a_key_in_one_menu_pauses_the_countdown_of_all(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_countdown *c = (struct menu_countdown *)f->body;
+	int one, two;
+
+	put_entry(f, "a", "title = The default\n");
+	put_file(f, "vmboot.conf", "default = a\ntimeout = 600\nrearm = 700\n");
+	start_listening(f, "");
+	one = connect_menu(f);
+	two = connect_menu(f);
+	greet(f, one);
+	greet(f, two);
+	do
+		assert_int_equal(hear_type(f, one, MENU_COUNTDOWN), sizeof(*c));
+	while (c->state != MENU_COUNTDOWN_RUNNING);
+	assert_string_equal(c->title, "The default");
+	assert_true(c->seconds <= 600 && c->seconds > 500);
+	tell(one, MENU_COUNTDOWN_PAUSE, NULL, 0);
+	do
+		hear_type(f, two, MENU_COUNTDOWN);
+	while (c->state != MENU_COUNTDOWN_PAUSED);
+	assert_true(c->seconds <= 700 && c->seconds > 500);
+	tell(two, MENU_COUNTDOWN_CANCEL, NULL, 0);
+	do
+		hear_type(f, one, MENU_COUNTDOWN);
+	while (c->state != MENU_COUNTDOWN_OFF);
+	close(one);
+	close(two);
+}
+
+static void settings_are_saved_and_checked(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_settings *told = (struct menu_settings *)f->body, values;
+
+	put_file(f, "vmboot.conf", "# mine\ntimout = 3\n");
+	start_daemon(f, "");
+	greet(f, f->sock);
+	assert_int_equal(hear_type(f, f->sock, MENU_SETTINGS), sizeof(*told));
+	values = *told;
+	assert_int_equal(values.problem_count, 1);
+	assert_int_equal(values.store_state, MENU_STORE_OK);
+	assert_string_equal(values.store, f->config_path);
+	values.timeout_s = 42;
+	strcpy(values.theme, "amber");
+	tell(f->sock, MENU_SETTINGS_SAVE, &values, sizeof(values));
+	do
+		hear_type(f, f->sock, MENU_SETTINGS);
+	while (told->timeout_s != 42);
+	assert_string_equal(told->theme, "amber");
+	assert_true(
+		sh("grep -q '^timeout = 42$' %s/vmboot.conf && grep -q '^# mine$' %s/vmboot.conf",
+		   f->config_path, f->config_path));
+	values.prefix_key = 'x';
+	tell(f->sock, MENU_SETTINGS_SAVE, &values, sizeof(values));
+	expect_refusal(f, f->sock, MENU_SETTINGS_SAVE,
+		       "The prefix key must be a control character");
+}
+
+/* Follows until a line that has WORDS. */
+static struct menu_log_line hear_log(struct fixture *f, const char *words)
+{
+	for (;;) {
+		int size = hear_type(f, f->sock, MENU_LOG);
+		struct menu_list list;
+
+		memcpy(&list, f->body, sizeof(list));
+		assert_int_equal(size, sizeof(list) + list.count * sizeof(struct menu_log_line));
+		for (uint32_t i = 0; i < list.count; i++) {
+			struct menu_log_line line;
+
+			memcpy(&line, f->body + sizeof(list) + i * sizeof(line), sizeof(line));
+			if (strstr(line.text, words))
+				return line;
+		}
+	}
+}
+
+static void the_log_is_told_and_followed(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_log_state *log = (struct menu_log_state *)f->body;
+	struct menu_log_line line;
+	uint64_t from = 1;
+
+	put_file(f, "vmboot.conf", "timout = 3\n");
+	start_daemon(f, "");
+	greet(f, f->sock);
+	do
+		assert_int_equal(hear_type(f, f->sock, MENU_LOG_STATE), sizeof(*log));
+	while (log->problems == 0);
+	tell(f->sock, MENU_LOG_FOLLOW, &from, sizeof(from));
+	line = hear_log(f, "vmboot.conf:1: \"timout\" is not known");
+	assert_int_equal(line.level, LOG_LEVEL_WARN);
+	assert_string_equal(line.source, "test");
+	assert_true(line.seq >= 1);
+	/* What comes later comes, too; also what a vmm process says. */
+	start_vm(f, f->sock);
+	hear_vm(f, f->sock, MENU_VM_RUNNING);
+	tell(f->sock, MENU_VM_KILL, NULL, 0);
+	line = hear_log(f, "the virtual machine ended");
+	assert_int_equal(line.level, LOG_LEVEL_INFO);
+}
+
+/* Settings with the password "open sesame". */
+static void put_password(const struct fixture *f)
+{
+	struct crypt_data data = {.initialized = 0};
+	char text[512];
+
+	snprintf(text, sizeof(text), "default = a\ntimeout = off\npassword = %s\n",
+		 crypt_r("open sesame", "$6$abcdefgh$", &data));
+	put_file(f, "vmboot.conf", text);
+}
+
+static void a_password_locks_all_but_the_default(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_lock_state *lock = (struct menu_lock_state *)f->body;
+	struct menu_entry_save save = {.autostart = 1};
+
+	put_entry(f, "a", "");
+	put_entry(f, "b", "");
+	put_password(f);
+	start_daemon(f, "");
+	greet(f, f->sock);
+	assert_int_equal(hear_type(f, f->sock, MENU_LOCK_STATE), sizeof(*lock));
+	assert_int_equal(lock->has_password, 1);
+	assert_int_equal(lock->locked, 1);
+	tell_id(f->sock, MENU_ENTRY_START, "b");
+	expect_refusal(f, f->sock, MENU_ENTRY_START, "The menu is locked: only the default entry");
+	start_vm(f, f->sock);
+	expect_refusal(f, f->sock, MENU_START, "The menu is locked");
+	tell_id(f->sock, MENU_ENTRY_SET_ONCE, "b");
+	expect_refusal(f, f->sock, MENU_ENTRY_SET_ONCE, "The menu is locked");
+	tell(f->sock, MENU_ENTRY_SAVE, &save, sizeof(save));
+	expect_refusal(f, f->sock, MENU_ENTRY_SAVE, "The menu is locked");
+	tell(f->sock, MENU_UNLOCK, "open", 4);
+	expect_refusal(f, f->sock, MENU_UNLOCK, "Wrong password.");
+	/* Trying them out one after the other takes a second each. */
+	tell(f->sock, MENU_UNLOCK, "open sesame", 11);
+	expect_refusal(f, f->sock, MENU_UNLOCK, "Wrong password a moment ago.");
+	usleep(1100000);
+	tell(f->sock, MENU_UNLOCK, "open sesame", 11);
+	do
+		hear_type(f, f->sock, MENU_LOCK_STATE);
+	while (lock->locked);
+	tell_id(f->sock, MENU_ENTRY_SET_ONCE, "b");
+	while (!hear_entry(f, f->sock, "b")->is_once)
+		;
+	tell(f->sock, MENU_LOCK, NULL, 0);
+	do
+		hear_type(f, f->sock, MENU_LOCK_STATE);
+	while (!lock->locked);
+	tell_id(f->sock, MENU_ENTRY_START, "a");
+	hear_vm(f, f->sock, MENU_VM_RUNNING);
+	tell(f->sock, MENU_VM_KILL, NULL, 0);
+	expect_refusal(f, f->sock, MENU_VM_KILL, "The menu is locked");
+}
+
+static void nonsense_is_dropped_or_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_entry_save save;
+	int sock;
+
+	start_listening(f, "");
+	sock = connect_menu(f);
+	greet(f, sock);
+	memset(&save, 0xFF, sizeof(save));
+	tell(sock, MENU_ENTRY_SAVE, &save, sizeof(save));
+	expect_refusal(f, sock, MENU_ENTRY_SAVE, "This entry was not made by vmboot.");
+	tell_id(sock, MENU_ENTRY_START, "../../etc/passwd");
+	expect_refusal(f, sock, MENU_ENTRY_START, "There is no entry ../../etc/passwd any more.");
+	tell(sock, MENU_ENTRY_SAVE, &save, 10);
+	assert_dropped(f, sock);
+	close(sock);
+	sock = connect_menu(f);
+	greet(f, sock);
+	tell(sock, MENU_UNLOCK, NULL, 0);
+	assert_dropped(f, sock);
+	close(sock);
+}
+
+static void interfaces_are_listed_on_request(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_list list;
+	int size;
+
+	start_daemon(f, "");
+	greet(f, f->sock);
+	tell(f->sock, MENU_NICS_GET, NULL, 0);
+	size = hear_type(f, f->sock, MENU_NICS);
+	memcpy(&list, f->body, sizeof(list));
+	assert_int_equal(size, sizeof(list) + list.count * sizeof(struct menu_nic));
+	assert_int_equal(list.first && list.last, 1);
+}
+
+int main(int argc, char **argv)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(entries_are_saved_and_every_menu_is_told),
+		TEST(an_entry_starts_by_its_id),
+		TEST(the_default_starts_without_any_menu),
+		TEST(a_key_in_one_menu_pauses_the_countdown_of_all),
+		TEST(settings_are_saved_and_checked),
+		TEST(the_log_is_told_and_followed),
+		TEST(a_password_locks_all_but_the_default),
+		TEST(nonsense_is_dropped_or_refused),
+		TEST(interfaces_are_listed_on_request),
+	};
+	int status;
+
+	if (daemon_session_role(argc, argv, &status))
+		return status;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
