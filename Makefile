@@ -47,10 +47,12 @@ LDFLAGS += -fsanitize=$(SANITIZERS)
 # Sanitizers need the dynamic loader; only the product is static.
 PKG := $(shell pkg-config --libs ncursesw blkid liburing vterm inih jansson 2>/dev/null)
 else
-CFLAGS += $(CFLAGS_COMMON) -Os -fPIE -ffunction-sections -fdata-sections \
+# It goes into a flash chip: tables for unwinding, which C does not need, and relocations in their long form stay out.
+CFLAGS += $(CFLAGS_COMMON) -Os -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
 	-D_FORTIFY_SOURCE=3 -fstack-protector-strong -ftrivial-auto-var-init=zero \
 	-fsanitize=bounds,integer-divide-by-zero -fsanitize-undefined-trap-on-error
-LDFLAGS += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+LDFLAGS += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack \
+	-Wl,-z,pack-relative-relocs
 PKG := $(shell pkg-config --static --libs ncursesw blkid liburing vterm inih jansson 2>/dev/null)
 endif
 LDLIBS += $(PKG) -lcrypt -pthread
