@@ -26,7 +26,7 @@ static const struct command commands[] = {
 	 "--firmware FILE [--vars FILE [--fresh-vars]] | --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"
 	 "           [--disk PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S]]... [--memory SIZE] [--cpus N]\n"
 	 "           [--net tap=NAME|bridge=NAME|macvtap=NAME[,mac=M][,queues=N][,vhost=on|off|auto]]... [--log FILE]\n"
-	 "           [--console serial|virtio] [--panic keep|stop]",
+	 "           [--nested] [--console serial|virtio] [--panic keep|stop]",
 	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
 	{"list", cmd_list, "[--json] [--images DIR]...",
 	 "list the disks, what they hold, disk images, and the firmware found"},

@@ -531,6 +531,7 @@ static int parse_option(int option, const char *value, struct vm_config *config)
 	case 'p': return parse_panic(value, config);
 	case 'C': return parse_console(value, config);
 	case 'F': config->fresh_vars = 1; return 0;
+	case 'N': config->nested = 1; return 0;
 	case 'm':
 		if (text_parse_size(value, &config->memory) < 0)
 			return bad("memory", value, "a size such as 512M or 4G");
@@ -546,14 +547,21 @@ static int parse_option(int option, const char *value, struct vm_config *config)
 
 int cmd_run(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"firmware", required_argument, NULL, 'f'}, {"disk", required_argument, NULL, 'd'},
-		{"memory", required_argument, NULL, 'm'},   {"cpus", required_argument, NULL, 'c'},
-		{"vars", required_argument, NULL, 'v'},	    {"fresh-vars", no_argument, NULL, 'F'},
-		{"log", required_argument, NULL, 'l'},	    {"kernel", required_argument, NULL, 'k'},
-		{"initrd", required_argument, NULL, 'i'},   {"cmdline", required_argument, NULL, 'a'},
-		{"net", required_argument, NULL, 'n'},	    {"panic", required_argument, NULL, 'p'},
-		{"console", required_argument, NULL, 'C'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"firmware", required_argument, NULL, 'f'},
+						{"disk", required_argument, NULL, 'd'},
+						{"memory", required_argument, NULL, 'm'},
+						{"cpus", required_argument, NULL, 'c'},
+						{"vars", required_argument, NULL, 'v'},
+						{"fresh-vars", no_argument, NULL, 'F'},
+						{"log", required_argument, NULL, 'l'},
+						{"kernel", required_argument, NULL, 'k'},
+						{"initrd", required_argument, NULL, 'i'},
+						{"cmdline", required_argument, NULL, 'a'},
+						{"net", required_argument, NULL, 'n'},
+						{"panic", required_argument, NULL, 'p'},
+						{"console", required_argument, NULL, 'C'},
+						{"nested", no_argument, NULL, 'N'},
+						{NULL, 0, NULL, 0}};
 	struct vm_config config;
 	struct vmb_err err;
 	int option;

@@ -123,6 +123,7 @@ static int send_start(const struct launch *launch, int control, int console,
 		.net_count = launch->card_count,
 		.log_level = log_current_level(),
 		.virtio_console = launch->config.virtio_console != 0,
+		.nested = launch->config.nested != 0,
 		.stop_on_panic = launch->config.stop_on_panic != 0,
 		.boot = boots_kernel(launch) ? VMM_BOOT_LINUX : VMM_BOOT_FIRMWARE,
 	};

@@ -75,6 +75,7 @@ struct vm_config {
 	uint32_t net_count;
 	/* The console is the guest's virtio-console (hvc0) as soon as its system speaks there, not the serial port. */
 	uint8_t virtio_console;
+	uint8_t nested;	       /* the guest's processors offer virtualisation themselves */
 	uint8_t stop_on_panic; /* a guest's kernel that panics ends the VM; else it stays to be looked at */
 	uint8_t fresh_vars; /* start with an empty store although the file is damaged (it is kept as .bad) */
 	struct vm_disk disks[VM_MAX_DISKS];

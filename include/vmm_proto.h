@@ -82,6 +82,7 @@ struct vmm_start {
 	uint32_t log_level; /* enum log_level; the vmm's log goes to its standard error */
 	uint32_t boot;	    /* enum vmm_boot */
 	uint8_t virtio_console; /* there is one, and it takes the console over: see vm_config.h */
+	uint8_t nested;
 	uint8_t stop_on_panic; /* the guest's VMM_GUEST_PANICKED ends the machine: VMM_EXIT_GUEST_FAULT */
 	char cmdline[VM_CMDLINE_SIZE]; /* of the kernel; empty with firmware */
 	uint32_t net_count;

@@ -218,12 +218,34 @@ int entry_file_check_hints(const struct menu_console_hints *hints, struct vmb_er
 			   "characters auto, utf-8 or cp437.");
 }
 
+/* One of two words; *RET is whether it is YES. */
+static int read_either(uint8_t *ret, const char *value, const char *yes, const char *no,
+		       struct vmb_err *err)
+{
+	if (strcmp(value, yes) != 0 && strcmp(value, no) != 0)
+		return vmb_err_set(err, EINVAL, "\"%.40s\" is neither %s nor %s.", value, yes, no);
+	*ret = strcmp(value, yes) == 0;
+	return 0;
+}
+
 static int read_autostart(struct menu_entry_save *e, const char *value, struct vmb_err *err)
 {
-	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-		return vmb_err_set(err, EINVAL, "\"%.40s\" is neither yes nor no.", value);
-	e->autostart = value[0] == 'y';
-	return 0;
+	return read_either(&e->autostart, value, "yes", "no", err);
+}
+
+static int read_virtio_console(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	return read_either(&e->config.virtio_console, value, "yes", "no", err);
+}
+
+static int read_panic(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	return read_either(&e->config.stop_on_panic, value, "stop", "keep", err);
+}
+
+static int read_nested(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+{
+	return read_either(&e->config.nested, value, "yes", "no", err);
 }
 
 static const struct key keys[] = {
@@ -241,13 +263,17 @@ static const struct key keys[] = {
 	{"console", read_console, false, false},
 	{"tries", read_tries, false, false},
 	{"autostart", read_autostart, false, false},
+	{"virtio-console", read_virtio_console, false, false},
+	{"panic", read_panic, false, false},
+	{"nested", read_nested, false, false},
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 
-static const char *const known_names[] = {"title",   "firmware", "kernel",    "initrd", "options",
-					  "memory",  "cpus",	 "disk",      "net",	"vars", "log",
-					  "console", "tries",	 "autostart", NULL};
+static const char *const known_names[] = {
+	"title",	  "firmware", "kernel", "initrd", "options", "memory", "cpus",
+	"disk",		  "net",      "vars",	"log",	  "console", "tries",  "autostart",
+	"virtio-console", "panic",    "nested", NULL};
 
 /* ---- reading ---- */
 
@@ -274,14 +300,14 @@ static void on_value(void *ctx, int line, const char *section, const char *name,
 	while (i < KEY_COUNT && strcmp(keys[i].name, name) != 0)
 		i++;
 	if (section[0] || i == KEY_COUNT) {
-		vmb_err_set(&err, EINVAL,
-			    section[0]
-				    ? "[%s] %s is not known here; an entry has no sections."
-				    : "%s\"%s\" is not known; expected title, firmware, kernel, "
-				      "initrd, "
-				      "options, memory, cpus, disk, net, vars, log, console, tries or "
-				      "autostart.",
-			    section, name);
+		vmb_err_set(
+			&err, EINVAL,
+			section[0] ? "[%s] %s is not known here; an entry has no sections."
+				   : "%s\"%s\" is not known; expected title, firmware, kernel, "
+				     "initrd, "
+				     "options, memory, cpus, disk, net, vars, log, console, tries, "
+				     "autostart, virtio-console, panic or nested.",
+			section, name);
 		tell(p, line, false, err.text);
 		return;
 	}
@@ -407,6 +433,12 @@ static void add_machine(struct writer *w, const struct menu_entry_save *e)
 	}
 	if (!e->autostart)
 		add(w, "autostart", "no");
+	if (c->virtio_console)
+		add(w, "virtio-console", "yes");
+	if (c->stop_on_panic)
+		add(w, "panic", "stop");
+	if (c->nested)
+		add(w, "nested", "yes");
 	snprintf(w->console, sizeof(w->console), "%s %s", e->console.keys, e->console.charset);
 	if (strcmp(e->console.charset, "auto") == 0 || e->console.charset[0] == '\0')
 		w->console[strlen(e->console.keys)] = '\0';

@@ -48,7 +48,9 @@ static void clear(struct kvm_cpuid_entry2 *e)
 static void leaf_1(const struct build *b, struct kvm_cpuid_entry2 *e)
 {
 	e->ebx = (e->ebx & 0xFFFF) | b->params->cpus << 16 | b->apic_id << 24;
-	e->ecx &= ~(ECX_MONITOR | ECX_VMX | ECX_TSC_DEADLINE | ECX_OSXSAVE);
+	e->ecx &= ~(ECX_MONITOR | ECX_TSC_DEADLINE | ECX_OSXSAVE);
+	if (!b->params->nested)
+		e->ecx &= ~ECX_VMX;
 	e->ecx |= ECX_HYPERVISOR | ECX_X2APIC;
 	if (b->params->tsc_deadline)
 		e->ecx |= ECX_TSC_DEADLINE;
@@ -91,7 +93,9 @@ static void leaf_8000001e(const struct build *b, struct kvm_cpuid_entry2 *e)
 
 static void leaf_80000001(const struct build *b, struct kvm_cpuid_entry2 *e)
 {
-	e->ecx &= ~(ECX_SVM | ECX_CMP_LEGACY);
+	e->ecx &= ~ECX_CMP_LEGACY;
+	if (!b->params->nested)
+		e->ecx &= ~ECX_SVM;
 	if (b->is_amd && b->params->cpus > 1)
 		e->ecx |= ECX_CMP_LEGACY;
 }
@@ -108,7 +112,10 @@ static bool adjust(const struct build *b, struct kvm_cpuid_entry2 *e)
 	case 0x1F: return false; /* made anew by add_topology() */
 	case 0x80000001: leaf_80000001(b, e); break;
 	case 0x80000008: leaf_80000008(b, e); break;
-	case 0x8000000A: clear(e); break; /* SVM */
+	case 0x8000000A: /* SVM */
+		if (!b->params->nested)
+			clear(e);
+		break;
 	case 0x8000001E: leaf_8000001e(b, e); break;
 	case 0x8000001F: clear(e); break; /* SEV: EDK2 would read an MSR that is not there */
 	case 0x80000026: clear(e); break; /* AMD's other topology leaf: 0xB says it all */
@@ -185,6 +192,13 @@ int cpuid_make(const struct kvm_cpuid2 *supported, const struct cpuid_params *pa
 		add_topology(&b, 0x1F, cpuid);
 	*ret_cpuid = cpuid;
 	return 0;
+}
+
+bool cpuid_is_nested(const struct kvm_cpuid2 *table)
+{
+	const struct kvm_cpuid_entry2 *intel = find(table, 1), *amd = find(table, 0x80000001);
+
+	return (intel && (intel->ecx & ECX_VMX)) || (amd && (amd->ecx & ECX_SVM));
 }
 
 unsigned int cpuid_phys_bits(const struct kvm_cpuid2 *supported)

@@ -11,15 +11,19 @@
 
 struct cpuid_params {
 	unsigned int cpus; /* of the machine, 1..254 */
+	bool nested;	   /* the guest may run virtual machines itself, where KVM lets it */
 	bool tsc_deadline; /* KVM offers the local APIC's TSC-deadline mode */
 };
 
 /*
- * Makes the table of vCPU APIC_ID from SUPPORTED. No nested virtualisation, no MONITOR/MWAIT, no
+ * Makes the table of vCPU APIC_ID from SUPPORTED. No nested virtualisation unless asked for, no MONITOR/MWAIT, no
  * memory encryption leaves. *ret_cpuid is to be freed with free(). 0 or -ENOMEM.
  */
 int cpuid_make(const struct kvm_cpuid2 *supported, const struct cpuid_params *params,
 	       unsigned int apic_id, struct kvm_cpuid2 **ret_cpuid);
+
+/* Does TABLE offer nested virtualisation (VMX or SVM)? */
+bool cpuid_is_nested(const struct kvm_cpuid2 *table);
 
 /* Bits of a guest physical address, from leaf 0x80000008; 36 when there is none. */
 unsigned int cpuid_phys_bits(const struct kvm_cpuid2 *supported);

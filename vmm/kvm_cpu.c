@@ -2,6 +2,7 @@
  * The vCPU half of kvm.h. How a vCPU looked right after it was made is remembered and written back
  * by a reset: what power-on state is, KVM knows better than we do.
  */
+#include "vmm/cpuid.h"
 #include "vmm/kvm_private.h"
 
 #include <errno.h>
@@ -24,6 +25,8 @@ struct power_on {
 	struct kvm_debugregs debug;
 	struct kvm_vcpu_events events;
 	struct kvm_lapic_state lapic;
+	bool has_nested;
+	struct kvm_nested_state nested;
 	struct kvm_mp_state mp;
 	unsigned int msr_count;
 	struct kvm_msr_entry *msrs;
@@ -154,6 +157,18 @@ static int save_power_on(struct kvm_cpu *cpu)
 	return save_msrs(cpu);
 }
 
+/* A guest that is reset in the middle of a virtual machine of its own must leave that first. */
+static int save_nested(struct kvm_cpu *cpu)
+{
+	struct power_on *po = &cpu->power_on;
+
+	po->nested.size = sizeof(po->nested);
+	if (ioctl(cpu->fd, KVM_GET_NESTED_STATE, &po->nested) < 0)
+		return -errno;
+	po->has_nested = true;
+	return 0;
+}
+
 int kvm_cpu_create(struct kvm_vm *vm, unsigned int id, const struct kvm_cpuid2 *cpuid,
 		   struct kvm_cpu **ret_cpu, struct vmb_err *err)
 {
@@ -173,6 +188,8 @@ int kvm_cpu_create(struct kvm_vm *vm, unsigned int id, const struct kvm_cpuid2 *
 	if (cpuid && ioctl(cpu->fd, KVM_SET_CPUID2, cpuid) < 0)
 		goto fail_errno;
 	r = save_power_on(cpu);
+	if (r == 0 && cpuid && cpuid_is_nested(cpuid))
+		r = save_nested(cpu);
 	if (r < 0)
 		goto fail;
 	*ret_cpu = cpu;
@@ -223,6 +240,7 @@ static int restore_power_on(struct kvm_cpu *cpu, const char **ret_what)
 		const char *what;
 	} steps[] = {
 		{KVM_GET_MP_STATE, &mp, "MP state"},
+		{KVM_SET_NESTED_STATE, &po->nested, "nested virtualisation"},
 		{KVM_SET_SREGS, &po->sregs, "system registers"},
 		{KVM_SET_REGS, &po->regs, "registers"},
 		{KVM_SET_XCRS, &po->xcrs, "extended control registers"},
@@ -236,6 +254,8 @@ static int restore_power_on(struct kvm_cpu *cpu, const char **ret_what)
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++) {
+		if (steps[i].request == KVM_SET_NESTED_STATE && !po->has_nested)
+			continue;
 		*ret_what = steps[i].what;
 		if (ioctl(cpu->fd, steps[i].request, steps[i].arg) < 0)
 			r = -errno;

@@ -266,6 +266,7 @@ static int create_cpu(struct vcpu *cpu, const struct kvm_cpuid2 *supported, stru
 	const struct vcpus_params *params = &cpu->all->params;
 	const struct cpuid_params shape = {
 		.cpus = params->count,
+		.nested = params->nested,
 		.tsc_deadline = kvm_has_tsc_deadline(params->kvm),
 	};
 	struct kvm_cpuid2 *cpuid;

@@ -123,6 +123,7 @@ static int create_vcpus(struct vm *vm, struct vmb_err *err)
 		.ports = vm->ports,
 		.mmio = vm->mmio,
 		.count = vm->start.cpus,
+		.nested = vm->start.nested,
 		.sandbox = vm->params.sandbox,
 		.fault = cpu_fault,
 		.power_off = cpu_power_off,

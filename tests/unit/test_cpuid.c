@@ -166,6 +166,33 @@ static void no_nesting_and_no_sleeping_in_mwait(void **state)
 	free(t);
 }
 
+static void nesting_where_it_is_asked_for(void **state)
+{
+	struct cpuid_params params = {.cpus = 2, .nested = true};
+	struct kvm_cpuid2 *t = NULL;
+	struct table host;
+
+	(void)state;
+	make_host(&host, AMD, 0xD);
+	assert_int_equal(cpuid_make(&host.head, &params, 0, &t), 0);
+	assert_true(find(t, 0x80000001, 0)->ecx & 1 << 2);
+	assert_int_equal(find(t, 0x8000000A, 0)->ebx, 8); /* ASIDs */
+	assert_true(cpuid_is_nested(t));
+	assert_int_equal(find(t, 1, 0)->ecx & 1 << 3, 0); /* still no MONITOR */
+	free(t);
+	make_host(&host, INTEL, 0xD);
+	host.entries[1].ecx &= ~(1u << 5); /* a KVM without nesting: asking does not make it so */
+	for (uint32_t i = 0; i < host.head.nent; i++)
+		if (host.entries[i].function == 0x80000001)
+			host.entries[i].ecx &= ~4u;
+	assert_int_equal(cpuid_make(&host.head, &params, 0, &t), 0);
+	assert_false(cpuid_is_nested(t));
+	free(t);
+	t = make(INTEL, 2, 0);
+	assert_false(cpuid_is_nested(t));
+	free(t);
+}
+
 static void hypervisor_shows_itself(void **state)
 {
 	struct kvm_cpuid2 *t = make(AMD, 2, 0);
@@ -238,6 +265,7 @@ int main(void)
 		cmocka_unit_test(topology_is_one_package_of_cores),
 		cmocka_unit_test(caches_are_shared_within_the_machine),
 		cmocka_unit_test(no_nesting_and_no_sleeping_in_mwait),
+		cmocka_unit_test(nesting_where_it_is_asked_for),
 		cmocka_unit_test(hypervisor_shows_itself),
 		cmocka_unit_test(tsc_deadline_only_where_kvm_has_it),
 		cmocka_unit_test(amd_counts_its_cores),

@@ -40,6 +40,9 @@ static const char whole[] = "title = Debian 12\n"
 			    "cpus = 4\n"
 			    "tries = 3\n"
 			    "autostart = no\n"
+			    "virtio-console = yes\n"
+			    "panic = stop\n"
+			    "nested = yes\n"
 			    "console = xterm cp437\n";
 
 static void check_whole(const struct entry_file *f)
@@ -69,6 +72,9 @@ static void check_whole(const struct entry_file *f)
 	assert_string_equal(c->nets[0].name, "br0");
 	assert_int_equal(f->entry.tries, 3);
 	assert_int_equal(f->entry.autostart, 0);
+	assert_int_equal(c->virtio_console, 1);
+	assert_int_equal(c->stop_on_panic, 1);
+	assert_int_equal(c->nested, 1);
 	assert_string_equal(f->entry.console.keys, "xterm");
 	assert_string_equal(f->entry.console.charset, "cp437");
 }
@@ -116,6 +122,7 @@ static void a_bad_line_is_told_and_the_rest_works(void **state)
 		{"cpus = 4 of them", "3!\"4 of them\" is no number of CPUs", false},
 		{"tries = -1", "3!\"-1\" is no number of tries", false},
 		{"autostart = maybe", "3!\"maybe\" is neither yes nor no.", false},
+		{"panic = perhaps", "3!\"perhaps\" is neither stop nor keep.", false},
 		{"console = vt52", "3!\"vt52\" is no way to treat a console; expected auto", false},
 		{"firmware = CLOUDHV.fd", "3!The firmware is no absolute path; expected /PATH",
 		 true},
