@@ -106,7 +106,7 @@ char *describe_machine(const struct model *model, const struct vm_config *config
 	text_format_size(config->memory, memory, sizeof(memory));
 	text_format_size(model->welcome.host_memory_free, room, sizeof(room));
 	describe_nets(config, nets, sizeof(nets));
-	n = snprintf(buf, size, "%s of %s free memory   %u of %u CPUs   %s   net: %s   pci: none",
+	n = snprintf(buf, size, "%s of %s free   %u of %u CPUs   %s   net: %s   pci: none",
 		     memory, room, config->cpus, model->welcome.host_cpus, vars, nets);
 	if (n > columns)
 		snprintf(buf, size, "%s of %s free  %u/%u CPUs  %s  net: %s  pci: none", memory,

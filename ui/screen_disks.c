@@ -164,7 +164,7 @@ static void draw_part(struct ui *ui, const struct menu_device *part, int y, bool
 	char left[256], right[192], size[16];
 	enum ui_element element = device_remark(ui, part, right, sizeof(right));
 
-	snprintf(left, sizeof(left), "%-12s %6s  %-8s  %s", part->name,
+	snprintf(left, sizeof(left), "%-10s %6s  %-6s  %s", part->name,
 		 text_format_size(part->size, size, sizeof(size)),
 		 part->fstype[0] ? part->fstype : "-", label);
 	main_row_draw_text(ui, y, PART_COL, selected, UI_NORMAL, left, element, right);

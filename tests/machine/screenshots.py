@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Makes screenshots/*.png: the VGA console of the test machine, with vmboot's menu used on it by its keyboard.
 
-menu.png, form.png, console.png (EDK2's shell on the sample disk), result.png. Nothing is retouched.
+Every screen in the default theme, and the main screen in all themes (theme-NAME.png). Nothing is retouched.
 """
 
 import os
@@ -13,28 +13,77 @@ from machine import ROOT, Machine  # noqa: E402
 from terminal import VgaConsole  # noqa: E402
 
 FOLDER = os.path.join(ROOT, "screenshots")
+THEMES = ("default", "high-contrast", "mono", "light", "amber")
+
+ENTRIES = {
+    "debian": "title = Debian GNU/Linux 12\nfirmware = label:FIRMWARE,/CLOUDHV.fd\nmemory = 512M\n"
+              "disk = serial:TEST0\n",
+    "debian-overlay": "title = Debian, nothing is written\nfirmware = label:FIRMWARE,/CLOUDHV.fd\nmemory = 512M\n"
+                      "disk = serial:TEST0,overlay\n",
+    "installer": "title = Installer\nfirmware = label:FIRMWARE,/CLOUDHV.fd\nmemory = 256M\n"
+                 "disk = serial:TEST1,ro\ndisk = serial:TEST0\ntries = 3\n",
+    "backup": "title = Backup\nfirmware = label:FIRMWARE,/CLOUDHV.fd\ndisk = serial:ZC1000\n",
+}
+
+# Name, keys from the main screen, what must be there, keys back to the main screen.
+SCREENS = (
+    ("menu", [], "Debian GNU/Linux 12 .*default", []),
+    ("editor", ["e"] + ["down"] * 7, "6?[0-9.]+[MG] of [0-9.]+[MG] free", ["esc"]),
+    ("disks", ["s"], "Disks if there is no entry", ["q"]),
+    ("firmware", ["f"], "It can be started", ["q"]),
+    ("network", ["e"] + ["down"] * 9 + ["ret"], "Network of", ["q", "esc"]),
+    ("checklist", ["end", "up", "ret"], "will not start like this", ["q", "home"]),
+    ("settings", ["c", "down"], "store:", ["q"]),
+    ("information", ["i"], "System information", ["q"]),
+    ("log", ["l"], "Log", ["q"]),
+    ("power", ["shift-p"], "(?i)power off|switch", ["esc"]),
+    ("help", ["shift-slash"], "Main screen", ["q"]),
+)
+
+
+def settings():
+    """The store as files of the machine."""
+    files = {"etc/vmboot/entries/%s.conf" % name: text.encode()
+             for name, text in ENTRIES.items()}
+    files["etc/vmboot/vmboot.conf"] = b"default = debian\n"
+    return files
 
 
 def main():
     os.makedirs(FOLDER, exist_ok=True)
-    with Machine(menu="sh", menu_tty1="vmboot", disks=[sample_disk(), guest_disk("@echo -off")], sleep=True) as machine:
+    with Machine(menu="sh", menu_tty1="vmboot", disks=[sample_disk(), guest_disk("@echo -off")], sleep=True,
+                 files=settings()) as machine:
         vga = VgaConsole(machine)
 
         def picture(name, pattern, seconds=30):
             vga.wait_for(pattern, seconds)
-            path = os.path.join(FOLDER, name)
+            path = os.path.join(FOLDER, name + ".png")
             vga.picture(path)
-            print("screenshots: %s" % os.path.relpath(path, ROOT))
+            print("screenshots: %s" % os.path.relpath(path, ROOT), flush=True)
 
-        picture("menu.png", "CLOUDHV")
-        vga.press("e")
-        picture("form.png", "Variables")
-        vga.press("ret")
+        def ready():
+            vga.wait_for("q quit", 30)
+
+        vga.wait_for("Debian GNU/Linux 12 .*default", 60)
+        for name, keys, pattern, back in SCREENS:
+            vga.press(*keys)
+            picture(name, pattern)
+            vga.press(*back)
+            ready()
+        for theme in THEMES[1:] + THEMES[:1]:
+            vga.press("c", "down", "right")
+            vga.wait_for("< %s >" % theme)
+            vga.press("ctrl-s")
+            vga.wait_for("Saved")
+            vga.press("q")
+            ready()
+            picture("theme-" + theme, "default")
+        vga.press("home", "down", "ret")
         vga.wait_for("any other key to continue", 120)
         vga.press("ret")
-        picture("console.png", "Hello from the UEFI shell", 120)
+        picture("console", "Hello from the UEFI shell", 120)
         vga.type("reset -s\r")
-        picture("result.png", "The guest switched itself off", 60)
+        picture("result", "The guest switched itself off", 60)
 
 
 if __name__ == "__main__":

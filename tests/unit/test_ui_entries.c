@@ -406,7 +406,7 @@ static void test_editor_values_reach_the_daemon(void **state)
 	go_down(s, MEMORY);
 	session_wait(s, "Memory of the VM");
 	session_keys(s, CTRL_U "2G" DOWN CTRL_U "4");
-	session_wait(s, "2G of 6G free memory   4 of 8 CPUs");
+	session_wait(s, "2G of 6G free   4 of 8 CPUs");
 	/* Disks: nvme0n1 read-only, sda (in use) read-only, sdb off. */
 	session_keys(s, UP UP " ");
 	session_wait(s, "Disks of CLOUDHV.fd");
