@@ -14,6 +14,7 @@
 
 static struct {
 	bool utf8;
+	bool acs;
 	bool colours;
 	const struct theme_style *styles; /* the theme's part for this terminal */
 	/* Colour pairs given out to console cells, after those of the elements. */
@@ -48,12 +49,13 @@ static int16_t fit_colour(int16_t colour, bool *ret_bold)
 	return (int16_t)(r | g << 1 | b << 2);
 }
 
-void draw_start(bool utf8, bool colours, const struct theme *theme)
+void draw_start(enum draw_charset charset, bool colours, const struct theme *theme)
 {
 	bool ignored;
 
 	memset(&draw, 0, sizeof(draw));
-	draw.utf8 = utf8;
+	draw.utf8 = charset == DRAW_UTF8;
+	draw.acs = charset == DRAW_ACS;
 	draw.colours = colours && has_colors() && start_color() == OK &&
 		       COLOR_PAIRS > UI_ELEMENT_COUNT + 1;
 	draw.styles = theme->styles[draw.colours ? THEME_COLOUR : THEME_MONO];
@@ -221,14 +223,36 @@ int draw_right(int row, int col, int width, enum ui_element element, const char 
 	return columns;
 }
 
+/*
+ * The letter that stands for CH in a VT100's line drawing set if this terminal is to use that and has it,
+ * else 0.
+ */
+static wchar_t acs_letter(uint32_t ch)
+{
+	static const struct {
+		uint16_t ch;
+		char letter;
+	} lines[] = {
+		{0x2500, 'q'}, {0x2502, 'x'}, {0x250C, 'l'}, {0x2510, 'k'}, {0x2514, 'm'}, {0x2518, 'j'},
+		{0x251C, 't'}, {0x2524, 'u'}, {0x252C, 'w'}, {0x2534, 'v'}, {0x253C, 'n'},
+	};
+
+	for (size_t i = 0; draw.acs && i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (lines[i].ch == ch && (acs_map[(int)lines[i].letter] & A_ALTCHARSET))
+			return lines[i].letter;
+	return 0;
+}
+
 void draw_glyph(int row, int col, enum ui_element element, enum draw_glyph glyph)
 {
-	wchar_t wide = (wchar_t)glyphs[draw.utf8 ? 1 : 0][glyph];
+	wchar_t wide = (wchar_t)glyphs[draw.utf8 ? 1 : 0][glyph], letter = acs_letter(glyphs[1][glyph]);
 
 	if (row < 0 || row >= LINES || col < 0 || col >= COLS)
 		return;
 	set_element(element);
-	mvaddnwstr(row, col, &wide, 1);
+	if (letter)
+		attron(A_ALTCHARSET);
+	mvaddnwstr(row, col, letter ? &letter : &wide, 1);
 	attr_set(A_NORMAL, 0, NULL);
 }
 
@@ -294,7 +318,8 @@ static bool is_light(int16_t colour)
 
 void draw_console_cell(int row, int col, const struct console_cell *cell)
 {
-	wchar_t text[2] = {(wchar_t)draw_safe_char(cell->ch, draw.utf8), 0};
+	wchar_t letter = acs_letter(cell->ch);
+	wchar_t text[2] = {letter ? letter : (wchar_t)draw_safe_char(cell->ch, draw.utf8), 0};
 	bool bold = cell->bold, ignored = false, reverse = cell->reverse;
 	attr_t attrs = A_NORMAL;
 	short pair = 0;
@@ -317,6 +342,8 @@ void draw_console_cell(int row, int col, const struct console_cell *cell)
 		attrs |= A_BLINK;
 	if (reverse)
 		attrs |= A_REVERSE;
+	if (letter)
+		attrs |= A_ALTCHARSET;
 	if (setcchar(&cc, text, attrs, pair, NULL) == OK)
 		mvadd_wch(row, col, &cc);
 }

@@ -25,11 +25,18 @@ enum draw_glyph {
 	GLYPH_COUNT,
 };
 
+/* What a terminal can show beside ASCII. */
+enum draw_charset {
+	DRAW_ASCII,
+	DRAW_ACS, /* lines, by switching to the terminal's line drawing set */
+	DRAW_UTF8,
+};
+
 /*
  * After curses was started: chooses glyphs and the part of THEME (borrowed until the end) that fits.
- * COLOURS: may be used if the terminal has any.
+ * COLOURS: may be used if the terminal has any. May be called again.
  */
-void draw_start(bool utf8, bool colours, const struct theme *theme);
+void draw_start(enum draw_charset charset, bool colours, const struct theme *theme);
 
 /* True if characters beyond ASCII are drawn. */
 bool draw_has_utf8(void);

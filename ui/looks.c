@@ -20,7 +20,7 @@ static int apply(struct ui *ui, const char *theme, bool ascii, struct vmb_err *e
 {
 	int rc = theme_load(theme && theme[0] ? theme : NULL, ui->theme_dir, &ui->theme, err);
 
-	draw_start(ui->terminal_utf8 && !ascii, colours_wanted(), &ui->theme);
+	draw_start(ascii ? DRAW_ASCII : ui->charset, colours_wanted(), &ui->theme);
 	return rc;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "ui/terminal.h"
 
+#include <ctype.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdio.h>
@@ -86,6 +87,22 @@ bool terminal_wants_utf8(const char *name)
 	return false;
 }
 
+/*
+ * The line drawing set of a terminal that takes no UTF-8. Not on a serial line: whoever attaches to one
+ * later has missed the switch to that set, and sees letters for lines.
+ */
+static bool wants_acs(const char *name)
+{
+	static const char *const families[] = {"xterm", "screen", "tmux"};
+	const char *path = ttyname(STDIN_FILENO);
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		if (starts_with(name, families[i]))
+			return true;
+	return starts_with(name, "linux") && path && starts_with(path, "/dev/tty") &&
+	       isdigit((unsigned char)path[strlen("/dev/tty")]);
+}
+
 static bool set_utf8_locale(void)
 {
 	if (setlocale(LC_CTYPE, "") && strcmp(nl_langinfo(CODESET), "UTF-8") == 0)
@@ -137,6 +154,7 @@ void terminal_choose(bool force_ascii, struct terminal *ret_term)
 	choose_name(wanted, &term);
 	setlocale(LC_CTYPE, "C");
 	term.utf8 = !force_ascii && terminal_wants_utf8(wanted) && set_utf8_locale();
+	term.acs = !force_ascii && !term.utf8 && wants_acs(term.name);
 	*ret_term = term;
 }
 

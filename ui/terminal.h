@@ -10,7 +10,8 @@
 
 struct terminal {
 	char name[64]; /* for newterm() */
-	bool utf8;     /* the locale is set and the terminal takes it; else ASCII only */
+	bool utf8;     /* the locale is set and the terminal takes it */
+	bool acs;      /* else: its line drawing set may be used */
 	char note[160]; /* a sentence for the status line when TERM was not taken as it is; or empty */
 };
 

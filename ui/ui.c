@@ -472,7 +472,7 @@ int menu_run(int sock, const struct menu_options *options, struct vmb_err *err)
 	ui.named_theme = options->theme;
 	ui.theme_dir = options->theme_dir;
 	ui.named_ascii = options->ascii;
-	ui.terminal_utf8 = terminal.utf8;
+	ui.charset = terminal.utf8 ? DRAW_UTF8 : terminal.acs ? DRAW_ACS : DRAW_ASCII;
 	rc = ui_open(&ui, signal_fd);
 	if (rc == 0) {
 		ui_take_looks(&ui);

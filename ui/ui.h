@@ -13,6 +13,7 @@
 #include "err.h"
 #include "loop.h"
 #include "ui/console.h"
+#include "ui/draw.h"
 #include "ui/facts.h"
 #include "ui/guest_keys.h"
 #include "ui/journal.h"
@@ -85,7 +86,7 @@ struct ui {
 	const char *named_theme;	  /* on the command line, or NULL: the settings' */
 	const char *theme_dir;		  /* or NULL */
 	bool named_ascii;		  /* --ascii */
-	bool terminal_utf8;		  /* it can show more than ASCII */
+	enum draw_charset charset; /* what the terminal can show */
 	char refused_theme[VM_PATH_SIZE]; /* was told of already */
 	bool cursor_shown;		  /* by the screen that was drawn */
 	int cursor_row, cursor_col;	  /* where it is, shown or not */

@@ -667,6 +667,28 @@ static void test_ascii_only(void **state)
 	session_close(s);
 }
 
+/* Not UTF-8, but a terminal with lines of its own: real lines, by ASCII and the switch to them; not with --ascii. */
+static void test_acs_frames(void **state)
+{
+	static const struct session_options o = {.term = "xterm", .rows = 24, .cols = 80,
+						 .env = {"LANG=C"}};
+	static const struct session_options ascii = {.term = "xterm", .rows = 24, .cols = 80,
+						     .env = {"LANG=C"}, .args = {"--ascii"}};
+	struct session *s = session_open(FAKE_NORMAL, &o);
+
+	(void)state;
+	session_wait(s, "firmware image");
+	for (int col = 0; col < 80; col++)
+		assert_int_equal(session_char(s, 1, col), 0x2500);
+	for (size_t i = 0; i < s->raw_len; i++)
+		assert_true((unsigned char)s->raw[i] < 0x80);
+	leave(s);
+	s = session_open(FAKE_NORMAL, &ascii);
+	session_wait(s, "firmware image");
+	session_wait(s, "----------");
+	leave(s);
+}
+
 static void test_utf8_frames(void **state)
 {
 	struct session *s = open_plain(FAKE_NORMAL);
@@ -761,6 +783,7 @@ int main(void)
 		cmocka_unit_test(test_random_keys),
 		cmocka_unit_test(test_monochrome),
 		cmocka_unit_test(test_ascii_only),
+		cmocka_unit_test(test_acs_frames),
 		cmocka_unit_test(test_utf8_frames),
 		cmocka_unit_test(test_unknown_terminal_says_so),
 		cmocka_unit_test(test_no_window_size),
