@@ -38,9 +38,9 @@ static void walk(const struct session_options *o)
 	session_keys(s, "\014");
 	session_wait(s, "5 disks, 3 firmware images");
 	session_keys(s, "?");
-	session_wait(s, "recovery shell; exit returns");
+	session_wait(s, "start what is under the cursor");
 	session_keys(s, "q");
-	session_wait_gone(s, "recovery shell; exit");
+	session_wait_gone(s, "start what is under the cursor");
 	session_keys(s, "e");
 	session_wait(s, "[ Start ]");
 	session_wait(s, "Memory");
