@@ -130,20 +130,23 @@ static const char *kvm_title(const struct model *model)
 static const struct frame_hint *hints_for(const struct row *row)
 {
 	static const struct frame_hint vm[] = {
-		{"Enter", "show it", false}, {"!", "shell", false}, {"?", "help", false},
-		{"q", "quit", false},	     {"r", "rescan", true}, {NULL, NULL, false},
+		{"Enter", "show it", false}, {"i", "info", true},  {"l", "log", true},
+		{"c", "setup", true},	     {"P", "power", true}, {"!", "shell", true},
+		{"?", "help", false},	     {"q", "quit", false}, {NULL, NULL, false},
 	};
 	static const struct frame_hint entry[] = {
-		{"Enter", "start", false}, {"e", "edit", false},  {"d", "default", true},
-		{"o", "next start", true}, {"s", "disks", true},  {"c", "setup", false},
-		{"!", "shell", true},	   {"/", "filter", true}, {"?", "help", false},
-		{"q", "quit", false},	   {NULL, NULL, false},
+		{"Enter", "start", false}, {"e", "edit", false}, {"d", "default", true},
+		{"i", "info", true},	   {"l", "log", true},	 {"p", "pci", true},
+		{"c", "setup", false},	   {"s", "disks", true}, {"o", "next start", true},
+		{"/", "filter", true},	   {"P", "power", true}, {"!", "shell", true},
+		{"?", "help", false},	   {"q", "quit", false}, {NULL, NULL, false},
 	};
 	static const struct frame_hint disk[] = {
 		{"Enter", "start", false}, {"Space", "attach", false}, {"e", "edit", false},
-		{"s", "disks", true},	   {"c", "setup", true},       {"!", "shell", true},
-		{"r", "rescan", true},	   {"?", "help", false},       {"q", "quit", false},
-		{NULL, NULL, false},
+		{"s", "disks", true},	   {"l", "log", true},	       {"i", "info", true},
+		{"c", "setup", false},	   {"/", "filter", true},      {"n", "new", true},
+		{"r", "rescan", true},	   {"P", "power", true},       {"!", "shell", true},
+		{"?", "help", false},	   {"q", "quit", false},       {NULL, NULL, false},
 	};
 
 	if (row && row->kind == ROW_VM)

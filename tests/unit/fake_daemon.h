@@ -437,6 +437,12 @@ static void fake_send_facts(struct fake *f)
 	fake_fact(&facts[n++], "Board", "options",
 		  "console=ttyS0,115200 console=tty1 intel_iommu=on iommu=pt mitigations=auto "
 		  "vmboot.store=LABEL=VMBOOT lastword");
+	if (f->scene == FAKE_EMPTY) {
+		fake_fact(&facts[n], "IOMMU", "devices", "none: VT-d/AMD-Vi off in the firmware");
+		facts[n++].bad = 1;
+	} else {
+		fake_fact(&facts[n++], "IOMMU", "groups", "14");
+	}
 	for (int i = 0; i < 24; i++) {
 		snprintf(name, sizeof(name), "disk %d", i);
 		fake_fact(&facts[n++], "Disks", name, "healthy, 36 degrees");

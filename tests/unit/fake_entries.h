@@ -109,7 +109,7 @@ static void fake_greet_entries(struct fake *f)
 		fake_make_settings(f);
 	fake_send_entries(f);
 	fake_send(f, MENU_SETTINGS, &f->settings, sizeof(f->settings));
-	if (f->scene == FAKE_COUNTDOWN)
+	if (f->scene == FAKE_COUNTDOWN && f->seen->pause == 0)
 		fake_send_countdown(f, MENU_COUNTDOWN_RUNNING, 90);
 }
 

@@ -192,6 +192,15 @@ static void look_at_checklist(struct session *s, bool colour)
 	session_wait(s, "6 entries");
 }
 
+static void look_at_pci(struct session *s)
+{
+	session_keys(s, "p");
+	session_wait(s, "The IOMMU is on.");
+	session_wait(s, "groups              14");
+	session_keys(s, LEFT);
+	session_wait(s, "6 entries");
+}
+
 static void look_at_settings(struct session *s, bool colour)
 {
 	session_keys(s, "c");
@@ -226,6 +235,7 @@ static void test_every_screen(void **state)
 			look_at_editor(s, k == 0);
 			look_at_pickers(s, k == 0);
 			look_at_settings(s, k == 0);
+			look_at_pci(s);
 			look_at_checklist(s, k == 0);
 			assert_int_equal(s->daemon.seen->start, 0);
 			leave(s);
@@ -790,6 +800,10 @@ static void test_empty_states(void **state)
 	session_keys(s, "\r");
 	session_wait(s, "This host has no network interface but the loopback.");
 	session_keys(s, "qq");
+	session_wait(s, "0 disks");
+	session_keys(s, "p");
+	session_wait(s, "No IOMMU (check VT-d/AMD-Vi in firmware, intel_iommu=on): passthrough");
+	session_keys(s, "q");
 	session_wait(s, "0 disks");
 	session_keys(s, "c");
 	session_wait(s, "store: none found, running on defaults");
