@@ -34,7 +34,7 @@ static struct blk *to_blk(struct virtio_device *vdev)
 static void blk_kick(struct virtio_device *vdev, struct virtio_queue *queue)
 {
 	struct blk_queue *bq = &to_blk(vdev)->queues[queue->index];
-	struct iovec iov[VQ_MAX_SIZE];
+	struct iovec *iov = bq->memory->chain; /* not on the stack: that is cleared each time */
 	struct vq_chain chain;
 
 	/* Ends: without a publish in between, the queue holds no more chains than its size. */

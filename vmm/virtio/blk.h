@@ -56,6 +56,7 @@ struct blk_counters {
 struct blk_memory {
 	struct blk_slot slots[BLK_QUEUE_SIZE];
 	union blk_pieces pieces[BLK_QUEUE_SIZE]; /* of each slot */
+	struct iovec chain[VQ_MAX_SIZE];	 /* of the chain in hand */
 };
 
 struct blk_queue {
