@@ -39,14 +39,22 @@ struct msi_target {
 	void *ctx;
 };
 
+/* Where a doorbell is: an MMIO address or a port. */
+struct doorbell_place {
+	bool is_port;
+	uint64_t addr;
+};
+
 /*
- * Doorbells. attach() makes a guest write of SIZE bytes (2, or 0 for any) at MMIO address ADDR signal EVENTFD
+ * Doorbells. attach() makes a guest write of SIZE bytes (2, or 0 for any) at PLACE signal EVENTFD
  * without an exit (KVM ioeventfd); detach() undoes exactly that. 0 or -errno; on failure the
- * device's MMIO handler sees the write instead and must signal the eventfd itself.
+ * device's own handler sees the write instead and must signal the eventfd itself.
  */
 struct doorbell_ops {
-	int (*attach)(void *ctx, uint64_t addr, unsigned int size, int eventfd);
-	void (*detach)(void *ctx, uint64_t addr, unsigned int size, int eventfd);
+	int (*attach)(void *ctx, const struct doorbell_place *place, unsigned int size,
+		      int eventfd);
+	void (*detach)(void *ctx, const struct doorbell_place *place, unsigned int size,
+		       int eventfd);
 };
 
 struct doorbell_target {

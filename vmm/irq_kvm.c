@@ -128,14 +128,16 @@ static void msi_disconnect(void *ctx, int eventfd, uint32_t *handle)
 
 const struct msi_ops irq_kvm_msi_ops = {.connect = msi_connect, .disconnect = msi_disconnect};
 
-static int doorbell_attach(void *ctx, uint64_t addr, unsigned int size, int eventfd)
+static int doorbell_attach(void *ctx, const struct doorbell_place *place, unsigned int size,
+			   int eventfd)
 {
-	return kvm_ioeventfd(ctx, addr, size, eventfd, true);
+	return kvm_ioeventfd(ctx, place, size, eventfd, true);
 }
 
-static void doorbell_detach(void *ctx, uint64_t addr, unsigned int size, int eventfd)
+static void doorbell_detach(void *ctx, const struct doorbell_place *place, unsigned int size,
+			    int eventfd)
 {
-	(void)kvm_ioeventfd(ctx, addr, size, eventfd, false);
+	(void)kvm_ioeventfd(ctx, place, size, eventfd, false);
 }
 
 const struct doorbell_ops irq_kvm_doorbell_ops = {

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "vmm/irq.h"
 #include "vmm/layout.h"
 
 #define MAX_MSRS    512
@@ -304,13 +305,15 @@ int kvm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, bool assign)
 	return ioctl(vm->fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
 }
 
-int kvm_ioeventfd(struct kvm_vm *vm, uint64_t addr, unsigned int size, int eventfd, bool assign)
+int kvm_ioeventfd(struct kvm_vm *vm, const struct doorbell_place *place, unsigned int size,
+		  int eventfd, bool assign)
 {
 	struct kvm_ioeventfd ioeventfd = {
-		.addr = addr,
+		.addr = place->addr,
 		.len = size,
 		.fd = eventfd,
-		.flags = assign ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN,
+		.flags = (place->is_port ? KVM_IOEVENTFD_FLAG_PIO : 0) |
+			 (assign ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
 	};
 
 	if (size == 0 && !vm->any_length)

@@ -13,6 +13,7 @@
 
 #include "err.h"
 
+struct doorbell_place;
 struct kvm_vm;
 struct kvm_cpu;
 
@@ -67,8 +68,9 @@ unsigned int kvm_route_count(struct kvm_vm *vm);
 /* Writing EVENTFD triggers GSI from now on (ASSIGN), or no longer. */
 int kvm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, bool assign);
 
-/* A guest write of SIZE bytes (0: any) at MMIO address ADDR signals EVENTFD without an exit, or no longer. */
-int kvm_ioeventfd(struct kvm_vm *vm, uint64_t addr, unsigned int size, int eventfd, bool assign);
+/* A guest write of SIZE bytes (0: any) at PLACE signals EVENTFD without an exit, or no longer. */
+int kvm_ioeventfd(struct kvm_vm *vm, const struct doorbell_place *place, unsigned int size,
+		  int eventfd, bool assign);
 
 /* What KVM can show of the host's CPU; *ret_cpuid is to be freed with free(). 0 or -errno. */
 int kvm_supported_cpuid(int kvm_fd, struct kvm_cpuid2 **ret_cpuid);

@@ -42,7 +42,8 @@
 #define LAYOUT_PORT_GED	     0x60C /* 1 byte: pending events, read clears */
 #define LAYOUT_PORT_WATCHDOG 0x610 /* 8 bytes, see watchdog.c */
 #define LAYOUT_PORT_PCI	     0xCF8 /* CONFIG_ADDRESS, CONFIG_DATA; 0xCF9 byte = reset control */
-#define LAYOUT_PCI_IO	     0xC000 /* I/O BAR window, to 0xFFFF */
+#define LAYOUT_PCI_IO	     0x1000 /* I/O BARs; EDK2 gives them 0xC000 up, Linux any of these */
+#define LAYOUT_PCI_IO_END    0x10000
 
 /* Global system interrupts. */
 #define LAYOUT_GSI_UART	 4

@@ -209,18 +209,19 @@ static void disconnect_msi(void *ctx, int fd, uint32_t *handle)
 	((struct machine *)ctx)->connected--;
 }
 
-static int attach_doorbell(void *ctx, uint64_t addr, unsigned int size, int fd)
+static int attach_doorbell(void *ctx, const struct doorbell_place *place, unsigned int size, int fd)
 {
-	(void)addr;
+	(void)place;
 	(void)size;
 	(void)fd;
 	((struct machine *)ctx)->attached++;
 	return 0;
 }
 
-static void detach_doorbell(void *ctx, uint64_t addr, unsigned int size, int fd)
+static void detach_doorbell(void *ctx, const struct doorbell_place *place, unsigned int size,
+			    int fd)
 {
-	(void)addr;
+	(void)place;
 	(void)size;
 	(void)fd;
 	((struct machine *)ctx)->attached--;

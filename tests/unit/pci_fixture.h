@@ -19,8 +19,10 @@
 #define SLOT_B 5
 #define BAR0   0 /* 64 bits, 16 KiB, prefetchable */
 #define BAR2   2 /* 32 bits, 4 KiB */
+#define BAR4   4 /* 32 ports */
 #define SIZE0  0x4000ULL
 #define SIZE2  0x1000ULL
+#define SIZE4  0x20ULL
 #define ONES   0xFFFFFFFFu
 #define HIGH   0x200000000ULL
 #define LOW    0xC0000000ULL
@@ -152,6 +154,7 @@ static inline struct gadget *make_gadget(struct fixture *f, unsigned int slot)
 	pci_device_init(&g->pci, &gadget_ops, &ids);
 	pci_device_add_bar(&g->pci, BAR0, SIZE0, true, true);
 	pci_device_add_bar(&g->pci, BAR2, SIZE2, false, false);
+	pci_device_add_io_bar(&g->pci, BAR4, SIZE4);
 	pci_device_add_cap(&g->pci, PCI_CAP_ID_VNDR, 6);
 	pci_device_add_cap(&g->pci, PCI_CAP_ID_VNDR, 16);
 	assert_int_equal(pci_bus_add(f->pci, slot, &g->pci, &pin), 0);

@@ -23,8 +23,8 @@ int __wrap_kvm_route_alloc(struct kvm_vm *vm, uint32_t *ret_gsi);
 int __wrap_kvm_route_set(struct kvm_vm *vm, uint32_t gsi, uint64_t addr, uint32_t data);
 void __wrap_kvm_route_free(struct kvm_vm *vm, uint32_t gsi);
 int __wrap_kvm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, bool assign);
-int __wrap_kvm_ioeventfd(struct kvm_vm *vm, uint64_t addr, unsigned int size, int eventfd,
-			 bool assign);
+int __wrap_kvm_ioeventfd(struct kvm_vm *vm, const struct doorbell_place *place, unsigned int size,
+			 int eventfd, bool assign);
 
 void __wrap_kvm_set_line(struct kvm_vm *vm, unsigned int gsi, bool level)
 {
@@ -83,11 +83,12 @@ int __wrap_kvm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, bool assign)
 	return 0;
 }
 
-int __wrap_kvm_ioeventfd(struct kvm_vm *vm, uint64_t addr, unsigned int size, int eventfd,
-			 bool assign)
+int __wrap_kvm_ioeventfd(struct kvm_vm *vm, const struct doorbell_place *place, unsigned int size,
+			 int eventfd, bool assign)
 {
 	(void)vm;
-	assert_int_equal(addr, 0xC0001000);
+	assert_true(place->is_port);
+	assert_int_equal(place->addr, 0xC000);
 	assert_int_equal(size, 2);
 	assert_int_equal(eventfd, 9);
 	fake.attached += assign ? 1 : -1;
@@ -217,9 +218,11 @@ static void failed_connection_leaves_nothing(void **state)
 
 static void doorbells_pass_through(void **state)
 {
+	const struct doorbell_place place = {.is_port = true, .addr = 0xC000};
+
 	(void)state;
-	assert_int_equal(irq_kvm_doorbell_ops.attach(NULL, 0xC0001000, 2, 9), 0);
-	irq_kvm_doorbell_ops.detach(NULL, 0xC0001000, 2, 9);
+	assert_int_equal(irq_kvm_doorbell_ops.attach(NULL, &place, 2, 9), 0);
+	irq_kvm_doorbell_ops.detach(NULL, &place, 2, 9);
 	assert_int_equal(fake.attached, 0);
 }
 

@@ -51,6 +51,33 @@ static void bar_accesses(void **state)
 	assert_int_equal(bus_read(f->mmio, LOW + 4, 4), ONES);
 }
 
+/* Ports: bit 0 says so, the platform's own below 0x1000 stay the platform's (PCI Local Bus 3.0, 6.2.5.1). */
+static void io_bars(void **state)
+{
+	struct fixture *f = *state;
+
+	wr(f, SLOT_A, PCI_BASE_ADDRESS_4, 4, ONES);
+	assert_int_equal(rd(f, SLOT_A, PCI_BASE_ADDRESS_4, 4), (uint32_t) ~(SIZE4 - 1) | 1);
+	wr(f, SLOT_A, PCI_BASE_ADDRESS_4, 4, 0xC100);
+	decode(f, SLOT_A, true); /* memory only */
+	assert_int_equal(f->a->mapped[BAR4], PCI_UNMAPPED);
+	wr(f, SLOT_A, PCI_COMMAND, 2, PCI_COMMAND_IO);
+	assert_int_equal(f->a->mapped[BAR4], 0xC100);
+	assert_int_equal(bus_read(f->ports, 0xC104, 4), BAR4 * 0x1000000 + 4);
+	assert_int_equal(bus_read(f->mmio, 0xC104, 4), ONES);
+	bus_write(f->ports, 0xC100 + SIZE4 - 2, 2, 7);
+	assert_int_equal(f->a->last_bar, BAR4);
+	assert_int_equal(f->a->last_offset, SIZE4 - 2);
+	wr(f, SLOT_A, PCI_BASE_ADDRESS_4, 4, 0x1000);
+	assert_int_equal(f->a->mapped[BAR4], 0x1000);
+	wr(f, SLOT_A, PCI_BASE_ADDRESS_4, 4, 0x600);
+	assert_int_equal(f->a->mapped[BAR4], PCI_UNMAPPED);
+	wr(f, SLOT_A, PCI_BASE_ADDRESS_4, 4, 0x1C100);
+	assert_int_equal(f->a->mapped[BAR4], PCI_UNMAPPED);
+	wr(f, SLOT_A, PCI_BASE_ADDRESS_4, 4, 0x10000 - SIZE4);
+	assert_int_equal(f->a->mapped[BAR4], 0x10000 - SIZE4);
+}
+
 static void moving_while_decoded(void **state)
 {
 	struct fixture *f = *state;
@@ -222,7 +249,8 @@ static void random_accesses(void **state)
 		}
 		assert_int_equal(f->a->maps - f->a->unmaps,
 				 (f->a->mapped[BAR0] != PCI_UNMAPPED) +
-					 (f->a->mapped[BAR2] != PCI_UNMAPPED));
+					 (f->a->mapped[BAR2] != PCI_UNMAPPED) +
+					 (f->a->mapped[BAR4] != PCI_UNMAPPED));
 	}
 	assert_int_equal(rd(f, SLOT_A, 0, 4), 0x56781234);
 	assert_int_equal(rd(f, SLOT_B, 0, 4), 0x56781234);
@@ -239,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(sizing),
 		TEST(bar_accesses),
+		TEST(io_bars),
 		TEST(moving_while_decoded),
 		TEST(overlapping_bars),
 		TEST(addresses_that_are_not_pci),

@@ -78,6 +78,36 @@ static void doorbells_follow_the_bar(void **state)
 	assert_int_equal(m->doorbells.attached, 0);
 }
 
+/* Where ports are decoded KVM gets those; memory still rings, by an exit (4.1.4: both are offered). */
+static void doorbells_by_port(void **state)
+{
+	const uint16_t on = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	struct test_machine *m = &((struct fixture *)*state)->m;
+
+	driver_start(m, F_EVENT_IDX, 8);
+	assert_true(m->has_ports);
+	assert_int_equal(m->doorbells.attached, 1);
+	assert_false(m->doorbells.is_port[0]);
+	cfg_write(m, PCI_BASE_ADDRESS_2, 4, UINT32_MAX);
+	assert_int_equal(cfg_read(m, PCI_BASE_ADDRESS_2, 4), (uint32_t)~63 | 1);
+	cfg_write(m, PCI_BASE_ADDRESS_2, 4, 0xC040);
+	cfg_write(m, PCI_COMMAND, 2, on);
+	assert_int_equal(m->doorbells.attached, 1);
+	assert_true(m->doorbells.is_port[0]);
+	assert_int_equal(m->doorbells.addr[0], 0xC040);
+	put_read(m);
+	bus_write(m->ports, 0xC040, 2, 0); /* as when KVM does not take it */
+	assert_int_equal(wait_used(m).len, 513);
+	put_read(m);
+	kick(m);
+	assert_int_equal(wait_used(m).len, 513);
+	assert_int_equal(bus_read(m->ports, 0xC040, 2), 0);
+	cfg_write(m, PCI_COMMAND, 2, on & ~PCI_COMMAND_IO);
+	assert_int_equal(m->doorbells.attached, 1);
+	assert_int_equal(m->doorbells.addr[0], m->notify);
+	assert_int_equal(bus_read(m->ports, 0xC040, 2), 0xFFFF);
+}
+
 static void doorbells_without_msix_by_event_idx(void **state)
 {
 	struct test_machine *m = &((struct fixture *)*state)->m;
@@ -401,6 +431,7 @@ int main(void)
 		TEST(doorbells_that_nobody_hears),
 		TEST(bus_mastering_off_means_no_dma),
 		TEST(doorbells_follow_the_bar),
+		TEST(doorbells_by_port),
 		TEST(doorbells_without_msix_by_event_idx),
 		TEST(doorbell_refused),
 		TEST(intx_and_isr),

@@ -90,10 +90,12 @@ struct fake_doorbells {
 	int attached;
 	int fail;
 	uint64_t addr[8]; /* of those attached, 0: free */
+	bool is_port[8];
 	int eventfd[8];
 };
 
-static inline int fake_doorbell_attach(void *ctx, uint64_t addr, unsigned int size, int fd)
+static inline int fake_doorbell_attach(void *ctx, const struct doorbell_place *place,
+				       unsigned int size, int fd)
 {
 	struct fake_doorbells *d = ctx;
 
@@ -103,7 +105,8 @@ static inline int fake_doorbell_attach(void *ctx, uint64_t addr, unsigned int si
 	for (unsigned int i = 0; i < 8; i++) {
 		if (d->addr[i])
 			continue;
-		d->addr[i] = addr;
+		d->addr[i] = place->addr;
+		d->is_port[i] = place->is_port;
 		d->eventfd[i] = fd;
 		d->attached++;
 		return 0;
@@ -111,19 +114,22 @@ static inline int fake_doorbell_attach(void *ctx, uint64_t addr, unsigned int si
 	return -ENOSPC;
 }
 
-static inline void fake_doorbell_detach(void *ctx, uint64_t addr, unsigned int size, int fd)
+static inline void fake_doorbell_detach(void *ctx, const struct doorbell_place *place,
+					unsigned int size, int fd)
 {
 	struct fake_doorbells *d = ctx;
 
 	(void)size;
 	for (unsigned int i = 0; i < 8; i++) {
-		if (d->addr[i] != addr || d->eventfd[i] != fd)
+		if (d->addr[i] != place->addr || d->is_port[i] != place->is_port ||
+		    d->eventfd[i] != fd)
 			continue;
 		d->addr[i] = 0;
 		d->attached--;
 		return;
 	}
-	fail_msg("detached a doorbell at %#llx that was not attached", (unsigned long long)addr);
+	fail_msg("detached a doorbell at %#llx that was not attached",
+		 (unsigned long long)place->addr);
 }
 
 static const struct doorbell_ops fake_doorbell_ops = {fake_doorbell_attach, fake_doorbell_detach};
@@ -314,6 +320,7 @@ struct test_machine {
 	/* What the driver found. */
 	unsigned int msix_cap, window_cap;
 	uint64_t common, isr, config, notify;
+	bool has_ports; /* doorbells that are ports, in BAR 2, offered before those in memory */
 	uint32_t notify_multiplier;
 	/* The driver's side of the queue in use, which is 0 unless use_queue() says otherwise. */
 	unsigned int queue;
@@ -405,10 +412,11 @@ static inline void driver_map_bar(struct test_machine *m, uint64_t addr)
 	cfg_write(m, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
-/* Walks the capability list; every vendor capability must point into BAR 0. */
+/* Walks the capability list; every vendor capability must point into BAR 0, or be of doorbells at the start of BAR 2. */
 static inline void driver_find(struct test_machine *m, uint64_t bar)
 {
 	unsigned int at = cfg_read(m, PCI_CAPABILITY_LIST, 1), count = 0;
+	bool memory_seen = false;
 
 	assert_true(cfg_read(m, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
 	for (; at; at = cfg_read(m, at + 1, 1)) {
@@ -421,6 +429,13 @@ static inline void driver_find(struct test_machine *m, uint64_t bar)
 		}
 		assert_int_equal(cfg_read(m, at, 1), PCI_CAP_ID_VNDR);
 		where = bar + cfg_read(m, at + 8, 4);
+		if (cfg_read(m, at + 3, 1) == VIRTIO_PCI_CAP_NOTIFY_CFG &&
+		    cfg_read(m, at + 4, 1) == 2) {
+			assert_true(!memory_seen && cfg_read(m, at + 8, 4) == 0);
+			assert_int_equal(cfg_read(m, at + 16, 4), 4);
+			m->has_ports = true;
+			continue;
+		}
 		if (cfg_read(m, at + 3, 1) != VIRTIO_PCI_CAP_PCI_CFG)
 			assert_int_equal(cfg_read(m, at + 4, 1), 0);
 		switch (cfg_read(m, at + 3, 1)) {
@@ -429,6 +444,7 @@ static inline void driver_find(struct test_machine *m, uint64_t bar)
 		case VIRTIO_PCI_CAP_DEVICE_CFG: m->config = where; break;
 		case VIRTIO_PCI_CAP_NOTIFY_CFG:
 			m->notify = where;
+			memory_seen = true;
 			m->notify_multiplier = cfg_read(m, at + 16, 4);
 			break;
 		case VIRTIO_PCI_CAP_PCI_CFG: m->window_cap = at; break;

@@ -261,6 +261,11 @@ struct bus *pci_bus_mmio(const struct pci_bus *bus)
 	return bus->params.mmio;
 }
 
+struct bus *pci_bus_ports(const struct pci_bus *bus)
+{
+	return bus->params.ports;
+}
+
 void pci_bus_count_waiting(struct pci_bus *bus, int change)
 {
 	atomic_fetch_add(&bus->bars_waiting, change);

@@ -94,6 +94,17 @@ void pci_device_add_bar(struct pci_device *dev, unsigned int index, uint64_t siz
 		pci_put32(dev->wmask + offset + 4, (uint32_t)(mask >> 32));
 }
 
+void pci_device_add_io_bar(struct pci_device *dev, unsigned int index, uint64_t size)
+{
+	unsigned int offset = PCI_BASE_ADDRESS_0 + 4 * index;
+
+	assert(index < PCI_BARS && size >= 4 && size <= 256 && (size & (size - 1)) == 0);
+	dev->bars[index].size = size;
+	dev->bars[index].is_io = true;
+	dev->cfg[offset] = PCI_BASE_ADDRESS_SPACE_IO;
+	pci_put32(dev->wmask + offset, (uint32_t) ~(size - 1));
+}
+
 unsigned int pci_device_add_cap(struct pci_device *dev, uint8_t id, unsigned int len)
 {
 	unsigned int at = dev->cap_end;
@@ -109,6 +120,18 @@ unsigned int pci_device_add_cap(struct pci_device *dev, uint8_t id, unsigned int
 
 /* ---- BARs ---- */
 
+/* As bar_wanted(), for ports. Those of the platform's own devices are below the window. */
+static uint64_t io_bar_wanted(const struct pci_device *dev, const struct pci_bar *bar)
+{
+	const uint8_t *reg = dev->cfg + PCI_BASE_ADDRESS_0 + 4 * bar->index;
+	uint32_t port = pci_get32(reg) & (uint32_t)PCI_BASE_ADDRESS_IO_MASK;
+
+	if (!(dev->cfg[PCI_COMMAND] & PCI_COMMAND_IO) || port < LAYOUT_PCI_IO ||
+	    port + bar->size > LAYOUT_PCI_IO_END)
+		return PCI_UNMAPPED;
+	return port;
+}
+
 /*
  * Where the header puts BAR, PCI_UNMAPPED when memory decode is off or it lies outside the windows.
  */
@@ -117,6 +140,8 @@ static uint64_t bar_wanted(const struct pci_device *dev, const struct pci_bar *b
 	const uint8_t *reg = dev->cfg + PCI_BASE_ADDRESS_0 + 4 * bar->index;
 	uint64_t addr = pci_get32(reg) & (uint32_t)PCI_BASE_ADDRESS_MEM_MASK;
 
+	if (bar->is_io)
+		return io_bar_wanted(dev, bar);
 	if (!(dev->cfg[PCI_COMMAND] & PCI_COMMAND_MEMORY))
 		return PCI_UNMAPPED;
 	if (bar->is_64bit)
@@ -141,11 +166,18 @@ static void bar_set_waiting(struct pci_bar *bar, bool waiting)
 	pci_bus_count_waiting(bar->dev->bus, waiting ? 1 : -1);
 }
 
+static struct bus *bar_bus(const struct pci_bar *bar)
+{
+	struct pci_bus *bus = bar->dev->bus;
+
+	return bar->is_io ? pci_bus_ports(bus) : pci_bus_mmio(bus);
+}
+
 static void bar_unmap(struct pci_bar *bar)
 {
 	struct pci_device *dev = bar->dev;
 
-	bus_remove(pci_bus_mmio(dev->bus), bar->addr, bar);
+	bus_remove(bar_bus(bar), bar->addr, bar);
 	bar->addr = PCI_UNMAPPED;
 	if (dev->ops->bar_mapped)
 		dev->ops->bar_mapped(dev, bar->index, PCI_UNMAPPED);
@@ -160,7 +192,7 @@ static void bar_map(struct pci_bar *bar, uint64_t addr)
 		.ops = &bar_bus_ops,
 		.dev = bar,
 	};
-	int rc = bus_add(pci_bus_mmio(dev->bus), &range);
+	int rc = bus_add(bar_bus(bar), &range);
 
 	if (rc < 0) {
 		if (!bar->waiting)

@@ -15,6 +15,7 @@ struct pci_bar {
 	unsigned int index;
 	uint64_t size; /* 0: no such BAR */
 	bool is_64bit;
+	bool is_io;    /* ports, not memory */
 	bool waiting;  /* decode is on but its place was taken: retried when something moves */
 	uint64_t addr; /* where it is decoded now, or PCI_UNMAPPED */
 };
@@ -61,6 +62,9 @@ void pci_device_fini(struct pci_device *dev);
  */
 void pci_device_add_bar(struct pci_device *dev, unsigned int index, uint64_t size, bool is_64bit,
 			bool prefetchable);
+
+/* The same for a BAR of SIZE ports (a power of two, 4 to 256; PCI Local Bus 3.0, 6.2.5.1). */
+void pci_device_add_io_bar(struct pci_device *dev, unsigned int index, uint64_t size);
 
 /*
  * Appends a capability of LEN bytes (with its two-byte head); the body is zero and read-only until
@@ -116,8 +120,9 @@ void pci_bus_retry_bars(struct pci_bus *bus);
 /* Called where a BAR starts or stops waiting. */
 void pci_bus_count_waiting(struct pci_bus *bus, int change);
 
-/* The MMIO bus BARs are decoded on. */
+/* The buses BARs are decoded on. */
 struct bus *pci_bus_mmio(const struct pci_bus *bus);
+struct bus *pci_bus_ports(const struct pci_bus *bus);
 
 /* Takes the function back to power-on: configuration space, BARs, INTx. vCPUs stand still. */
 void pci_device_power_on(struct pci_device *dev);

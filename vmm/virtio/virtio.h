@@ -84,7 +84,8 @@ struct virtio_device {
 	uint8_t config_generation;
 	uint8_t isr;
 	uint64_t bar_addr;
-	uint64_t doorbell_addr; /* the BAR's address for which doorbells are attached */
+	uint64_t ports_addr;		/* of the BAR of doorbells */
+	struct doorbell_place doorbell; /* the first queue's that is attached; PCI_UNMAPPED: none */
 	bool wants_doorbells;	/* the driver negotiated EVENT_IDX: it is no polling firmware */
 
 	/* LOCK */

@@ -2,6 +2,10 @@
  * The PCI face of a virtio device: modern only (virtio 1.2, 4.1), capabilities, the parts of the
  * BAR, doorbells; the registers of the first part are virtio_common.c. One 64-bit memory BAR holds
  * everything, MSI-X too, each part on its own page.
+ *
+ * The doorbells are there twice: KVM decodes a write to a port without looking at the instruction,
+ * which on AMD's processors it must for a write to memory. So the ports are offered first (4.1.4: the
+ * order is the device's preference), and memory to a driver that has no use for ports.
  */
 #include "vmm/virtio/virtio.h"
 
@@ -26,6 +30,10 @@
 #define MODERN_ID	  0x1040 /* + the device's type */
 #define REVISION	  1	 /* what tells drivers a modern device */
 
+#define PORTS_INDEX 2 /* behind the two halves of the first */
+#define PORTS_SIZE  64
+_Static_assert(NOTIFY_MULTIPLIER *VIRTIO_MAX_QUEUES <= PORTS_SIZE, "a doorbell for each queue");
+
 static struct virtio_device *to_virtio(struct pci_device *dev)
 {
 	return (struct virtio_device *)((char *)dev - offsetof(struct virtio_device, pci));
@@ -33,35 +41,50 @@ static struct virtio_device *to_virtio(struct pci_device *dev)
 
 /* ---- doorbells that need no exit ---- */
 
-static uint64_t doorbell_gpa(uint64_t bar_addr, unsigned int queue)
+/* The first doorbell, of queue 0. */
+static struct doorbell_place first_doorbell(const struct virtio_device *vdev)
 {
-	return bar_addr + AT_NOTIFY + NOTIFY_MULTIPLIER * queue;
+	if (vdev->ports_addr != PCI_UNMAPPED)
+		return (struct doorbell_place){.is_port = true, .addr = vdev->ports_addr};
+	if (vdev->bar_addr != PCI_UNMAPPED)
+		return (struct doorbell_place){.addr = vdev->bar_addr + AT_NOTIFY};
+	return (struct doorbell_place){.addr = PCI_UNMAPPED};
+}
+
+static struct doorbell_place doorbell_of(const struct doorbell_place *first, unsigned int queue)
+{
+	return (struct doorbell_place){
+		.is_port = first->is_port,
+		.addr = first->addr + NOTIFY_MULTIPLIER * queue,
+	};
 }
 
 /*
  * pci.lock held. A driver that has switched interrupts on does not look right after ringing, so its
  * doorbells go straight to the I/O thread; firmware polls, and its exit is used to answer at once.
+ * A driver that uses memory although there are ports exits, too.
  */
 static void update_doorbells(struct virtio_device *vdev)
 {
 	const struct doorbell_target *t = &vdev->env.doorbell;
-	bool wanted = msix_enabled(&vdev->msix) || vdev->wants_doorbells;
-	uint64_t addr = wanted ? vdev->bar_addr : PCI_UNMAPPED;
+	struct doorbell_place first = {.addr = PCI_UNMAPPED}, place;
 	unsigned int i;
 
-	if (addr == vdev->doorbell_addr)
-		return;
+	if (msix_enabled(&vdev->msix) || vdev->wants_doorbells)
+		first = first_doorbell(vdev);
+	if (first.addr == vdev->doorbell.addr)
+		return; /* no port is a memory address that a BAR can have */
 	for (i = 0; i < vdev->params.queues; i++) {
 		struct virtio_queue *q = &vdev->queues[i];
 
+		place = doorbell_of(&vdev->doorbell, i);
 		if (q->doorbell_attached)
-			t->ops->detach(t->ctx, doorbell_gpa(vdev->doorbell_addr, i), 0,
-				       q->watch.fd);
-		q->doorbell_attached =
-			addr != PCI_UNMAPPED && !q->driver_spins &&
-			t->ops->attach(t->ctx, doorbell_gpa(addr, i), 0, q->watch.fd) == 0;
+			t->ops->detach(t->ctx, &place, 0, q->watch.fd);
+		place = doorbell_of(&first, i);
+		q->doorbell_attached = first.addr != PCI_UNMAPPED && !q->driver_spins &&
+				       t->ops->attach(t->ctx, &place, 0, q->watch.fd) == 0;
 	}
-	vdev->doorbell_addr = addr;
+	vdev->doorbell = first;
 }
 
 void virtio_want_doorbells(struct virtio_device *vdev, bool wants)
@@ -76,8 +99,10 @@ static void virtio_bar_mapped(struct pci_device *dev, unsigned int bar, uint64_t
 {
 	struct virtio_device *vdev = to_virtio(dev);
 
-	(void)bar;
-	vdev->bar_addr = addr;
+	if (bar == PORTS_INDEX)
+		vdev->ports_addr = addr;
+	else
+		vdev->bar_addr = addr;
 	update_doorbells(vdev);
 }
 
@@ -125,7 +150,8 @@ static uint64_t virtio_bar_read(struct pci_device *dev, unsigned int bar, uint64
 {
 	struct virtio_device *vdev = to_virtio(dev);
 
-	(void)bar;
+	if (bar == PORTS_INDEX)
+		return 0; /* doorbells are only written */
 	switch (offset / PART_SIZE * PART_SIZE) {
 	case AT_COMMON: return virtio_common_read(vdev, offset, size);
 	case AT_ISR: return offset == AT_ISR ? read_isr(vdev) : 0;
@@ -159,7 +185,10 @@ static void virtio_bar_write(struct pci_device *dev, unsigned int bar, uint64_t 
 {
 	struct virtio_device *vdev = to_virtio(dev);
 
-	(void)bar;
+	if (bar == PORTS_INDEX) {
+		write_notify(vdev, offset);
+		return;
+	}
 	switch (offset / PART_SIZE * PART_SIZE) {
 	case AT_COMMON: virtio_common_write(vdev, offset, size, value); break;
 	case AT_NOTIFY: write_notify(vdev, offset - AT_NOTIFY); break;
@@ -180,22 +209,30 @@ static bool touches(unsigned int offset, unsigned int size, unsigned int start, 
 	return offset < start + len && offset + size > start;
 }
 
-/* What the window capability (4.1.4.9) points at; false when it is not a possible access. */
-static bool window_target(struct virtio_device *vdev, uint64_t *ret_offset, unsigned int *ret_size)
+/* What the window capability (4.1.4.9) points at. */
+struct window {
+	unsigned int bar;
+	unsigned int size;
+	uint64_t offset;
+};
+
+/* False when it is not a possible access. */
+static bool window_target(struct virtio_device *vdev, struct window *ret_window)
 {
 	const uint8_t *cap = vdev->pci.cfg + vdev->pci_cfg_cap;
-	uint32_t offset, size;
+	struct window w;
 
 	pthread_mutex_lock(&vdev->pci.lock);
-	offset = pci_get32(cap + offsetof(struct virtio_pci_cap, offset));
-	size = pci_get32(cap + offsetof(struct virtio_pci_cap, length));
-	if (cap[offsetof(struct virtio_pci_cap, bar)] != BAR_INDEX)
-		size = 0;
+	w.bar = cap[offsetof(struct virtio_pci_cap, bar)];
+	w.size = pci_get32(cap + offsetof(struct virtio_pci_cap, length));
+	w.offset = pci_get32(cap + offsetof(struct virtio_pci_cap, offset));
 	pthread_mutex_unlock(&vdev->pci.lock);
-	if ((size != 1 && size != 2 && size != 4) || offset % size || offset >= BAR_SIZE)
+	if ((w.size != 1 && w.size != 2 && w.size != 4) || w.offset % w.size)
 		return false;
-	*ret_offset = offset;
-	*ret_size = size;
+	if (!(w.bar == BAR_INDEX && w.offset < BAR_SIZE) &&
+	    !(w.bar == PORTS_INDEX && w.offset < PORTS_SIZE))
+		return false;
+	*ret_window = w;
 	return true;
 }
 
@@ -209,29 +246,29 @@ static void virtio_cfg_reading(struct pci_device *dev, unsigned int offset, unsi
 {
 	struct virtio_device *vdev = to_virtio(dev);
 	uint8_t *data = dev->cfg + vdev->pci_cfg_cap + sizeof(struct virtio_pci_cap);
-	unsigned int len;
-	uint64_t at;
+	struct window w;
+	uint64_t value;
 
-	if (!touches_window_data(vdev, offset, size) || !window_target(vdev, &at, &len))
+	if (!touches_window_data(vdev, offset, size) || !window_target(vdev, &w))
 		return;
-	at = virtio_bar_read(dev, BAR_INDEX, at, len);
+	value = virtio_bar_read(dev, w.bar, w.offset, w.size);
 	pthread_mutex_lock(&dev->lock);
-	memcpy(data, &at, len);
+	memcpy(data, &value, w.size);
 	pthread_mutex_unlock(&dev->lock);
 }
 
 static void write_window(struct virtio_device *vdev)
 {
 	const uint8_t *data = vdev->pci.cfg + vdev->pci_cfg_cap + sizeof(struct virtio_pci_cap);
-	uint64_t at, value = 0;
-	unsigned int len;
+	struct window w;
+	uint64_t value = 0;
 
-	if (!window_target(vdev, &at, &len))
+	if (!window_target(vdev, &w))
 		return;
 	pthread_mutex_lock(&vdev->pci.lock);
-	memcpy(&value, data, len);
+	memcpy(&value, data, w.size);
 	pthread_mutex_unlock(&vdev->pci.lock);
-	virtio_bar_write(&vdev->pci, BAR_INDEX, at, len, value);
+	virtio_bar_write(&vdev->pci, w.bar, w.offset, w.size, value);
 }
 
 void virtio_tell(const struct virtio_device *vdev, enum virtio_event event)
@@ -311,19 +348,30 @@ static const struct pci_device_ops virtio_pci_ops = {
 	.destroy = virtio_destroy,
 };
 
-/* A vendor capability of 4.1.4 that says where in the BAR a part lies. Returns its offset. */
+/* A vendor capability of 4.1.4 that says where in BAR a part lies. Returns its offset. */
 static unsigned int add_part(struct virtio_device *vdev, uint8_t type, unsigned int cap_len,
-			     uint32_t offset, uint32_t length)
+			     uint8_t bar, uint32_t offset, uint32_t length)
 {
 	unsigned int at = pci_device_add_cap(&vdev->pci, PCI_CAP_ID_VNDR, cap_len);
 	uint8_t *cap = vdev->pci.cfg + at;
 
 	cap[offsetof(struct virtio_pci_cap, cap_len)] = (uint8_t)cap_len;
 	cap[offsetof(struct virtio_pci_cap, cfg_type)] = type;
-	cap[offsetof(struct virtio_pci_cap, bar)] = BAR_INDEX;
+	cap[offsetof(struct virtio_pci_cap, bar)] = bar;
 	pci_put32(cap + offsetof(struct virtio_pci_cap, offset), offset);
 	pci_put32(cap + offsetof(struct virtio_pci_cap, length), length);
 	return at;
+}
+
+static void add_doorbells(struct virtio_device *vdev, uint8_t bar, uint32_t offset)
+{
+	const unsigned int len = sizeof(struct virtio_pci_notify_cap);
+	unsigned int at = add_part(vdev, VIRTIO_PCI_CAP_NOTIFY_CFG, len, bar, offset,
+				   NOTIFY_MULTIPLIER * vdev->params.queues);
+
+	pci_put32(vdev->pci.cfg + at +
+			  offsetof(struct virtio_pci_notify_cap, notify_off_multiplier),
+		  NOTIFY_MULTIPLIER);
 }
 
 static void add_capabilities(struct virtio_device *vdev)
@@ -332,16 +380,16 @@ static void add_capabilities(struct virtio_device *vdev)
 	struct pci_device *dev = &vdev->pci;
 	unsigned int at;
 
-	add_part(vdev, VIRTIO_PCI_CAP_COMMON_CFG, len, AT_COMMON,
+	add_part(vdev, VIRTIO_PCI_CAP_COMMON_CFG, len, BAR_INDEX, AT_COMMON,
 		 sizeof(struct virtio_pci_common_cfg));
-	add_part(vdev, VIRTIO_PCI_CAP_ISR_CFG, len, AT_ISR, 1);
+	add_part(vdev, VIRTIO_PCI_CAP_ISR_CFG, len, BAR_INDEX, AT_ISR, 1);
 	if (vdev->params.config_len)
-		add_part(vdev, VIRTIO_PCI_CAP_DEVICE_CFG, len, AT_CONFIG, vdev->params.config_len);
-	at = add_part(vdev, VIRTIO_PCI_CAP_NOTIFY_CFG, sizeof(struct virtio_pci_notify_cap),
-		      AT_NOTIFY, NOTIFY_MULTIPLIER * vdev->params.queues);
-	pci_put32(dev->cfg + at + len, NOTIFY_MULTIPLIER);
+		add_part(vdev, VIRTIO_PCI_CAP_DEVICE_CFG, len, BAR_INDEX, AT_CONFIG,
+			 vdev->params.config_len);
+	add_doorbells(vdev, PORTS_INDEX, 0);
+	add_doorbells(vdev, BAR_INDEX, AT_NOTIFY);
 
-	at = add_part(vdev, VIRTIO_PCI_CAP_PCI_CFG, len + 4, 0, 0);
+	at = add_part(vdev, VIRTIO_PCI_CAP_PCI_CFG, len + 4, BAR_INDEX, 0, 0);
 	vdev->pci_cfg_cap = at;
 	dev->wmask[at + offsetof(struct virtio_pci_cap, bar)] = 0xFF;
 	pci_put32(dev->wmask + at + offsetof(struct virtio_pci_cap, offset), UINT32_MAX);
@@ -369,11 +417,13 @@ int virtio_device_init(struct virtio_device *vdev, const struct virtio_device_op
 	vdev->params = *params;
 	vdev->config_vector = MSIX_NO_VECTOR;
 	vdev->bar_addr = PCI_UNMAPPED;
-	vdev->doorbell_addr = PCI_UNMAPPED;
+	vdev->ports_addr = PCI_UNMAPPED;
+	vdev->doorbell.addr = PCI_UNMAPPED;
 	pthread_mutex_init(&vdev->lock, NULL);
 
 	pci_device_init(&vdev->pci, &virtio_pci_ops, &ids);
 	pci_device_add_bar(&vdev->pci, BAR_INDEX, BAR_SIZE, true, true);
+	pci_device_add_io_bar(&vdev->pci, PORTS_INDEX, PORTS_SIZE);
 	rc = msix_init(&vdev->msix, &vdev->pci, &env->msi, params->queues + 1, BAR_INDEX, AT_TABLE,
 		       AT_PBA);
 	if (rc < 0)
