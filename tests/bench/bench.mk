@@ -5,7 +5,8 @@ BENCH_GUEST_FLAGS := -m64 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-o
 	-fno-stack-protector -fno-asynchronous-unwind-tables -O2 $(WARN)
 
 .PHONY: bench
-bench: vmboot fetch machine $(BENCH)/vmbench $(BENCH)/stamp $(BENCH)/hello.elf $(BENCH)/blk.elf
+bench: vmboot fetch machine $(BENCH)/vmbench $(BENCH)/vmwatch $(BENCH)/linux_guest $(BENCH)/hello.elf \
+	$(BENCH)/blk.elf
 	$(Q)tests/bench/bench
 
 $(BENCH)/%.o: tests/bench/guest/%.c
@@ -29,7 +30,7 @@ $(BENCH)/vmbench: $(VMBENCH_SRCS) $(wildcard include/*.h)
 	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) -std=c11 -O2 -g -Wall -Wextra -Werror -o $@ \
 		$(VMBENCH_SRCS) -pthread
 
-# Runs in the emulated machine, which has no libraries.
-$(BENCH)/stamp: tests/bench/stamp.c
+# These run in the emulated machine and in a guest of it, which have no libraries.
+$(BENCH)/vmwatch $(BENCH)/linux_guest: $(BENCH)/%: tests/bench/%.c
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D); $(CC) -D_GNU_SOURCE -std=c11 -O2 -Wall -Wextra -Werror -static -o $@ $< -lutil
+	$(Q)mkdir -p $(@D); $(CC) -D_GNU_SOURCE -std=c11 -O2 -Wall -Wextra -Werror -static -s -o $@ $< -lutil
