@@ -45,7 +45,7 @@ CFLAGS += $(CFLAGS_COMMON) -O1 -fsanitize=$(SANITIZERS) -fno-sanitize-recover=al
 	-fno-omit-frame-pointer $(if $(filter thread,$(SAN)),-Wno-tsan)
 LDFLAGS += -fsanitize=$(SANITIZERS)
 # Sanitizers need the dynamic loader; only the product is static.
-PKG := $(shell pkg-config --libs ncursesw blkid liburing vterm inih jansson 2>/dev/null)
+PKG := $(shell pkg-config --libs ncursesw blkid liburing vterm inih jansson libsodium 2>/dev/null)
 else
 # It goes into a flash chip: tables for unwinding, which C does not need, and relocations in their long form stay out.
 CFLAGS += $(CFLAGS_COMMON) -Os -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
@@ -53,9 +53,9 @@ CFLAGS += $(CFLAGS_COMMON) -Os -fPIE -ffunction-sections -fdata-sections -fno-as
 	-fsanitize=bounds,integer-divide-by-zero -fsanitize-undefined-trap-on-error
 LDFLAGS += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack \
 	-Wl,-z,pack-relative-relocs
-PKG := $(shell pkg-config --static --libs ncursesw blkid liburing vterm inih jansson 2>/dev/null)
+PKG := $(shell pkg-config --static --libs ncursesw blkid liburing vterm inih jansson libsodium 2>/dev/null)
 endif
-LDLIBS += $(PKG) -lcrypt -pthread
+LDLIBS += $(PKG) -pthread
 
 .PHONY: all clean
 all: vmboot

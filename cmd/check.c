@@ -1,6 +1,6 @@
 /*
  * vmboot check: reads settings and entries as the daemon would and prints what is wrong as an editor
- * takes it, `FILE:LINE: MESSAGE`.
+ * takes it, `FILE:LINE: MESSAGE`. With --sign-check: are files signed by a key that the settings trust?
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include "settings_file.h"
 #include "store_dir.h"
 #include "text.h"
+#include "trust.h"
 
 struct check {
 	const char *file; /* that is being read */
@@ -143,6 +144,99 @@ static int check_directory(struct check *check, const char *path)
 	return 0;
 }
 
+/* ---- signatures ---- */
+
+struct keys {
+	struct trust_key keys[SETTINGS_MAX_KEYS];
+	unsigned int count;
+};
+
+static void take_settings(void *ctx, const char *name, const char *text, size_t n)
+{
+	struct keys *keys = ctx;
+	struct settings_file settings;
+
+	if (strcmp(name, "vmboot.conf") != 0 || settings_file_parse(text, n, NULL, &settings) < 0)
+		return;
+	for (unsigned int i = 0; i < settings.key_count; i++)
+		if (trust_parse_key(settings.keys[i], &keys->keys[keys->count]) == 0)
+			keys->count++;
+}
+
+static void take_nothing(void *ctx, const char *name, const char *why)
+{
+	(void)ctx;
+	(void)name;
+	(void)why;
+}
+
+static int read_keys(const char *config, struct keys *ret_keys)
+{
+	static const struct store_report report = {.file = take_settings, .skipped = take_nothing};
+	int fd = open(config, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		store_dir_read(fd, false, &report, ret_keys);
+		close(fd);
+	}
+	if (ret_keys->count > 0)
+		return 0;
+	fprintf(stderr, "vmboot: %s/vmboot.conf names no key to trust (trust-key = ...).\n",
+		config);
+	return 1;
+}
+
+/* The signature beside FILE into TEXT (TRUST_SIGNATURE_MAX); its length, or -errno. */
+static ssize_t read_signature(const char *file, char *text)
+{
+	static const char *const ends[] = {".minisig", ".sig"};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		ssize_t n;
+		int fd;
+
+		snprintf(path, sizeof(path), "%s%s", file, ends[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0)
+			continue;
+		n = read(fd, text, TRUST_SIGNATURE_MAX);
+		close(fd);
+		return n < 0 ? -errno : n;
+	}
+	return -ENOENT;
+}
+
+static int check_signature(const struct keys *keys, const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
+	char signature[TRUST_SIGNATURE_MAX], safe[4 * PATH_MAX];
+	ssize_t n = read_signature(file, signature);
+	struct vmb_err err = {0};
+
+	if (fd < 0)
+		rc = vmb_err_set(&err, errno, "cannot be read: %s", strerror(errno));
+	else if (n < 0)
+		rc = vmb_err_set(&err, (int)-n, "has no signature (FILE.minisig or FILE.sig)");
+	else
+		rc = trust_check_fd(keys->keys, keys->count, fd, signature, (size_t)n, &err);
+	if (fd >= 0)
+		close(fd);
+	printf("%s: %s\n", text_escape(safe, sizeof(safe), file, strlen(file)),
+	       rc == 0 ? "is signed by a trusted key" : err.text);
+	return rc == 0 ? 0 : 1;
+}
+
+static int check_signatures(const char *config, int count, char **files)
+{
+	struct keys keys = {.count = 0};
+	int status = read_keys(config, &keys);
+
+	for (int i = 0; keys.count > 0 && i < count; i++)
+		status |= check_signature(&keys, files[i]);
+	return status;
+}
+
 int cmd_check(int argc, char **argv)
 {
 	struct check check = {.errors = 0};
@@ -153,6 +247,8 @@ int cmd_check(int argc, char **argv)
 		config = argv[2];
 		first = 3;
 	}
+	if (first + 1 < argc && strcmp(argv[first], "--sign-check") == 0)
+		return check_signatures(config, argc - first - 1, argv + first + 1);
 	if (first < argc && argv[first][0] == '-')
 		return CMD_USAGE;
 	if (first == argc && check_directory(&check, config) != 0)

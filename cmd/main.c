@@ -35,8 +35,9 @@ static const struct command commands[] = {
 	{"ctl", cmd_ctl, "[--socket PATH] list|status|pause|resume|reset|power|kill|console|entries\n"
 	 "           |start ENTRY|default ENTRY|once ENTRY|copy ENTRY NAME|balloon SIZE",
 	 "control the daemon's virtual machine from outside; 0 done, 1 not possible, 2 no daemon"},
-	{"check", cmd_check, "[--config DIR] [FILE...]",
-	 "check settings and entries (FILES, else those in /etc/vmboot); prints FILE:LINE: MESSAGE"},
+	{"check", cmd_check, "[--config DIR] [FILE... | --sign-check FILE...]",
+	 "check settings and entries (FILES, else those in /etc/vmboot), prints FILE:LINE: MESSAGE; or\n"
+	 "      whether FILES are signed by a key that the settings trust"},
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},
 	{"vmm", cmd_vmm, "", NULL},

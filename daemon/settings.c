@@ -1,7 +1,6 @@
 /* See daemon/settings.h. */
 #include "settings.h"
 
-#include <crypt.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "log.h"
 #include "loop.h"
 #include "text.h"
+#include "trust.h"
 
 #define FILE_NAME "vmboot.conf"
 #define WRONG_MS  1000
@@ -113,43 +113,19 @@ int settings_set_default(struct settings *s, const char *id, struct vmb_err *err
 	return put(s, &file, err);
 }
 
-/* Takes the same time whatever the first byte is that differs. */
-static bool same_text(const char *a, const char *b)
-{
-	size_t n = strlen(a);
-	unsigned char difference = 0;
-
-	if (strlen(b) != n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		difference |= (unsigned char)(a[i] ^ b[i]);
-	return difference == 0;
-}
-
 int settings_check_password(struct settings *s, const char *password, struct vmb_err *err)
 {
 	uint64_t now = loop_now_ms();
-	struct crypt_data *data;
-	const char *hash;
-	bool right;
 
 	if (!s->file.values.has_password)
 		return 0;
 	if (!s->file.password[0])
-		return vmb_err_set(
-			err, EACCES,
-			"The password in vmboot.conf is no hash, so none is right. Mend the "
-			"file.");
+		return vmb_err_set(err, EACCES,
+				   "The password in vmboot.conf is no hash, so none is right. Mend the "
+				   "file.");
 	if (s->wrong_at_ms && now - s->wrong_at_ms < WRONG_MS)
 		return vmb_err_set(err, EACCES, "Wrong password a moment ago. Try again.");
-	data = calloc(1, sizeof(*data));
-	if (!data)
-		return vmb_err_set(err, ENOMEM, "Not enough memory to check the password.");
-	hash = crypt_r(password, s->file.password, data);
-	right = hash && same_text(hash, s->file.password);
-	explicit_bzero(data, sizeof(*data));
-	free(data);
-	if (right)
+	if (trust_check_password(s->file.password, password) == 0)
 		return 0;
 	s->wrong_at_ms = loop_now_ms();
 	return vmb_err_set(err, EACCES, "Wrong password.");

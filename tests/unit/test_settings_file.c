@@ -7,6 +7,9 @@
 
 #include "settings_file.h"
 
+#define HASH                                                                  \
+	"$6$salt$wZU8LXJfJJqoagopbB7RuK6JEotEMZ0CQDy0phpPAuLMYQFcmf6L6BdAbs/" \
+	"Q7w7o1qsZ9pFqFVY4yuUSWgaYt1"
 #define KEY "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
 
 static char told[8192];
@@ -34,7 +37,7 @@ static const char whole[] =
 	"default = debian-12\ntimeout = 30\nrearm = 90\nmenu = hidden\ntheme = amber\nascii = yes\n"
 	"prefix-key = ^T\nshell = no\nguest-power-off = host\nimages = /srv/images\n"
 	"console = ttyS0,baud=115200,size=132x43\nconsole = tty1\n"
-	"password = $6$salt$hash\ntrust = warn\ntrust-key = " KEY "\n";
+	"password = " HASH "\ntrust = warn\ntrust-key = " KEY "\n";
 
 static void check_whole(const struct settings_file *f)
 {

@@ -1,0 +1,41 @@
+/*
+ * Signatures of files by minisign or OpenBSD's signify: Ed25519 over the file, or (minisign's usual kind,
+ * algorithm "ED") over its BLAKE2b-512 hash. Formats: https://jedisct1.github.io/minisign/ and signify(1).
+ */
+#ifndef VMB_INCLUDE_TRUST_H
+#define VMB_INCLUDE_TRUST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define TRUST_SIGNATURE_MAX 4096 /* bytes of a .minisig or .sig file */
+
+struct trust_key {
+	uint8_t id[8];
+	uint8_t key[32];
+};
+
+/* The 56 characters of a .pub file's second line. 0 or -EINVAL. */
+int trust_parse_key(const char *base64, struct trust_key *ret_key);
+
+/*
+ * Is SIGNATURE (the text of a signature file, SIGNATURE_N bytes) one of DATA (N bytes) by one of the
+ * COUNT KEYS? 0; or with a phrase in ERR ("is signed by a key that is not trusted"): -ENOKEY, -EBADMSG for a
+ * damaged signature, -EKEYREJECTED when DATA or the trusted comment is not what was signed.
+ */
+int trust_check(const struct trust_key *keys, unsigned int count, const void *data, size_t n,
+		const char *signature, size_t signature_n, struct vmb_err *err);
+
+/* The same of everything in FD, a sealed memfd: what is checked cannot change afterwards. */
+int trust_check_fd(const struct trust_key *keys, unsigned int count, int fd, const char *signature,
+		   size_t signature_n, struct vmb_err *err);
+
+/*
+ * Is PASSWORD the one whose hash is HASH ("$6$...": SHA512-crypt)? 0, -EACCES when it is another one, -EINVAL when
+ * HASH is no such hash or asks for more than a million rounds.
+ */
+int trust_check_password(const char *hash, const char *password);
+
+#endif
