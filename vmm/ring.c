@@ -2,17 +2,20 @@
  * The I/O thread: its life, its lists, and the order in which callbacks run. What talks to the
  * kernel is in ring_uring.c and ring_threads.c, behind struct ring_engine_ops.
  *
- * One round: call done() of what completed, callbacks of watches that fired, the batch hook; wake
+ * One round: callbacks of watches that fired, done() of what completed, the batch hook; wake
  * those who wait in ring_call(); then one wait() of the engine, which also submits.
  */
 #include "vmm/ring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -73,20 +76,50 @@ static void ring_watch_list_remove(struct ring_watch_list *list, struct ring_wat
 
 /* ---- requests ---- */
 
+int64_t ring_do(const struct ring_req *req)
+{
+	uint64_t range[2] = {req->offset, req->length};
+	ssize_t n = -1;
+
+	switch (req->op) {
+	case RING_READV:
+		n = preadv(req->fd, req->iov, (int)req->iov_count, (off_t)req->offset);
+		break;
+	case RING_WRITEV:
+		n = pwritev(req->fd, req->iov, (int)req->iov_count, (off_t)req->offset);
+		break;
+	case RING_FSYNC_DATA: n = fdatasync(req->fd); break;
+	case RING_FALLOCATE:
+		n = fallocate(req->fd, req->mode, (off_t)req->offset, (off_t)req->length);
+		break;
+	case RING_DISCARD: n = ioctl(req->fd, BLKDISCARD, range); break;
+	}
+	return n < 0 ? -errno : n;
+}
+
 int ring_submit(struct ring *ring, struct ring_req *req)
 {
 	if (ring->stopping)
 		return -ECANCELED;
 	ring->in_flight++;
-	ring_req_list_add(&ring->pending, req);
+	if (req->at_once) {
+		req->result = ring_do(req);
+		ring_req_list_add(&ring->completed, req);
+	} else {
+		ring_req_list_add(&ring->pending, req);
+	}
 	return 0;
 }
 
+/* One turn: what done() submits, and is done at once, waits for the next, so that others have theirs. */
 static void ring_deliver_requests(struct ring *ring)
 {
+	struct ring_req **last = ring->completed.end;
 	struct ring_req *req;
+	bool more = ring->completed.first;
 
-	while ((req = ring_req_list_take(&ring->completed))) {
+	while (more && (req = ring_req_list_take(&ring->completed))) {
+		more = &req->next != last;
 		ring->in_flight--;
 		req->done(req, req->result);
 	}
@@ -109,7 +142,7 @@ void ring_drain(struct ring *ring)
 		ring_cancel_pending(ring);
 	ring_deliver_requests(ring);
 	while (ring->in_flight) {
-		ring->ops->wait(ring, true);
+		ring->ops->wait(ring, !ring->completed.first);
 		ring_deliver_requests(ring);
 	}
 }
@@ -127,7 +160,7 @@ int ring_watch(struct ring *ring, struct ring_watch *watch)
 		if (rc)
 			return rc;
 	}
-	watch->by_poll = !watch->is_eventfd;
+	watch->by_poll = !watch->is_eventfd || watch->uncounted;
 	watch->next = ring->watches;
 	ring->watches = watch;
 	ring->watch_count++;
@@ -146,14 +179,15 @@ void ring_unwatch(struct ring *ring, struct ring_watch *watch)
 	*at = watch->next;
 	ring->watch_count--;
 
-	if (watch->state == RING_WATCH_ARMED)
+	if (watch->state == RING_WATCH_ARMED || watch->standing)
 		ring->ops->disarm(ring, watch);
 	if (watch->state == RING_WATCH_IDLE) {
 		ring_watch_list_remove(&ring->to_arm, watch);
 	} else if (watch->state == RING_WATCH_FIRED) {
 		ring_watch_list_remove(&ring->fired, watch);
 		/* The count was taken but nobody was told: whoever watches next shall see it. */
-		if (watch->is_eventfd && write(watch->fd, &watch->value, sizeof(watch->value)) < 0)
+		if (watch->is_eventfd && !watch->uncounted &&
+		    write(watch->fd, &watch->value, sizeof(watch->value)) < 0)
 			log_debug("ring %s: eventfd count not put back: %m", ring->name);
 	}
 	watch->state = RING_WATCH_NONE;
@@ -167,7 +201,7 @@ static void ring_deliver_watches(struct ring *ring)
 
 	while ((watch = ring_watch_list_take(&ring->fired))) {
 		/* Back in order before the call: the callback may unwatch it, and free it then. */
-		ring_rearm(ring, watch);
+		ring_go_on(ring, watch);
 		watch->fn(watch, watch->value);
 	}
 }
@@ -264,8 +298,9 @@ static void *ring_main(void *arg)
 		return NULL;
 
 	for (;;) {
-		ring_deliver_requests(ring);
+		/* In this order: what a watch has done at once belongs to the same batch. */
 		ring_deliver_watches(ring);
+		ring_deliver_requests(ring);
 		if (ring->hook)
 			ring->hook(ring->hook_arg);
 		ring_finish_calls(ring);

@@ -68,6 +68,11 @@ void ring_call(struct ring *ring, void (*fn)(void *arg), void *arg);
 struct ring_watch {
 	int fd;
 	bool is_eventfd;
+	/*
+	 * An eventfd whose count FN does not need: it may stay unread, VALUE is then 1, and the
+	 * ring need not be asked anew for each event.
+	 */
+	bool uncounted;
 	short events; /* of a stream, as for poll(2); 0: POLLIN */
 	void (*fn)(struct ring_watch *watch, uint64_t value);
 	void *arg;
@@ -77,6 +82,7 @@ struct ring_watch {
 	struct ring_watch *queue; /* of those to be armed, or of those that fired */
 	int state;
 	bool by_poll;
+	bool standing; /* the kernel tells of each event without being asked again */
 };
 int ring_watch(struct ring *ring, struct ring_watch *watch);
 void ring_unwatch(struct ring *ring, struct ring_watch *watch);
@@ -91,7 +97,7 @@ enum ring_op {
 	RING_WRITEV,
 	RING_FSYNC_DATA,
 	RING_FALLOCATE, /* fallocate(2) with MODE on LENGTH bytes */
-	RING_DISCARD,	/* of a block device, LENGTH bytes; -EOPNOTSUPP or -EINVAL where it cannot */
+	RING_DISCARD, /* of a block device, LENGTH bytes; -EOPNOTSUPP or -EINVAL where it cannot */
 };
 
 struct ring_req {
@@ -102,6 +108,7 @@ struct ring_req {
 	uint64_t offset;
 	uint64_t length; /* RING_FALLOCATE, RING_DISCARD */
 	int mode;	 /* RING_FALLOCATE */
+	bool at_once;	 /* a transfer that waits for no device: the I/O thread itself does it */
 	void (*done)(struct ring_req *req, int64_t result);
 	/* private to ring.c */
 	struct ring_req *next;

@@ -51,7 +51,10 @@ struct ring_engine_ops {
 	 */
 	void (*wait)(struct ring *ring, bool block);
 
-	/* WATCH is armed: makes it idle or fired, on no list or the fired one. Does not return before that. */
+	/*
+	 * WATCH is armed, or standing: makes it idle or fired, on the list of those, and no longer standing. Does not
+	 * return before that.
+	 */
 	void (*disarm)(struct ring *ring, struct ring_watch *watch);
 
 	/* Tries to end the requests in flight early; their completions still come through wait(). */
@@ -182,11 +185,23 @@ static inline short ring_poll_events(const struct ring_watch *watch)
 	return watch->is_eventfd || !watch->events ? POLLIN : watch->events;
 }
 
+/* Does REQ here and now, by system calls that may block. Bytes moved or -errno. */
+int64_t ring_do(const struct ring_req *req);
+
 /* For engines: WATCH is to be armed (again). */
 static inline void ring_rearm(struct ring *ring, struct ring_watch *watch)
 {
 	watch->state = RING_WATCH_IDLE;
 	ring_watch_list_add(&ring->to_arm, watch);
+}
+
+/* For engines: WATCH, which fired, is about to be told of; it waits for its next event again. */
+static inline void ring_go_on(struct ring *ring, struct ring_watch *watch)
+{
+	if (watch->standing)
+		watch->state = RING_WATCH_ARMED;
+	else
+		ring_rearm(ring, watch);
 }
 
 /*

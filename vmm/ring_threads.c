@@ -5,14 +5,11 @@
 #include "vmm/ring_engine.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/fs.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -41,27 +38,6 @@ struct threads {
 
 /* ---- workers ---- */
 
-static int64_t threads_do(const struct ring_req *req)
-{
-	uint64_t range[2] = {req->offset, req->length};
-	ssize_t n = -1;
-
-	switch (req->op) {
-	case RING_READV:
-		n = preadv(req->fd, req->iov, (int)req->iov_count, (off_t)req->offset);
-		break;
-	case RING_WRITEV:
-		n = pwritev(req->fd, req->iov, (int)req->iov_count, (off_t)req->offset);
-		break;
-	case RING_FSYNC_DATA: n = fdatasync(req->fd); break;
-	case RING_FALLOCATE:
-		n = fallocate(req->fd, req->mode, (off_t)req->offset, (off_t)req->length);
-		break;
-	case RING_DISCARD: n = ioctl(req->fd, BLKDISCARD, range); break;
-	}
-	return n < 0 ? -errno : n;
-}
-
 static void threads_wake(int fd)
 {
 	const uint64_t one = 1;
@@ -88,7 +64,7 @@ static void *threads_worker(void *arg)
 		req = ring_req_list_take(&threads->queue);
 		pthread_mutex_unlock(&threads->lock);
 
-		req->result = rc ? rc : threads_do(req);
+		req->result = rc ? rc : ring_do(req);
 
 		pthread_mutex_lock(&threads->lock);
 		first = !threads->finished.first;

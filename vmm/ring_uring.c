@@ -33,7 +33,8 @@ enum uring_tag { URING_TAG_REQ, URING_TAG_WATCH, URING_TAG_CANCEL, URING_TAG_MAS
 
 struct uring {
 	struct io_uring io;
-	bool broken_said; /* that io_uring_enter() fails was logged */
+	bool broken_said;  /* that io_uring_enter() fails was logged */
+	bool no_multishot; /* before Linux 5.13 */
 };
 
 static uint64_t uring_data(const void *object, enum uring_tag tag)
@@ -174,6 +175,23 @@ static int uring_begin(struct ring *ring)
 
 /* ---- completions ---- */
 
+/*
+ * An event of a poll that stays armed: the eventfd's count was not read, and its next event comes by
+ * itself, also when it happens before this one is handled.
+ */
+static void uring_standing_event(struct ring *ring, struct ring_watch *watch, int res, bool more)
+{
+	watch->standing = more;
+	if (res == -EINVAL)
+		((struct uring *)ring->engine)->no_multishot = true;
+	if (watch->state == RING_WATCH_FIRED)
+		return; /* what is about to be called for the last event sees this one, too */
+	if (res > 0)
+		ring_fire(ring, watch, 1);
+	else if (!more)
+		ring_rearm(ring, watch);
+}
+
 static void uring_watch_event(struct ring *ring, struct ring_watch *watch, int res)
 {
 	ssize_t n;
@@ -212,6 +230,15 @@ static void uring_watch_event(struct ring *ring, struct ring_watch *watch, int r
 	watch->state = RING_WATCH_DEAD;
 }
 
+static void uring_watch_cqe(struct ring *ring, struct ring_watch *watch,
+			    const struct io_uring_cqe *cqe)
+{
+	if (watch->standing)
+		uring_standing_event(ring, watch, cqe->res, cqe->flags & IORING_CQE_F_MORE);
+	else
+		uring_watch_event(ring, watch, cqe->res);
+}
+
 static void uring_reap(struct ring *ring)
 {
 	struct uring *uring = ring->engine;
@@ -224,7 +251,7 @@ static void uring_reap(struct ring *ring)
 		object = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)URING_TAG_MASK);
 		switch (cqe->user_data & URING_TAG_MASK) {
 		case URING_TAG_REQ: ring_complete(ring, object, cqe->res); break;
-		case URING_TAG_WATCH: uring_watch_event(ring, object, cqe->res); break;
+		case URING_TAG_WATCH: uring_watch_cqe(ring, object, cqe); break;
 		default: break; /* a cancellation's own result tells nothing that is needed */
 		}
 		count++;
@@ -328,8 +355,12 @@ static void uring_arm_watches(struct ring *ring)
 
 	while (ring->to_arm.first && (sqe = uring_sqe(ring))) {
 		watch = ring_watch_list_take(&ring->to_arm);
-		if (watch->by_poll)
-			io_uring_prep_poll_add(sqe, watch->fd, (unsigned int)ring_poll_events(watch));
+		watch->standing = watch->uncounted && !((struct uring *)ring->engine)->no_multishot;
+		if (watch->standing)
+			io_uring_prep_poll_multishot(sqe, watch->fd, POLLIN);
+		else if (watch->by_poll)
+			io_uring_prep_poll_add(sqe, watch->fd,
+					       (unsigned int)ring_poll_events(watch));
 		else
 			io_uring_prep_read(sqe, watch->fd, &watch->value, sizeof(watch->value), 0);
 		io_uring_sqe_set_data64(sqe, uring_data(watch, URING_TAG_WATCH));
@@ -356,7 +387,7 @@ static void uring_disarm(struct ring *ring, struct ring_watch *watch)
 		uring_reap(ring);
 	io_uring_prep_cancel64(sqe, uring_data(watch, URING_TAG_WATCH), 0);
 	io_uring_sqe_set_data64(sqe, uring_data(NULL, URING_TAG_CANCEL));
-	while (watch->state == RING_WATCH_ARMED) {
+	while (watch->state == RING_WATCH_ARMED || watch->standing) {
 		uring_enter(ring, true);
 		uring_reap(ring);
 	}

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <liburing.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -144,6 +145,16 @@ static void do_submit_and_drain(void *arg)
 	ring_drain(job->ring);
 }
 
+static void do_submit(void *arg)
+{
+	job_submit(arg);
+}
+
+static void do_nothing(void *arg)
+{
+	(void)arg;
+}
+
 static int64_t run_job(struct ring *ring, struct job *job)
 {
 	ring_call(ring, do_submit_and_drain, job);
@@ -225,6 +236,38 @@ struct storm {
 	struct job *jobs;
 	unsigned int count;
 };
+
+/* Done by the thread itself, told of as any other, and nobody starves of one that never ends. */
+static void test_at_once(void **state)
+{
+	struct ring *ring = make_ring(state, 4);
+	struct job job;
+	int fd = temp_file(4);
+
+	assert_int_equal(ring_start(ring), 0);
+	job_init(&job, ring, RING_READV, fd, BLOCK);
+	job.req.at_once = true;
+	assert_int_equal(run_job(ring, &job), BLOCK);
+	assert_int_equal(job.buf[0], 8);
+	job_init(&job, ring, RING_WRITEV, fd, 0);
+	job.req.at_once = true;
+	memset(job.buf, 0x77, sizeof(job.buf));
+	assert_int_equal(run_job(ring, &job), BLOCK);
+	job_init(&job, ring, RING_READV, fd, 0);
+	assert_int_equal(run_job(ring, &job), BLOCK);
+	assert_int_equal(job.buf[BLOCK - 1], 0x77);
+	job_init(&job, ring, RING_READV, -1, 0);
+	job.req.at_once = true;
+	assert_int_equal(run_job(ring, &job), -EBADF);
+	job_init(&job, ring, RING_READV, fd, 0);
+	job.req.at_once = true;
+	job.again = UINT_MAX;
+	ring_call(ring, do_submit, &job);
+	ring_call(ring, do_nothing, NULL); /* has its turn */
+	ring_destroy(ring);
+	assert_true(job.done > 0);
+	close(fd);
+}
 
 static void do_submit_all(void *arg)
 {
@@ -584,6 +627,49 @@ static void test_no_bell_is_lost(void **state)
 	close(fd);
 }
 
+/* Whose count nobody needs: it may stay unread, but no bell goes unheard, however they come. */
+static void test_uncounted(void **state)
+{
+	struct ring *ring = make_ring(state, 4);
+	struct counter counter;
+	unsigned int i;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	counter_init(&counter, ring, fd, true);
+	counter.watch.uncounted = true;
+	assert_int_equal(ring_watch(ring, &counter.watch), 0);
+	assert_int_equal(ring_start(ring), 0);
+	for (i = 0; i < 300; i++) {
+		unsigned int calls = counter.calls;
+
+		ring_bell(fd, 1 + i % 3);
+		wait_until(&counter.calls, calls + 1);
+		if (i % 50 == 49) { /* one rung while nobody watched is heard later */
+			ring_call(ring, do_unwatch, &counter);
+			assert_int_equal(counter.watch.state, 0);
+			calls = counter.calls;
+			ring_bell(fd, 1);
+			ring_call(ring, do_watch, &counter);
+			assert_int_equal(counter.rc, 0);
+			wait_until(&counter.calls, calls + 1);
+		}
+	}
+	/* With nothing to do it sleeps, read or not. */
+	usleep(20000);
+	i = enter_count;
+	usleep(50000);
+	assert_int_equal(enter_count, i);
+	counter.unwatch_itself = true;
+	i = counter.calls;
+	ring_bell(fd, 1);
+	wait_until(&counter.calls, i + 1);
+	ring_bell(fd, 1);
+	usleep(20000);
+	assert_int_equal(counter.calls, i + 1);
+	ring_destroy(ring);
+	close(fd);
+}
+
 static void test_many_watches(void **state)
 {
 	enum { N = 200 };
@@ -908,6 +994,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_read_write_sync),
+		BOTH(test_at_once),
 		BOTH(test_errors_are_results),
 		BOTH(test_more_than_depth),
 		BOTH(test_storm),
@@ -919,6 +1006,7 @@ int main(void)
 		BOTH(test_stream_to_write),
 		BOTH(test_unwatch_of_one_that_fired),
 		BOTH(test_no_bell_is_lost),
+		BOTH(test_uncounted),
 		BOTH(test_many_watches),
 		BOTH(test_calls_from_several_threads),
 		BOTH(test_drain_runs_no_other_callback),

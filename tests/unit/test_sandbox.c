@@ -86,6 +86,9 @@ static const struct listed listed_vcpu[] = {
 
 static const struct listed listed_disk[] = {
 	RING,
+	ALWAYS(preadv),
+	ALWAYS(pwritev),
+	ALWAYS(fdatasync),
 };
 
 static const struct listed listed_net[] = {

@@ -10,8 +10,10 @@
 #include "vmm/disk/raw.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "vmm/lazy.h"
@@ -172,6 +174,7 @@ static void raw_begin(struct raw_disk *raw, struct disk_req *req, bool bounce)
 	slot->bounce = bounce ? raw->free_bounces[--raw->free_bounce_count] : NULL;
 	slot->ring_req.op = ops[req->op];
 	slot->ring_req.fd = raw->fd;
+	slot->ring_req.at_once = raw->in_memory && !raw_is_zeroing(req);
 	slot->ring_req.done = raw_ring_done;
 	req->priv = slot;
 	/*
@@ -253,6 +256,17 @@ static void raw_drain(struct disk *disk)
 
 /* ---- making and ending ---- */
 
+/*
+ * Are the bytes in memory already? Then moving them is a copy: handing it to the kernel's threads, as io_uring does
+ * with writes to such a file, costs more than the copy.
+ */
+static bool raw_is_in_memory(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 static void raw_destroy(struct disk *disk)
 {
 	struct raw_disk *raw = (struct raw_disk *)disk;
@@ -331,6 +345,7 @@ int disk_open_raw(int fd, const struct vmm_disk *info, struct ring *ring, unsign
 	raw->fd = fd;
 	raw->direct = info->direct;
 	raw->is_block_device = info->is_block_device;
+	raw->in_memory = raw_is_in_memory(fd);
 	raw->ring = ring;
 	raw->disk.physical_block = info->physical_block;
 	raw->disk.discard_block = raw_discard_block(raw, info);

@@ -35,6 +35,7 @@ struct raw_disk {
 	int fd;
 	bool direct;
 	bool is_block_device;
+	bool in_memory; /* a file of tmpfs or ramfs */
 	struct ring *ring;
 	unsigned int depth;
 	unsigned int outstanding; /* submitted, done() not called */

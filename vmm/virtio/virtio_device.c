@@ -298,6 +298,7 @@ static int init_queue(struct virtio_device *vdev, unsigned int index)
 	queue->watch = (struct ring_watch){
 		.fd = fd,
 		.is_eventfd = true,
+		.uncounted = true,
 		.fn = doorbell_rung,
 		.arg = queue,
 	};
