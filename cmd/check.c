@@ -15,6 +15,7 @@
 #include "daemon.h"
 #include "entry_file.h"
 #include "settings_file.h"
+#include "storage.h"
 #include "store_dir.h"
 #include "text.h"
 #include "trust.h"
@@ -189,14 +190,13 @@ static int read_keys(const char *config, struct keys *ret_keys)
 /* The signature beside FILE into TEXT (TRUST_SIGNATURE_MAX); its length, or -errno. */
 static ssize_t read_signature(const char *file, char *text)
 {
-	static const char *const ends[] = {".minisig", ".sig"};
 	char path[PATH_MAX];
 
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+	for (size_t i = 0; storage_signature_ends[i]; i++) {
 		ssize_t n;
 		int fd;
 
-		snprintf(path, sizeof(path), "%s%s", file, ends[i]);
+		snprintf(path, sizeof(path), "%s%s", file, storage_signature_ends[i]);
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 		if (fd < 0)
 			continue;

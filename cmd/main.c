@@ -42,7 +42,7 @@ static const struct command commands[] = {
 	 "examine whether this computer can run virtual machines"},
 	{"vmm", cmd_vmm, "", NULL},
 	{"probe", cmd_probe,
-	 "--device PATH | --system | --images DIR | --read DEVICE PATH | --settings|--save DEVICE FSTYPE",
+	 "--device PATH | --system | --images DIR | --read[-signed] DEVICE PATH | --settings|--save DEVICE FSTYPE",
 	 NULL},
 	{"version", cmd_version, "", "print the version"},
 	{"help", cmd_help, "", "print this list"},

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "proto.h"
 #include "storage.h"
 #include "text.h"
+#include "trust.h"
 
 #define CPU_SECONDS  20
 #define MEMORY_BYTES (512u << 20)
@@ -75,6 +77,26 @@ static const struct storage_report report = {
 	.image = send_image,
 	.firmware = send_firmware,
 };
+
+/* The signature beside a file that was read, if there is one. */
+static void send_signature(const char *device, const char *path)
+{
+	char name[VM_PATH_SIZE + 16], text[TRUST_SIGNATURE_MAX];
+	struct vmb_err none;
+	ssize_t n = 0;
+
+	for (size_t i = 0; storage_signature_ends[i] && n <= 0; i++) {
+		int fd = memfd_create("signature", MFD_CLOEXEC);
+
+		snprintf(name, sizeof(name), "%s%s", path, storage_signature_ends[i]);
+		if (fd >= 0 && storage_read_file(device, name, fd, &none) == 0)
+			n = pread(fd, text, sizeof(text), 0);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (n > 0)
+		proto_send(PROBE_CONTROL_FD, PROBE_SIGNATURE, text, (size_t)n, NULL, 0);
+}
 
 /* ---- settings ---- */
 
@@ -172,12 +194,16 @@ int cmd_probe(int argc, char **argv)
 		rc = storage_probe_images(argv[2], &report, NULL, &err);
 	else if (argc == 4 && strcmp(argv[1], "--read") == 0)
 		rc = storage_read_file(argv[2], argv[3], PROBE_OUT_FD, &err);
+	else if (argc == 4 && strcmp(argv[1], "--read-signed") == 0)
+		rc = storage_read_file(argv[2], argv[3], PROBE_OUT_FD, &err);
 	else if (argc == 4 && strcmp(argv[1], "--settings") == 0)
 		rc = read_settings(argv[2], argv[3], &err);
 	else if (argc == 4 && strcmp(argv[1], "--save") == 0)
 		rc = save_settings(argv[2], argv[3], &err);
 	else
 		return CMD_USAGE;
+	if (rc == 0 && strcmp(argv[1], "--read-signed") == 0)
+		send_signature(argv[2], argv[3]);
 	done.code = rc < 0 ? -rc : 0;
 	text_copy(done.text, sizeof(done.text), err.text);
 	if (proto_send(PROBE_CONTROL_FD, PROBE_DONE, &done, sizeof(done), NULL, 0) < 0)

@@ -422,7 +422,7 @@ static int run_vm(const struct vm_config *config)
 
 	rc = run_setup(&run);
 	if (rc == 0)
-		rc = launch_start(run.loop, config, &events, &run, &run.launch, &err);
+		rc = launch_start(run.loop, config, NULL, &events, &run, &run.launch, &err);
 	if (rc < 0) {
 		run_say(&run, "%s", err.code ? err.text : strerror(-rc));
 		goto out;

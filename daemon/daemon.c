@@ -176,6 +176,7 @@ static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
 static int start(struct daemon *d, const struct vm_config *config, const char *id, bool by_itself,
 		 struct vmb_err *err)
 {
+	struct launch_trust trust;
 	int rc;
 
 	if (d->ending)
@@ -184,7 +185,8 @@ static int start(struct daemon *d, const struct vm_config *config, const char *i
 		return vmb_err_set(err, EBUSY,
 				   "A virtual machine is running already. End it first.");
 	discovery_pause(d->discovery);
-	rc = machine_start(d->machine, config, id, by_itself, err);
+	settings_trust(d->settings, &trust);
+	rc = machine_start(d->machine, config, &trust, id, by_itself, err);
 	if (rc < 0) {
 		discovery_resume(d->discovery);
 		return rc;

@@ -51,47 +51,58 @@ int firmware_seal(int fd, const char *name, struct vmb_err *err)
 	return 0;
 }
 
-int firmware_spawn_reader(const struct vm_config *config, int fd, struct child *ret_child,
-			  int *ret_control, struct vmb_err *err)
+int firmware_spawn_reader(struct launch *launch, struct vmb_err *err)
 {
-	char device[VM_PATH_SIZE], path[VM_PATH_SIZE];
-	char name[] = "vmboot", role[] = "probe", action[] = "--read";
+	const struct vm_config *config = &launch->config;
+	bool is_signed = launch->trust.policy != LAUNCH_TRUST_OFF;
+	char device[VM_PATH_SIZE], path[VM_PATH_SIZE], action[16];
+	char name[] = "vmboot", role[] = "probe";
 	char *argv[] = {name, role, action, device, path, NULL};
 	int pair[2], fds[2], rc;
 
+	snprintf(action, sizeof(action), "%s", is_signed ? "--read-signed" : "--read");
 	snprintf(device, sizeof(device), "%s", config->firmware_device);
 	snprintf(path, sizeof(path), "%s", config->firmware_path);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return vmb_err_set(err, errno, "No socket for a probe: %s.", strerror(errno));
 	fds[PROBE_CONTROL_FD - CHILD_FIRST_FD] = pair[1];
-	fds[PROBE_OUT_FD - CHILD_FIRST_FD] = fd;
-	rc = child_spawn(argv, fds, 2, ret_child, err);
+	fds[PROBE_OUT_FD - CHILD_FIRST_FD] = launch->firmware;
+	rc = child_spawn(argv, fds, 2, &launch->child, err);
 	close(pair[1]);
 	if (rc < 0) {
 		close(pair[0]);
 		return rc;
 	}
-	*ret_control = pair[0];
+	launch->control = pair[0];
 	return 0;
 }
 
-int firmware_reader_result(const struct vm_config *config, int control, int status,
-			   struct vmb_err *err)
+int firmware_reader_result(struct launch *launch, int status, struct vmb_err *err)
 {
-	struct probe_done done;
+	const struct vm_config *config = &launch->config;
+	union {
+		struct probe_done done;
+		char signature[TRUST_SIGNATURE_MAX];
+	} body;
 	char how[96];
-	uint32_t type;
-	int n = proto_recv(control, &type, &done, sizeof(done), NULL, 0, NULL);
+	uint32_t type = 0;
+	int n = proto_recv(launch->control, &type, &body, sizeof(body), NULL, 0, NULL);
 
-	if (n != (int)sizeof(done) || type != PROBE_DONE)
+	if (n >= 0 && type == PROBE_SIGNATURE) {
+		memcpy(launch->signature, body.signature, (size_t)n);
+		launch->signature_n = (size_t)n;
+		n = proto_recv(launch->control, &type, &body, sizeof(body), NULL, 0, NULL);
+	}
+	if (n != (int)sizeof(body.done) || type != PROBE_DONE)
 		return vmb_err_set(
 			err, EIO,
 			"Firmware %s on %s was not read: the process that reads it %s. The disk "
 			"may be broken.",
 			config->firmware_path, config->firmware_device,
 			child_describe_end(status, how, sizeof(how)));
-	done.text[sizeof(done.text) - 1] = '\0';
-	if (done.code != 0)
-		return vmb_err_set(err, done.code > 0 ? done.code : EIO, "%s", done.text);
+	body.done.text[sizeof(body.done.text) - 1] = '\0';
+	if (body.done.code != 0)
+		return vmb_err_set(err, body.done.code > 0 ? body.done.code : EIO, "%s",
+				   body.done.text);
 	return 0;
 }

@@ -178,7 +178,9 @@ static int start_vmm(struct launch *launch, struct vmb_err *err)
 	int control[2] = {-1, -1}, console[2] = {-1, -1}, rc;
 	struct disks disks = {.count = 0};
 
-	rc = open_disks(&launch->config, &disks, err);
+	rc = launch_check_trust(launch, err);
+	if (rc == 0)
+		rc = open_disks(&launch->config, &disks, err);
 	if (rc == 0)
 		rc = open_cards(launch, err);
 	if (rc == 0 && !boots_kernel(launch))
@@ -266,7 +268,7 @@ static void fail_launch(struct launch *launch, const struct vmb_err *err)
 static void on_reader_ended(struct launch *launch, int status)
 {
 	struct vmb_err err = {0};
-	int rc = firmware_reader_result(&launch->config, launch->control, status, &err);
+	int rc = firmware_reader_result(launch, status, &err);
 
 	stop_watching(launch);
 	close_fd(&launch->control);
@@ -347,8 +349,7 @@ void launch_kill_later(struct launch *launch, uint64_t msec)
 
 static int start_reader(struct launch *launch, struct vmb_err *err)
 {
-	int rc = firmware_spawn_reader(&launch->config, launch->firmware, &launch->child,
-				       &launch->control, err);
+	int rc = firmware_spawn_reader(launch, err);
 
 	if (rc < 0)
 		return rc;
@@ -406,7 +407,7 @@ static int prepare(struct launch *launch, struct vmb_err *err)
 	return rc;
 }
 
-int launch_start(struct loop *loop, const struct vm_config *config,
+int launch_start(struct loop *loop, const struct vm_config *config, const struct launch_trust *trust,
 		 const struct launch_events *events, void *ctx, struct launch **ret_launch,
 		 struct vmb_err *err)
 {
@@ -416,6 +417,8 @@ int launch_start(struct loop *loop, const struct vm_config *config,
 	if (!launch)
 		return vmb_err_set(err, ENOMEM, "Not enough memory to start a virtual machine.");
 	*launch = (struct launch){.loop = loop, .events = events, .ctx = ctx, .config = *config};
+	if (trust)
+		launch->trust = *trust;
 	launch->kvm = launch->firmware = launch->initrd = launch->variables = -1;
 	launch->control = launch->console = launch->log = -1;
 	launch->child.pidfd = launch->vars.lock = -1;

@@ -37,6 +37,9 @@ struct launch {
 	bool stopping;	    /* launch_stop() was called */
 	bool input_blocked; /* launch_input() took less than it was given */
 	bool console_ended;
+	struct launch_trust trust;
+	char signature[TRUST_SIGNATURE_MAX]; /* of firmware that a probe read */
+	size_t signature_n;
 	struct vmm_exited exited;
 	char warning[480];
 };
@@ -51,12 +54,13 @@ int firmware_seal(int fd, const char *name, struct vmb_err *err);
  */
 int kernel_read(const struct vm_config *config, int *ret_kernel, int *ret_initrd,
 		struct vmb_err *err);
-/* firmware.c: starts a probe that copies CONFIG's firmware from its device to FD; it reports on *RET_CONTROL. */
-int firmware_spawn_reader(const struct vm_config *config, int fd, struct child *ret_child,
-			  int *ret_control, struct vmb_err *err);
-/* What the ended reader said on CONTROL: 0, or -errno with its sentence. STATUS: its wait status. */
-int firmware_reader_result(const struct vm_config *config, int control, int status,
-			   struct vmb_err *err);
+/* firmware.c: starts a probe that copies the firmware from its device to LAUNCH's memory; it reports on CONTROL. */
+int firmware_spawn_reader(struct launch *launch, struct vmb_err *err);
+/* What the ended reader said: 0, or -errno with its sentence. STATUS: its wait status. */
+int firmware_reader_result(struct launch *launch, int status, struct vmb_err *err);
+
+/* launch_trust.c: is what boots signed as the policy asks? 0, or -EKEYREJECTED with the sentence. */
+int launch_check_trust(struct launch *launch, struct vmb_err *err);
 
 /* launch.c */
 /* The vmm is to be ended by force in MSEC unless that is planned already. */

@@ -280,7 +280,8 @@ static void prepare_vars(struct vm_config *config, char *note, size_t size)
 	config->vars_path[0] = '\0';
 }
 
-int machine_start(struct machine *m, const struct vm_config *config, const char *id, bool by_itself,
+int machine_start(struct machine *m, const struct vm_config *config,
+		  const struct launch_trust *trust, const char *id, bool by_itself,
 		  struct vmb_err *err)
 {
 	struct vm_config checked = *config;
@@ -294,7 +295,7 @@ int machine_start(struct machine *m, const struct vm_config *config, const char 
 	if (rc < 0)
 		return rc;
 	prepare_vars(&checked, note, sizeof(note));
-	rc = launch_start(m->loop, &checked, &launch_events, m, &m->launch, err);
+	rc = launch_start(m->loop, &checked, trust, &launch_events, m, &m->launch, err);
 	if (rc < 0) {
 		m->launch = NULL;
 		return rc;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "launch.h"
 #include "loop.h"
 #include "menu_proto.h"
 
@@ -31,11 +32,12 @@ void machine_destroy(struct machine *machine);
 
 /*
  * Starts CONFIG (checked here: it comes from a menu). ID is the entry it is of, or empty; BY_ITSELF: no
- * operator asked for it. 0, or -errno with the sentence; -EBUSY while a VM runs. The result of an ended one
+ * operator asked for it. TRUST as in launch_start(). 0, or -errno with the sentence; -EBUSY while a VM runs. The result of an ended one
  * is forgotten.
  */
-int machine_start(struct machine *machine, const struct vm_config *config, const char *id,
-		  bool by_itself, struct vmb_err *err);
+int machine_start(struct machine *machine, const struct vm_config *config,
+		  const struct launch_trust *trust, const char *id, bool by_itself,
+		  struct vmb_err *err);
 
 bool machine_is_active(const struct machine *machine); /* starting or running */
 void machine_describe(const struct machine *machine, struct menu_vm *ret_vm);

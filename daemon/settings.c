@@ -113,6 +113,20 @@ int settings_set_default(struct settings *s, const char *id, struct vmb_err *err
 	return put(s, &file, err);
 }
 
+void settings_trust(const struct settings *s, struct launch_trust *ret)
+{
+	static const enum launch_policy policies[] = {
+		[MENU_TRUST_OFF] = LAUNCH_TRUST_OFF,
+		[MENU_TRUST_WARN] = LAUNCH_TRUST_WARN,
+		[MENU_TRUST_REQUIRE] = LAUNCH_TRUST_REQUIRE,
+	};
+
+	*ret = (struct launch_trust){.policy = policies[s->file.values.trust]};
+	for (unsigned int i = 0; i < s->file.key_count; i++)
+		if (trust_parse_key(s->file.keys[i], &ret->keys[ret->count]) == 0)
+			ret->count++;
+}
+
 int settings_check_password(struct settings *s, const char *password, struct vmb_err *err)
 {
 	uint64_t now = loop_now_ms();

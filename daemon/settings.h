@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "err.h"
+#include "launch.h"
 #include "menu_proto.h"
 #include "settings_file.h"
 #include "store.h"
@@ -33,6 +34,9 @@ int settings_save(struct settings *settings, const struct menu_settings *values,
 
 /* The entry that starts by itself; empty: none. Returns as settings_save(). */
 int settings_set_default(struct settings *settings, const char *id, struct vmb_err *err);
+
+/* The policy and the keys for what is started. */
+void settings_trust(const struct settings *settings, struct launch_trust *ret_trust);
 
 /*
  * 0 when PASSWORD is the one whose hash is in the file. -EACCES with the sentence when not; so is every

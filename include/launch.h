@@ -12,10 +12,26 @@
 
 #include "err.h"
 #include "loop.h"
+#include "trust.h"
 #include "vm_config.h"
 #include "vmm_proto.h"
 
 struct launch;
+
+#define LAUNCH_MAX_KEYS 8
+
+enum launch_policy {
+	LAUNCH_TRUST_OFF,
+	LAUNCH_TRUST_WARN,    /* what is not signed starts, and ended() and the log say so */
+	LAUNCH_TRUST_REQUIRE, /* it does not start */
+};
+
+/* Firmware, kernel and initrd are to be signed (FILE.minisig or FILE.sig beside them) by one of KEYS. */
+struct launch_trust {
+	enum launch_policy policy;
+	unsigned int count;
+	struct trust_key keys[LAUNCH_MAX_KEYS];
+};
 
 struct launch_events {
 	void (*started)(void *ctx);
@@ -42,10 +58,10 @@ struct launch_events {
 };
 
 /*
- * Starts CONFIG's VM. 0, or -errno with the sentence in ERR: what is missing, in use, damaged, too
+ * Starts CONFIG's VM. TRUST (NULL: off) is copied; what is verified is the sealed memory that boots. 0, or -errno with the sentence in ERR: what is missing, in use, damaged, too
  * big. Nothing is left open or running on failure. EVENTS and CTX are borrowed until launch_destroy().
  */
-int launch_start(struct loop *loop, const struct vm_config *config,
+int launch_start(struct loop *loop, const struct vm_config *config, const struct launch_trust *trust,
 		 const struct launch_events *events, void *ctx, struct launch **ret_launch,
 		 struct vmb_err *err);
 

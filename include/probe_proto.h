@@ -7,6 +7,7 @@
  *	vmboot probe --system               firmware on the running system
  *	vmboot probe --images DIR           disk images in a directory of the running system
  *	vmboot probe --read DEVICE PATH     copies a file from DEVICE to descriptor PROBE_OUT_FD
+ *	vmboot probe --read-signed DEVICE PATH   the same, and sends its signature when it has one
  *	vmboot probe --settings DEVICE FSTYPE   the files of settings in the root of DEVICE's file system
  *	vmboot probe --save DEVICE FSTYPE       writes them: PROBE_SETTINGS messages, then PROBE_DONE, come in first
  */
@@ -32,6 +33,7 @@ enum probe_msg {
 	PROBE_FIRMWARE,	    /* struct storage_firmware */
 	PROBE_SYSTEM,	    /* struct storage_system */
 	PROBE_IMAGE,	    /* struct storage_image */
+	PROBE_SIGNATURE,    /* 1..TRUST_SIGNATURE_MAX bytes: of the file that was read */
 	PROBE_SETTINGS,	    /* struct probe_settings + the file's bytes */
 	PROBE_DONE,	    /* struct probe_done: always the last message of an orderly end */
 };

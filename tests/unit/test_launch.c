@@ -10,6 +10,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <sodium.h>
+
 #include "cmd/cmd.h"
 #include "fake_vmm.h"
 #include "kernel_image.h"
@@ -34,6 +36,7 @@ struct run {
 	struct loop *loop;
 	struct launch *launch;
 	struct vm_config config;
+	struct launch_trust trust;
 	struct vmm_exited exited;
 	char warning[480];
 	bool ended;
@@ -142,7 +145,8 @@ static int try_start(struct run *r, const char *how, struct vmb_err *err)
 {
 	setenv("FAKE_VMM", how, 1);
 	memset(err, 0, sizeof(*err));
-	return launch_start(r->loop, &r->config, &events, r, &r->launch, err);
+	return launch_start(r->loop, &r->config, r->trust.policy ? &r->trust : NULL, &events, r,
+			    &r->launch, err);
 }
 
 static void start(struct run *r, const char *how)
@@ -291,8 +295,8 @@ static void a_kernel_takes_the_place_of_firmware(void **state)
 	text_copy(r->config.cmdline, sizeof(r->config.cmdline), "console=ttyS0 root=/dev/vda");
 	run(r, "report");
 	assert_int_equal(r->exited.reason, VMM_EXIT_POWER_OFF);
-	assert_non_null(strstr(r->console,
-			       "boot=linux initrd=10 seals=15 cmdline=[console=ttyS0 root=/dev/vda]"));
+	assert_non_null(strstr(
+		r->console, "boot=linux initrd=10 seals=15 cmdline=[console=ttyS0 root=/dev/vda]"));
 	assert_non_null(strstr(r->console, "fds=4 cpus=1"));
 	assert_non_null(strstr(r->console, "firmware=17408 elf=0 seals=15"));
 	assert_string_equal(r->warning, "");
@@ -732,6 +736,8 @@ static const char *disk_with_firmware(struct run *r)
 	sh("mkdir %s/boot && cp %s %s/boot/FW && ln -s /boot/FW %s/link && ln -s /etc/passwd "
 	   "%s/out",
 	   point, r->config.firmware_path, point, point, point);
+	/* And its signature, if it was signed. */
+	sh("cp %s.minisig %s/boot/FW.minisig 2>/dev/null", r->config.firmware_path, point);
 	umount(point);
 	text_copy(r->config.firmware_device, sizeof(r->config.firmware_device), loop);
 	return loop;
@@ -798,6 +804,88 @@ static void stopping_while_firmware_is_read_ends_it(void **state)
 }
 
 /* The test's binary is also the processes that the launcher starts. */
+/* ---- trust ---- */
+
+/* A minisign signature of the firmware beside it; the key that made it is trusted. */
+static void sign_firmware(struct run *r)
+{
+	uint8_t seed[crypto_sign_SEEDBYTES] = {1}, pk[32], sk[64], hash[64], raw[74] = "ED",
+		global[64];
+	char line[128], line2[128], path[VM_PATH_SIZE + 16], image[4096];
+	FILE *f = fopen(r->config.firmware_path, "re");
+	size_t n = fread(image, 1, sizeof(image), f);
+	uint8_t message[64 + 1] = {0};
+
+	fclose(f);
+	crypto_sign_seed_keypair(pk, sk, seed);
+	crypto_generichash(hash, sizeof(hash), (uint8_t *)image, n, NULL, 0);
+	crypto_sign_detached(raw + 10, NULL, hash, sizeof(hash), sk);
+	memcpy(message, raw + 10, 64);
+	message[64] = 'x';
+	crypto_sign_detached(global, NULL, message, 65, sk);
+	sodium_bin2base64(line, sizeof(line), raw, 74, sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(line2, sizeof(line2), global, 64, sodium_base64_VARIANT_ORIGINAL);
+	snprintf(path, sizeof(path), "%s.minisig", r->config.firmware_path);
+	f = fopen(path, "we");
+	fprintf(f, "untrusted comment: x\n%s\ntrusted comment: x\n%s\n", line, line2);
+	fclose(f);
+	r->trust.count = 1;
+	memset(r->trust.keys[0].id, 0, sizeof(r->trust.keys[0].id));
+	memcpy(r->trust.keys[0].key, pk, sizeof(pk));
+}
+
+static void what_is_signed_starts_and_nothing_else(void **state)
+{
+	struct run *r = *state;
+	struct vmb_err err;
+
+	r->trust.policy = LAUNCH_TRUST_REQUIRE;
+	assert_int_equal(try_start(r, "", &err), -EKEYREJECTED);
+	assert_non_null(strstr(err.text,
+			       "has no signature, and only what is signed by a trusted key "
+			       "is started."));
+	sign_firmware(r);
+	run(r, "");
+	assert_int_equal(r->exited.reason, VMM_EXIT_POWER_OFF);
+	assert_string_equal(r->warning, "");
+}
+
+static void a_signature_is_read_from_the_disk_of_the_firmware(void **state)
+{
+	struct run *r = *state;
+
+	NEED_TOOL("mkfs.ext4");
+	sign_firmware(r);
+	NEED_LOOP(disk_with_firmware(r));
+	r->trust.policy = LAUNCH_TRUST_REQUIRE;
+	text_copy(r->config.firmware_path, sizeof(r->config.firmware_path), "/boot/FW");
+	run(r, "");
+	assert_int_equal(r->exited.reason, VMM_EXIT_POWER_OFF);
+	/* The same image by another name has none. */
+	text_copy(r->config.firmware_path, sizeof(r->config.firmware_path), "/link");
+	run(r, "");
+	assert_int_equal(r->exited.reason, VMM_EXIT_ERROR);
+	assert_non_null(strstr(r->exited.text, "Firmware /link has no signature"));
+}
+
+static void a_changed_image_is_refused_or_warned_of(void **state)
+{
+	struct run *r = *state;
+	struct vmb_err err;
+	int fd;
+
+	sign_firmware(r);
+	fd = open(r->config.firmware_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_int_equal(write(fd, "x", 1), 1);
+	close(fd);
+	r->trust.policy = LAUNCH_TRUST_REQUIRE;
+	assert_int_equal(try_start(r, "", &err), -EKEYREJECTED);
+	assert_non_null(strstr(err.text, "is not what was signed: it was changed"));
+	r->trust.policy = LAUNCH_TRUST_WARN;
+	run(r, "");
+	assert_non_null(strstr(r->warning, "is not what was signed: it was changed."));
+}
+
 int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -829,6 +917,9 @@ int main(int argc, char **argv)
 		TEST(firmware_is_read_from_a_disk),
 		TEST(missing_firmware_on_a_disk_is_told_at_the_end),
 		TEST(stopping_while_firmware_is_read_ends_it),
+		TEST(what_is_signed_starts_and_nothing_else),
+		TEST(a_signature_is_read_from_the_disk_of_the_firmware),
+		TEST(a_changed_image_is_refused_or_warned_of),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "vmm") == 0)
