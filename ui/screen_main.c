@@ -358,9 +358,7 @@ static bool entry_key(struct ui *ui, const struct row *row, uint32_t code)
 	    code != UI_KEY_DELETE)
 		return false;
 	if (!row || row->kind != ROW_ENTRY) {
-		ui_say(ui, UI_NORMAL,
-		       "Select an entry first; n makes one, and e then ^S keeps what is "
-		       "under the cursor.");
+		ui_say(ui, UI_NORMAL, "Select an entry first; n makes one.");
 		return true;
 	}
 	entry = &ui->model.entries[row->index];

@@ -281,4 +281,23 @@ static void session_close(struct session *s)
 	free(s);
 }
 
+/* The menu in a terminal of the usual size, its lists there. */
+static __attribute__((unused)) struct session *session_open_main(enum fake_scene scene)
+{
+	static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
+	struct session *s = session_open(scene, &plain);
+
+	session_wait(s, "firmware image");
+	return s;
+}
+
+/* q on the main screen, and all is as it was before. */
+static __attribute__((unused)) void session_leave(struct session *s)
+{
+	session_keys(s, "q");
+	assert_int_equal(session_end(s), 0);
+	assert_true(session_tty_restored(s));
+	session_close(s);
+}
+
 #endif

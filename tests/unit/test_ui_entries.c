@@ -22,22 +22,6 @@
 
 static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
 
-static struct session *open_scene(enum fake_scene scene)
-{
-	struct session *s = session_open(scene, &plain);
-
-	session_wait(s, "firmware image");
-	return s;
-}
-
-static void leave(struct session *s)
-{
-	session_keys(s, "q");
-	assert_int_equal(session_end(s), 0);
-	assert_true(session_tty_restored(s));
-	session_close(s);
-}
-
 /* The editor's rows, from the first on. */
 enum edit_row { START, SAVE, TITLE, BOOTS, FIRMWARE, VARS, DISKS, MEMORY, CPUS, NETS, PCI, KEYS, CHARSET, AUTO, TRIES };
 
@@ -238,7 +222,7 @@ static void test_every_screen(void **state)
 			look_at_pci(s);
 			look_at_checklist(s, k == 0);
 			assert_int_equal(s->daemon.seen->start, 0);
-			leave(s);
+			session_leave(s);
 		}
 	}
 }
@@ -247,7 +231,7 @@ static void test_every_screen(void **state)
 
 static void test_entry_keys(void **state)
 {
-	struct session *s = open_scene(FAKE_ENTRIES);
+	struct session *s = session_open_main(FAKE_ENTRIES);
 
 	(void)state;
 	session_wait(s, "default");
@@ -284,12 +268,12 @@ static void test_entry_keys(void **state)
 	session_keys(s, HOME "D");
 	session_wait(s, "Select an entry first");
 	assert_int_equal(s->daemon.seen->start, 0);
-	leave(s);
+	session_leave(s);
 }
 
 static void test_entry_starts_by_its_id(void **state)
 {
-	struct session *s = open_scene(FAKE_ENTRIES);
+	struct session *s = session_open_main(FAKE_ENTRIES);
 
 	(void)state;
 	session_wait(s, "Enter starts Debian GNU/Linux 12:");
@@ -307,7 +291,7 @@ static void test_entry_starts_by_its_id(void **state)
 /* Started without an entry: the disk under the cursor alone. */
 static void test_disk_starts_alone(void **state)
 {
-	struct session *s = open_scene(FAKE_ENTRIES);
+	struct session *s = session_open_main(FAKE_ENTRIES);
 	const struct vm_config *config = &s->daemon.seen->config;
 
 	(void)state;
@@ -327,7 +311,7 @@ static void test_disk_starts_alone(void **state)
 /* A disk that comes or goes never moves the operator to another row. */
 static void test_cursor_stays_on_its_row(void **state)
 {
-	struct session *s = open_scene(FAKE_PLUG);
+	struct session *s = session_open_main(FAKE_PLUG);
 
 	(void)state;
 	session_wait(s, "Enter starts Debian GNU/Linux 12:");
@@ -349,12 +333,12 @@ static void test_cursor_stays_on_its_row(void **state)
 	session_wait_gone(s, "Just plugged in");
 	session_wait(s, "/dev/nvme0n1  Samsung");
 	assert_int_equal(s->daemon.seen->start, 0);
-	leave(s);
+	session_leave(s);
 }
 
 static void test_filter(void **state)
 {
-	struct session *s = open_scene(FAKE_ENTRIES);
+	struct session *s = session_open_main(FAKE_ENTRIES);
 
 	(void)state;
 	/* Letters and digits are text while they are typed: no command, no move. */
@@ -372,7 +356,7 @@ static void test_filter(void **state)
 	assert_string_equal(s->daemon.seen->started_id, "debian-ro");
 	session_close(s);
 	/* A hundred disks, or nearly. */
-	s = open_scene(FAKE_MANY);
+	s = session_open_main(FAKE_MANY);
 	session_keys(s, "s/vd57\r");
 	session_wait(s, "/dev/vd57");
 	assert_false(session_shows(s, "vd56"));
@@ -383,15 +367,15 @@ static void test_filter(void **state)
 	session_wait(s, "/dev/vd57");
 	session_keys(s, "q");
 	session_wait(s, "60 disks");
-	leave(s);
+	session_leave(s);
 }
 
 static void test_scanning_is_named(void **state)
 {
-	struct session *s = open_scene(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 
 	(void)state;
-	leave(s);
+	session_leave(s);
 	s = session_open(FAKE_SCANNING, &plain);
 	session_wait(s, "still scanning sdc (4 s)");
 	session_wait(s, "still scanning sdc (5 s)");
@@ -399,7 +383,7 @@ static void test_scanning_is_named(void **state)
 	/* It blocks nobody. */
 	session_keys(s, HOME "\tj");
 	session_wait(s, "/dev/sda");
-	leave(s);
+	session_leave(s);
 }
 
 /* ---- the editor ---- */
@@ -407,7 +391,7 @@ static void test_scanning_is_named(void **state)
 /* What is sent is what the screen showed; "this boot only" saves nothing. */
 static void test_editor_values_reach_the_daemon(void **state)
 {
-	struct session *s = open_scene(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 	const struct vm_config *config = &s->daemon.seen->config;
 
 	(void)state;
@@ -456,7 +440,7 @@ static void test_editor_values_reach_the_daemon(void **state)
 
 static void test_editor_saves(void **state)
 {
-	struct session *s = open_scene(FAKE_ENTRIES);
+	struct session *s = session_open_main(FAKE_ENTRIES);
 	const struct menu_entry_save *saved = &s->daemon.seen->saved;
 
 	(void)state;
@@ -497,12 +481,12 @@ static void test_editor_saves(void **state)
 	assert_string_equal(saved->id, "");
 	session_keys(s, "q");
 	session_wait(s, "7 entries");
-	leave(s);
+	session_leave(s);
 }
 
 static void test_editor_refuses_bad_values(void **state)
 {
-	struct session *s = open_scene(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 
 	(void)state;
 	session_keys(s, "e");
@@ -538,12 +522,12 @@ static void test_editor_refuses_bad_values(void **state)
 	session_keys(s, "\033");
 	session_wait(s, "5 disks, 3 firmware");
 	assert_int_equal(s->daemon.seen->start + s->daemon.seen->save, 0);
-	leave(s);
+	session_leave(s);
 }
 
 static void test_editor_kernel(void **state)
 {
-	struct session *s = open_scene(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 	const struct vm_config *config = &s->daemon.seen->config;
 
 	(void)state;
@@ -574,7 +558,7 @@ static void test_editor_kernel(void **state)
 /* What a save can say: the store is read-only, the daemon refuses, it does not answer. */
 static void test_save_fails(void **state)
 {
-	struct session *s = open_scene(FAKE_READ_ONLY);
+	struct session *s = session_open_main(FAKE_READ_ONLY);
 
 	(void)state;
 	session_keys(s, "e" CTRL_S);
@@ -584,13 +568,13 @@ static void test_save_fails(void **state)
 	session_keys(s, "qc");
 	session_wait(s, "store: /dev/sda1, read-only");
 	session_keys(s, "q");
-	leave(s);
-	s = open_scene(FAKE_REFUSE);
+	session_leave(s);
+	s = session_open_main(FAKE_REFUSE);
 	session_keys(s, "e" CTRL_S);
 	session_wait(s, "The title is in use already.");
 	session_keys(s, "\rq");
-	leave(s);
-	s = open_scene(FAKE_SLOW);
+	session_leave(s);
+	s = session_open_main(FAKE_SLOW);
 	session_keys(s, "e");
 	session_wait(s, "[ Start ]");
 	session_keys(s, CTRL_S);
@@ -599,14 +583,14 @@ static void test_save_fails(void **state)
 	session_keys(s, "\033");
 	session_wait(s, "Not waited for any longer");
 	session_keys(s, "q");
-	leave(s);
+	session_leave(s);
 }
 
 /* ---- before and while it starts ---- */
 
 static void test_checklist_offers_what_helps(void **state)
 {
-	struct session *s = open_scene(FAKE_ENTRIES);
+	struct session *s = session_open_main(FAKE_ENTRIES);
 
 	(void)state;
 	session_keys(s, "/windows\r" END "\r");
@@ -618,13 +602,13 @@ static void test_checklist_offers_what_helps(void **state)
 	session_wait(s, "Shell>");
 	assert_int_equal(s->daemon.seen->config.disks[0].overlay, 1);
 	session_close(s);
-	s = open_scene(FAKE_ENTRIES);
+	s = session_open_main(FAKE_ENTRIES);
 	session_keys(s, "/windows\r" END "\rr");
 	session_wait(s, "Shell>");
 	assert_true(s->daemon.seen->config.disks[0].read_only && !s->daemon.seen->config.disks[0].overlay);
 	session_close(s);
 	/* A disk that is not there: only the editor helps. */
-	s = open_scene(FAKE_ENTRIES);
+	s = session_open_main(FAKE_ENTRIES);
 	session_keys(s, "/backup\r" END);
 	session_wait(s, "It will not start: the disk serial:ZC1000 is not connected");
 	session_keys(s, "\r");
@@ -647,7 +631,7 @@ static void test_checklist_offers_what_helps(void **state)
 
 static void test_checklist_without_kvm(void **state)
 {
-	struct session *s = open_scene(FAKE_NO_KVM);
+	struct session *s = session_open_main(FAKE_NO_KVM);
 
 	(void)state;
 	session_keys(s, "\r");
@@ -655,12 +639,12 @@ static void test_checklist_without_kvm(void **state)
 	session_wait(s, "/dev/kvm missing. CPU has no vmx/svm flag.");
 	session_keys(s, "q");
 	assert_int_equal(s->daemon.seen->start, 0);
-	leave(s);
+	session_leave(s);
 }
 
 static void test_start_can_be_cancelled(void **state)
 {
-	struct session *s = open_scene(FAKE_SLOW);
+	struct session *s = session_open_main(FAKE_SLOW);
 
 	(void)state;
 	session_keys(s, "\r");
@@ -695,7 +679,7 @@ static void test_countdown(void **state)
 	session_wait(s, "[ Start ]");
 	session_wait_count(s, pause, 2);
 	session_keys(s, "q");
-	leave(s);
+	session_leave(s);
 	/* Enter does not wait any longer. */
 	s = session_open(FAKE_COUNTDOWN, &plain);
 	session_wait(s, "in 90 s");
@@ -718,14 +702,14 @@ static void test_hidden_menu(void **state)
 	assert_false(session_shows(s, "nvme0n1"));
 	session_keys(s, "x");
 	session_wait(s, "Enter starts Debian GNU/Linux 12:");
-	leave(s);
+	session_leave(s);
 }
 
 /* ---- settings ---- */
 
 static void test_settings(void **state)
 {
-	struct session *s = open_scene(FAKE_ENTRIES);
+	struct session *s = session_open_main(FAKE_ENTRIES);
 	const struct menu_settings *saved = &s->daemon.seen->settings;
 	VTermScreenCell cell;
 
@@ -776,12 +760,12 @@ static void test_settings(void **state)
 	assert_string_equal(saved->images, "/srv/isos");
 	session_keys(s, "\033");
 	session_wait(s, "6 entries");
-	leave(s);
+	session_leave(s);
 }
 
 static void test_empty_states(void **state)
 {
-	struct session *s = open_scene(FAKE_EMPTY);
+	struct session *s = session_open_main(FAKE_EMPTY);
 
 	(void)state;
 	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.");
@@ -809,7 +793,7 @@ static void test_empty_states(void **state)
 	session_wait(s, "store: none found, running on defaults");
 	session_wait(s, "2 lines of the settings were not understood");
 	session_keys(s, "q");
-	leave(s);
+	session_leave(s);
 }
 
 /* Every screen is laid out anew, whatever sizes came between. */
@@ -822,7 +806,7 @@ static void test_resize_storm(void **state)
 	(void)state;
 	srandom(43);
 	for (size_t way = 0; way < sizeof(ways) / sizeof(ways[0]); way++) {
-		struct session *s = open_scene(FAKE_ENTRIES);
+		struct session *s = session_open_main(FAKE_ENTRIES);
 
 		session_wait(s, "6 entries");
 		session_keys(s, ways[way]);

@@ -9,22 +9,6 @@
 
 static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
 
-static struct session *open_plain(enum fake_scene scene)
-{
-	struct session *s = session_open(scene, &plain);
-
-	session_wait(s, "firmware image");
-	return s;
-}
-
-static void leave(struct session *s)
-{
-	session_keys(s, "q");
-	assert_int_equal(session_end(s), 0);
-	assert_true(session_tty_restored(s));
-	session_close(s);
-}
-
 /* One walk through every screen. */
 static void walk(const struct session_options *o)
 {
@@ -69,7 +53,7 @@ static void walk(const struct session_options *o)
 	session_wait(s, "Type exit to return to the menu");
 	session_keys(s, "stty -a | grep -c ' echo '; exit 3\n");
 	session_wait(s, "returned from shell (exit 3)");
-	leave(s);
+	session_leave(s);
 }
 
 static void test_every_size_and_terminal(void **state)
@@ -106,7 +90,7 @@ static void test_too_small(void **state)
 	session_wait(s, "Enter starts /boot/CLOUDHV.fd");
 	session_resize(s, 10, 30);
 	session_wait(s, "terminal too small");
-	leave(s);
+	session_leave(s);
 }
 
 /* Noise on a serial line: digits, blanks, replies of terminals, unknown keys. */
@@ -114,19 +98,19 @@ static void test_noise_starts_nothing(void **state)
 {
 	static const char noise[] = "   123456789\033[26~\033[?1;2c\033[24;80R\033]0;\r\033\\\033\r\033q"
 				    "\xFF\xFE\033[M\033Or\033[200~\x01\x02\x7F";
-	struct session *s = open_plain(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 
 	(void)state;
 	session_send(s, noise, sizeof(noise) - 1);
 	session_idle(s, 500);
 	assert_int_equal(s->daemon.seen->start, 0);
 	assert_true(session_shows(s, "? help"));
-	leave(s);
+	session_leave(s);
 }
 
 static void test_space_attaches_and_detaches(void **state)
 {
-	struct session *s = open_plain(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 
 	(void)state;
 	session_keys(s, "\033[H");
@@ -148,12 +132,12 @@ static void test_space_attaches_and_detaches(void **state)
 	session_keys(s, "j ");
 	session_wait(s, "sr0 cannot be attached: no medium in it.");
 	assert_int_equal(s->daemon.seen->start, 0);
-	leave(s);
+	session_leave(s);
 }
 
 static void test_refusal_is_a_dialog(void **state)
 {
-	struct session *s = open_plain(FAKE_REFUSE);
+	struct session *s = session_open_main(FAKE_REFUSE);
 
 	(void)state;
 	session_keys(s, "\r");
@@ -161,12 +145,12 @@ static void test_refusal_is_a_dialog(void **state)
 	session_wait(s, "/dev/sda is mounted on / by this host.");
 	session_keys(s, "\r");
 	session_wait_gone(s, "is mounted on / by this host");
-	leave(s);
+	session_leave(s);
 }
 
 static void test_unusable_firmware_says_why(void **state)
 {
-	struct session *s = open_plain(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 
 	(void)state;
 	session_keys(s, "\033[F");
@@ -175,12 +159,12 @@ static void test_unusable_firmware_says_why(void **state)
 	session_wait(s, "OVMF_CODE_4M.fd cannot be started: It is a flash image, which");
 	assert_int_equal(s->daemon.seen->start, 0);
 	session_keys(s, "\r");
-	leave(s);
+	session_leave(s);
 }
 
 static void test_empty_and_no_kvm(void **state)
 {
-	struct session *s = open_plain(FAKE_EMPTY);
+	struct session *s = session_open_main(FAKE_EMPTY);
 
 	(void)state;
 	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.");
@@ -190,16 +174,16 @@ static void test_empty_and_no_kvm(void **state)
 	assert_int_equal(s->daemon.seen->start, 0);
 	session_keys(s, "r");
 	session_wait_count(s, rescan, 1);
-	leave(s);
-	s = open_plain(FAKE_NO_KVM);
+	session_leave(s);
+	s = session_open_main(FAKE_NO_KVM);
 	session_wait(s, "no KVM!");
 	session_wait(s, "/dev/kvm missing. CPU has no vmx/svm flag.");
-	leave(s);
+	session_leave(s);
 }
 
 static void test_many_disks(void **state)
 {
-	struct session *s = open_plain(FAKE_MANY);
+	struct session *s = session_open_main(FAKE_MANY);
 
 	(void)state;
 	/* The cursor waits on the one firmware, among 60 disks. */
@@ -212,7 +196,7 @@ static void test_many_disks(void **state)
 	session_wait(s, "More than 24 disks are attached");
 	assert_int_equal(s->daemon.seen->start, 0);
 	session_keys(s, "\r");
-	leave(s);
+	session_leave(s);
 }
 
 /* Nothing a disk is called, and nothing a guest writes, may act on the operator's terminal. */
@@ -223,7 +207,7 @@ static bool raw_contains(const struct session *s, const char *bytes)
 
 static void test_hostile_texts(void **state)
 {
-	struct session *s = open_plain(FAKE_HOSTILE);
+	struct session *s = session_open_main(FAKE_HOSTILE);
 
 	(void)state;
 	session_wait(s, "EVIL");
@@ -248,7 +232,7 @@ static void test_hostile_texts(void **state)
 
 static void test_guest_gets_edk2_keys(void **state)
 {
-	struct session *s = open_plain(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 
 	(void)state;
 	session_keys(s, "\r");
@@ -262,7 +246,7 @@ static void test_guest_gets_edk2_keys(void **state)
 
 static void test_prefix_commands(void **state)
 {
-	struct session *s = open_plain(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 
 	(void)state;
 	session_keys(s, "\r");
@@ -310,12 +294,12 @@ static void test_prefix_commands(void **state)
 	session_wait(s, "triple fault at RIP 0x7fe01234");
 	session_keys(s, "m");
 	session_wait(s, "5 disks");
-	leave(s);
+	session_leave(s);
 }
 
 static void test_one_vm_at_a_time_and_quit_asks(void **state)
 {
-	struct session *s = open_plain(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 
 	(void)state;
 	session_keys(s, "\r");
@@ -349,7 +333,7 @@ static void test_one_vm_at_a_time_and_quit_asks(void **state)
 /* The grid of a firmware in 80x50 is taller than the terminal: the view follows the cursor. */
 static void test_tall_guest(void **state)
 {
-	struct session *s = open_plain(FAKE_SETUP);
+	struct session *s = session_open_main(FAKE_SETUP);
 
 	(void)state;
 	session_keys(s, "\r");
@@ -363,7 +347,7 @@ static void test_tall_guest(void **state)
 /* A guest that writes garbage without end: the prefix key works all the same. */
 static void test_flood(void **state)
 {
-	struct session *s = open_plain(FAKE_FLOOD);
+	struct session *s = session_open_main(FAKE_FLOOD);
 	uint64_t start;
 
 	(void)state;
@@ -399,25 +383,25 @@ static void test_every_way_out(void **state)
 	struct session *s;
 
 	(void)state;
-	s = open_plain(FAKE_NORMAL);
+	s = session_open_main(FAKE_NORMAL);
 	kill(s->pid, SIGTERM);
 	assert_left_tidy(s, 1, "The menu was ended by Terminated.");
-	s = open_plain(FAKE_NORMAL);
+	s = session_open_main(FAKE_NORMAL);
 	kill(s->pid, SIGHUP);
 	assert_left_tidy(s, 1, "The menu was ended by Hangup.");
-	s = open_plain(FAKE_NORMAL);
+	s = session_open_main(FAKE_NORMAL);
 	kill(s->pid, SIGSEGV);
 	assert_left_tidy(s, -1, NULL);
-	s = open_plain(FAKE_NORMAL);
+	s = session_open_main(FAKE_NORMAL);
 	kill(s->pid, SIGABRT);
 	assert_left_tidy(s, -1, NULL);
-	s = open_plain(FAKE_NORMAL);
+	s = session_open_main(FAKE_NORMAL);
 	kill(s->daemon.pid, SIGKILL);
 	assert_left_tidy(s, 1, "The daemon is gone. Start vmboot again.");
 	s = session_open(FAKE_VANISH, &plain);
 	assert_left_tidy(s, 1, "The daemon is gone");
 	/* From the console, with a VM. */
-	s = open_plain(FAKE_NORMAL);
+	s = session_open_main(FAKE_NORMAL);
 	session_keys(s, "\r");
 	session_wait(s, "Shell>");
 	kill(s->daemon.pid, SIGKILL);
@@ -427,7 +411,7 @@ static void test_every_way_out(void **state)
 /* The terminal takes nothing more (XOFF, a dead serial line): SIGTERM ends the menu all the same. */
 static void test_blocked_terminal(void **state)
 {
-	struct session *s = open_plain(FAKE_FLOOD);
+	struct session *s = session_open_main(FAKE_FLOOD);
 	uint64_t end = loop_now_ms() + 8000;
 
 	(void)state;
@@ -447,7 +431,7 @@ static void test_blocked_terminal(void **state)
 
 static void test_terminal_gone(void **state)
 {
-	struct session *s = open_plain(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 	uint64_t end = loop_now_ms() + 8000;
 	int status = 0, pid = 0;
 
@@ -499,7 +483,7 @@ static void test_shell(void **state)
 
 static void test_resize_storm(void **state)
 {
-	struct session *s = open_plain(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 	static char want[60000];
 
 	(void)state;
@@ -525,7 +509,7 @@ static void test_resize_storm(void **state)
 			fail_msg("round %d: the picture is not what it was", round);
 		}
 	}
-	leave(s);
+	session_leave(s);
 }
 
 /* Every picture is right without ^L: painting anew changes nothing on the screen. */
@@ -533,7 +517,7 @@ static void test_redraw_changes_nothing(void **state)
 {
 	static const char *const steps[] = {"", "j", "\t", "e", "\033[B\0253G", "\033", "\r", "abc\r", "\035.",
 					    "?", "q", "\033[H\r\035."};
-	struct session *s = open_plain(FAKE_SETUP);
+	struct session *s = session_open_main(FAKE_SETUP);
 	static char before[60000];
 
 	(void)state;
@@ -630,7 +614,7 @@ static void test_monochrome(void **state)
 							.env = {"NO_COLOR=1"}};
 	static const struct session_options vt100 = {.term = "vt100", .rows = 24, .cols = 80};
 	const struct session_options *both[] = {&no_color, &vt100};
-	struct session *s = open_plain(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 
 	(void)state;
 	session_idle(s, 100);
@@ -682,21 +666,21 @@ static void test_acs_frames(void **state)
 		assert_int_equal(session_char(s, 1, col), 0x2500);
 	for (size_t i = 0; i < s->raw_len; i++)
 		assert_true((unsigned char)s->raw[i] < 0x80);
-	leave(s);
+	session_leave(s);
 	s = session_open(FAKE_NORMAL, &ascii);
 	session_wait(s, "firmware image");
 	session_wait(s, "----------");
-	leave(s);
+	session_leave(s);
 }
 
 static void test_utf8_frames(void **state)
 {
-	struct session *s = open_plain(FAKE_NORMAL);
+	struct session *s = session_open_main(FAKE_NORMAL);
 
 	(void)state;
 	for (int col = 0; col < 80; col++)
 		assert_int_equal(session_char(s, 1, col), 0x2500);
-	leave(s);
+	session_leave(s);
 }
 
 static void test_unknown_terminal_says_so(void **state)
@@ -707,7 +691,7 @@ static void test_unknown_terminal_says_so(void **state)
 	(void)state;
 	session_wait(s, "Terminal \"no-such-terminal\" is unknown: it is taken for a vt100.");
 	session_wait(s, "CLOUDHV.fd");
-	leave(s);
+	session_leave(s);
 }
 
 /* A serial line that does not know its size. */
@@ -722,7 +706,7 @@ static void test_no_window_size(void **state)
 	session_wait(s, "5 disks, 3 firmware images");
 	session_idle(s, 200);
 	assert_true(session_shows(s, "5 disks, 3 firmware images"));
-	leave(s);
+	session_leave(s);
 }
 
 static void test_no_daemon_there(void **state)
