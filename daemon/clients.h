@@ -36,6 +36,7 @@ struct clients_events {
 	int (*start)(void *ctx, const struct vm_config *config, struct vmb_err *err);
 	int (*start_entry)(void *ctx, const char *id, struct vmb_err *err);
 	void (*rescan)(void *ctx);
+	void (*scan_cancel)(void *ctx);
 	void (*left)(void *ctx); /* a menu disconnected */
 };
 

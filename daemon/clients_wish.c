@@ -160,6 +160,7 @@ GRANT_BARE(power_button, machine_power_button(c->clients->parts.machine))
 GRANT_BARE(kill, machine_stop(c->clients->parts.machine))
 GRANT_BARE(forget, machine_forget(c->clients->parts.machine))
 GRANT_BARE(rescan, c->clients->events->rescan(c->clients->ctx))
+GRANT_BARE(scan_cancel, c->clients->events->scan_cancel(c->clients->ctx))
 GRANT_BARE(console_open, open_console(c, false))
 GRANT_BARE(console_log, open_console(c, true))
 GRANT_BARE(console_close, c->console = false)
@@ -348,6 +349,7 @@ static const struct wish wishes[] = {
 	{MENU_VM_STATUS, 0, true, grant_status},
 	{MENU_VM_BALLOON, sizeof(uint64_t), false, grant_balloon},
 	{MENU_RESCAN, 0, true, grant_rescan},
+	{MENU_SCAN_CANCEL, 0, false, grant_scan_cancel},
 	{MENU_CONSOLE_OPEN, 0, true, grant_console_open},
 	{MENU_CONSOLE_LOG, 0, true, grant_console_log},
 	{MENU_CONSOLE_CLOSE, 0, true, grant_console_close},

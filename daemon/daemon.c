@@ -239,6 +239,13 @@ static void on_rescan(void *ctx)
 	discovery_rescan(d->discovery);
 }
 
+static void on_scan_cancel(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	discovery_cancel(d->discovery);
+}
+
 static void on_left(void *ctx)
 {
 	struct daemon *d = ctx;
@@ -252,6 +259,7 @@ static const struct clients_events clients_events = {
 	.start = on_start,
 	.start_entry = on_start_entry,
 	.rescan = on_rescan,
+	.scan_cancel = on_scan_cancel,
 	.left = on_left,
 };
 

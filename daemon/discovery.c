@@ -330,6 +330,29 @@ void discovery_resume(struct discovery *d)
 	start_probes(d);
 }
 
+static void cancel_entry(struct entry *entry)
+{
+	struct menu_device *m = &entry->device;
+
+	if (entry->probe)
+		probe_abandon(entry->probe);
+	entry->probe = NULL;
+	entry->queued = false;
+	m->scanning_since = 0;
+	findings_clear(&entry->coming);
+	if (m->state != MENU_DEVICE_SCANNING)
+		return;
+	m->state = MENU_DEVICE_SKIPPED;
+	text_copy(m->note, sizeof(m->note), "the scan was cancelled, r looks again");
+}
+
+void discovery_cancel(struct discovery *d)
+{
+	for (size_t i = 0; i < all_count(d); i++)
+		cancel_entry(get_entry(d, i));
+	set_changed(d);
+}
+
 bool discovery_is_live(const struct discovery *d)
 {
 	return d->hotplug && hotplug_is_live(d->hotplug);

@@ -41,6 +41,9 @@ void discovery_destroy(struct discovery *discovery);
 /* Looks at everything again; what is known stays until better is known. */
 void discovery_rescan(struct discovery *discovery);
 
+/* Ends the scan: what is still being looked at, or waits for it, is listed as skipped until a rescan. */
+void discovery_cancel(struct discovery *discovery);
+
 /* The model, valid until the loop goes on. */
 const struct menu_device *discovery_devices(struct discovery *discovery, size_t *ret_count);
 const struct menu_firmware *discovery_firmwares(struct discovery *discovery, size_t *ret_count);

@@ -78,8 +78,10 @@ static void scan_status(const struct ui *ui, char *buf, size_t size)
 		named = true;
 	}
 	if (!named && at < size)
-		snprintf(buf + at, size - at, " (%u s)",
-			 since ? (unsigned int)((now - since) / 1000) : 0);
+		at += (size_t)snprintf(buf + at, size - at, " (%u s)",
+				       since ? (unsigned int)((now - since) / 1000) : 0);
+	if (at < size)
+		snprintf(buf + at, size - at, "   Esc ends the scan");
 }
 
 static void count_status(const struct ui *ui, char *buf, size_t size)
@@ -422,6 +424,8 @@ static void main_key(struct ui *ui, void *data, const struct ui_key *key)
 		toggle_disk(ui, &ui->model.devices[row->index]);
 	else if (row && key->code == 'e')
 		edit_row(ui, row);
+	else if (ui->model.scanning && key->code == UI_KEY_ESCAPE)
+		ui_send(ui, MENU_SCAN_CANCEL, NULL, 0);
 	else
 		ui_common_key(ui, key);
 }

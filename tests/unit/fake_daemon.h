@@ -50,7 +50,7 @@ enum fake_scene {
 
 struct fake_seen {
 	volatile int hello, start, reset, power, kill, forget, open, rescan, input_len;
-	volatile int save, deleted, settings_save, pause;
+	volatile int save, deleted, settings_save, pause, scan_cancel;
 	struct menu_entry_save saved;
 	struct menu_settings settings;
 	char started_id[MENU_ID_SIZE];
@@ -157,7 +157,7 @@ static void fake_send_list(struct fake *f, uint32_t type, const void *items, siz
 	do {
 		unsigned int n = count - at < 2 ? count - at : 2;
 		struct menu_list list = {.count = n, .first = at == 0, .last = at + n == count, .live = 1,
-				 .scanning = f->scene == FAKE_SCANNING};
+				 .scanning = f->scene == FAKE_SCANNING && f->seen->scan_cancel == 0};
 
 		memcpy(buf, &list, sizeof(list));
 		if (n > 0)
@@ -192,6 +192,10 @@ static void fake_send_normal_lists(struct fake *f)
 		d[7].state = MENU_DEVICE_SCANNING;
 		d[7].scanning_since = loop_now_ms() - 4000;
 		d[7].note[0] = '\0';
+	}
+	if (f->seen->scan_cancel) {
+		d[7].state = MENU_DEVICE_SKIPPED;
+		snprintf(d[7].note, sizeof(d[7].note), "the scan was cancelled, r looks again");
 	}
 	d[8] = fake_disk("sr0", "sata", "DVDRAM", "", 0);
 	fw[0] = fake_firmware("/dev/nvme0n1p2", "/boot/CLOUDHV.fd", 1, "");
@@ -531,6 +535,10 @@ static void fake_message(struct fake *f, uint32_t type, const void *body, size_t
 	case MENU_INPUT: fake_input(f, body, size); break;
 	case MENU_RESCAN:
 		f->seen->rescan++;
+		fake_send_lists(f);
+		break;
+	case MENU_SCAN_CANCEL:
+		f->seen->scan_cancel++;
 		fake_send_lists(f);
 		break;
 	default: fake_entries_message(f, type, body, size); break;

@@ -545,6 +545,27 @@ static void pausing_ends_probes_and_resuming_starts_them_anew(void **state)
 	assert_good(f, "good");
 }
 
+static void a_scan_can_be_cancelled(void **state)
+{
+	struct fixture *f = *state;
+
+	put_disk(f, "hang", "2048");
+	discover(f);
+	assert_true(discovery_scanning(f->discovery));
+	discovery_cancel(f->discovery);
+	assert_false(discovery_scanning(f->discovery));
+	assert_int_equal(device(f, "hang")->state, MENU_DEVICE_SKIPPED);
+	assert_non_null(strstr(device(f, "hang")->note, "r looks again"));
+	assert_int_equal(device(f, "hang")->scanning_since, 0);
+	/* A rescan looks at everything again. */
+	put_disk(f, "gooda", "2048");
+	discovery_rescan(f->discovery);
+	assert_true(discovery_scanning(f->discovery));
+	wait_until(f, is_finished);
+	assert_good(f, "gooda");
+	assert_int_equal(device(f, "hang")->state, MENU_DEVICE_FAILED);
+}
+
 static void uses_are_shown(void **state)
 {
 	struct fixture *f = *state;
@@ -893,6 +914,7 @@ int main(int argc, char **argv)
 		TEST(a_rescan_follows_the_disks),
 		TEST(a_rescan_in_the_middle_of_a_scan_is_fine),
 		TEST(pausing_ends_probes_and_resuming_starts_them_anew),
+		TEST(a_scan_can_be_cancelled),
 		TEST(what_lives_on_a_disk_is_told),
 		TEST(images_are_offered_as_disks),
 		TEST(a_running_probe_says_since_when),

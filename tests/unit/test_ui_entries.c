@@ -383,6 +383,12 @@ static void test_scanning_is_named(void **state)
 	/* It blocks nobody. */
 	session_keys(s, HOME "\tj");
 	session_wait(s, "/dev/sda");
+	/* And it can be given up. */
+	session_wait(s, "Esc ends the scan");
+	session_keys(s, "\033");
+	session_wait(s, "the scan was cancelled, r");
+	session_wait_gone(s, "still scanning");
+	session_wait_count(s, scan_cancel, 1);
 	session_leave(s);
 }
 
