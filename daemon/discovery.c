@@ -380,7 +380,8 @@ static int create_parts(struct discovery *d)
 	for (; rc == 0 && dir && *dir && d->other_count < MAX_OTHERS; dir++)
 		rc = add_other(d, PROBE_OF_IMAGES, *dir);
 	if (rc == 0 && d->options.uevent_fd > 0)
-		rc = hotplug_create(d->loop, d->options.uevent_fd, on_hotplug, d, &d->hotplug);
+		rc = hotplug_create(d->loop, d->options.root, d->options.uevent_fd, on_hotplug, d,
+				    &d->hotplug);
 	return rc;
 }
 

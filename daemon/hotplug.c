@@ -2,9 +2,13 @@
 #include "hotplug.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -14,12 +18,23 @@
 /* Messages read in a row before the others on the loop have their turn. */
 #define MESSAGES_A_TURN 256
 
+/* Files that poll(2) tells changes of, as POLLPRI; they need not be read for that. */
+static const char *const watched_files[] = {"/proc/self/mountinfo", "/proc/swaps"};
+
+#define WATCHED (sizeof(watched_files) / sizeof(watched_files[0]))
+
+struct watch {
+	int fd; /* -1: there is none */
+	struct loop_io *io;
+};
+
 struct hotplug {
 	struct loop *loop;
 	int fd;
 	hotplug_fn fn;
 	void *ctx;
 	struct loop_io *io; /* NULL: the socket failed */
+	struct watch watches[WATCHED];
 	struct loop_timer *timer;
 	uint64_t told_ms;   /* when FN was called last */
 	uint64_t settle_ms; /* grows while changes do not stop */
@@ -111,7 +126,29 @@ static void on_message(void *arg, int fd, short revents)
 	}
 }
 
-int hotplug_create(struct loop *loop, int fd, hotplug_fn fn, void *ctx,
+static void on_file_changed(void *arg, int fd, short revents)
+{
+	(void)fd;
+	(void)revents;
+	start_settling(arg);
+}
+
+/* Where that is not possible, a rescan shows what uses a disk. */
+static void watch_file(struct hotplug *h, const char *root, size_t i)
+{
+	struct watch *watch = &h->watches[i];
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s%s", root, watched_files[i]);
+	watch->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (watch->fd >= 0 &&
+	    loop_add_io(h->loop, watch->fd, POLLPRI, on_file_changed, h, &watch->io) < 0) {
+		close(watch->fd);
+		watch->fd = -1;
+	}
+}
+
+int hotplug_create(struct loop *loop, const char *root, int fd, hotplug_fn fn, void *ctx,
 		   struct hotplug **ret_hotplug)
 {
 	struct hotplug *h = calloc(1, sizeof(*h));
@@ -123,6 +160,8 @@ int hotplug_create(struct loop *loop, int fd, hotplug_fn fn, void *ctx,
 		free(h);
 		return -ENOMEM;
 	}
+	for (size_t i = 0; i < WATCHED; i++)
+		watch_file(h, root, i);
 	*ret_hotplug = h;
 	return 0;
 }
@@ -131,6 +170,11 @@ void hotplug_destroy(struct hotplug *hotplug)
 {
 	if (!hotplug)
 		return;
+	for (size_t i = 0; i < WATCHED; i++) {
+		loop_remove_io(hotplug->watches[i].io);
+		if (hotplug->watches[i].fd >= 0)
+			close(hotplug->watches[i].fd);
+	}
 	loop_remove_io(hotplug->io);
 	loop_remove_timer(hotplug->timer);
 	free(hotplug);

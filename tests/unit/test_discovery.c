@@ -182,6 +182,8 @@ struct fixture {
 	unsigned int number; /* of the next device */
 	unsigned int changes;
 	uint32_t deadline_ms;
+	const char *root;    /* NULL: the scratch directory */
+	const char *watched; /* name of a device */
 	int uevents[2]; /* what is sent to the first, discovery reads from the second */
 	const char *image_dirs[2];
 	bool (*enough)(struct fixture *f);
@@ -280,7 +282,7 @@ static void wait_until(struct fixture *f, bool (*enough)(struct fixture *f))
 static void discover(struct fixture *f)
 {
 	struct discovery_options options = {
-		.root = f->scratch->dir,
+		.root = f->root ? f->root : f->scratch->dir,
 		.image_dirs = f->image_dirs,
 		.uevent_fd = f->uevents[1],
 		.deadline_ms = f->deadline_ms,
@@ -880,6 +882,43 @@ static void messages_of_no_concern_change_nothing(void **state)
 	assert_true(discovery_is_live(f->discovery));
 }
 
+static bool loop_is_used(struct fixture *f)
+{
+	const struct menu_device *d = device(f, f->watched);
+
+	return d && d->in_use && strstr(d->use, "mounted on");
+}
+
+static bool loop_is_free(struct fixture *f)
+{
+	return device(f, f->watched) && !device(f, f->watched)->in_use;
+}
+
+/* A disk that the host mounts is in use from then on, and free again when it is unmounted. */
+static void mounts_show_by_themselves(void **state)
+{
+	struct fixture *f = *state;
+	char image[PATH_MAX], point[PATH_MAX];
+	const char *loop;
+
+	NEED_TOOL("mkfs.ext4");
+	write_file(scratch_path(f->scratch, "image", image), "", 0, 8 << 20);
+	assert_true(sh("mkfs.ext4 -q %s", image));
+	loop = attach_loop(f->scratch, image, "");
+	NEED_LOOP(loop);
+	mkdir(scratch_path(f->scratch, "mnt", point), 0700);
+	f->watched = strrchr(loop, '/') + 1;
+	f->root = "";
+	follow_hotplug(f);
+	discover(f);
+	wait_until(f, is_finished);
+	assert_true(loop_is_free(f));
+	assert_true(sh("mount %s %s", loop, point));
+	wait_until(f, loop_is_used);
+	assert_true(sh("umount %s", point));
+	wait_until(f, loop_is_free);
+}
+
 static bool is_not_live(struct fixture *f)
 {
 	return !discovery_is_live(f->discovery) && device(f, "goodb") && is_finished(f);
@@ -924,6 +963,7 @@ int main(int argc, char **argv)
 		TEST(a_rescan_knows_another_disk_by_its_sequence_number),
 		TEST(a_change_during_a_probe_is_not_lost),
 		TEST(messages_of_no_concern_change_nothing),
+		TEST(mounts_show_by_themselves),
 		TEST(the_end_of_messages_is_noticed),
 		TEST(uses_are_shown),
 		TEST(without_sysfs_the_list_is_empty_and_the_scan_ends),

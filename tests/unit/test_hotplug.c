@@ -206,7 +206,7 @@ static void a_burst_is_one_change(void **state)
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(loop_create(&told.loop), 0);
-	assert_int_equal(hotplug_create(told.loop, pair[1], on_told, &told, &hotplug), 0);
+	assert_int_equal(hotplug_create(told.loop, "", pair[1], on_told, &told, &hotplug), 0);
 	send_event(pair[0], "remove", "sda");
 	send_event(pair[0], "add", "sda");
 	send_event(pair[0], "change", "sda");
