@@ -118,7 +118,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(get(&clock, REG_D) == 0x80);
 	clock.now.tv_nsec = 500000000;
 	for (uint8_t format = 0; format < 4; format++)
-		set_and_read(&clock, (uint8_t)(format << 1), format * 7, (unsigned int)size % 1800);
+		set_and_read(&clock, (uint8_t)(format << 1), ((unsigned int)size + format * 7) % 24,
+			     (unsigned int)size % 1800);
 	rtc_destroy(clock.rtc);
 	return 0;
 }

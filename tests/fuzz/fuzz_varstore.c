@@ -13,8 +13,9 @@
 #include "varstore.h"
 #include "vmm/boot/boot.h"
 
-#define RAM	     (64ULL << 20)
-#define VARIABLES_AT 100 /* behind the volume's and the store's headers */
+#define RAM	      (64ULL << 20)
+#define VARIABLES_AT  100 /* behind the volume's and the store's headers */
+#define VARIABLES_END 0x40000
 
 static struct guest_mem *mem;
 static uint8_t *file; /* both halves: live, which is guest RAM, and good */
@@ -74,6 +75,31 @@ static void change(struct input *in, uint8_t *store)
 	}
 }
 
+static uint32_t get32(const uint8_t *from)
+{
+	uint32_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return value;
+}
+
+/* In a store that passes for good, firmware that follows the variables stays inside the area. */
+static void check_good(const uint8_t *store)
+{
+	uint64_t at = VARIABLES_AT;
+
+	while (at + 60 <= VARIABLES_END && store[at] == 0xAA && store[at + 1] == 0x55) {
+		uint32_t attributes = get32(store + at + 4);
+		uint32_t name = get32(store + at + 36), data = get32(store + at + 40);
+		bool is_cut = store[at + 2] == 0xFF || attributes == UINT32_MAX ||
+			      name == UINT32_MAX || data == UINT32_MAX;
+
+		at += 60 + (is_cut ? 0 : (uint64_t)name + data);
+		must(at <= VARIABLES_END);
+		at = (at + 3) & ~3ULL;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t live[VARSTORE_SIZE], good[VARSTORE_SIZE];
@@ -91,6 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(good, file + VARSTORE_SIZE, VARSTORE_SIZE);
 	live_is_good = varstore_check(live, VARSTORE_SIZE, &err) == 0;
 	must(live_is_good || err.text[0]);
+	if (live_is_good)
+		check_good(live);
 	good_is_good = varstore_check(good, VARSTORE_SIZE, NULL) == 0;
 	must(varstore_check(live, VARSTORE_SIZE - 1, NULL) < 0);
 
