@@ -76,11 +76,17 @@ static void on_discovery_changed(void *ctx)
 	clients_devices_changed(d->clients);
 }
 
+static void follow_settings(struct daemon *d)
+{
+	discovery_set_images(d->discovery, settings_get(d->settings)->values.images);
+}
+
 static void on_store_loaded(void *ctx)
 {
 	struct daemon *d = ctx;
 
 	settings_load(d->settings);
+	follow_settings(d);
 	entries_load(d->entries);
 	autoboot_begin(d->autoboot);
 }
@@ -91,6 +97,7 @@ static void on_entries_changed(void *ctx)
 
 	if (!d->clients)
 		return;
+	follow_settings(d);
 	clients_entries_changed(d->clients);
 	autoboot_entries_changed(d->autoboot);
 }

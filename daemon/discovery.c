@@ -370,15 +370,41 @@ static int add_other(struct discovery *d, enum probe_kind kind, const char *targ
 	return 0;
 }
 
-static int create_parts(struct discovery *d)
+static int add_image_dirs(struct discovery *d)
 {
 	const char *const *dir = d->options.image_dirs;
+	int rc = 0;
+
+	if (d->image_dir[0])
+		return add_other(d, PROBE_OF_IMAGES, d->image_dir);
+	for (; rc == 0 && dir && *dir && d->other_count < MAX_OTHERS; dir++)
+		rc = add_other(d, PROBE_OF_IMAGES, *dir);
+	return rc;
+}
+
+void discovery_set_images(struct discovery *d, const char *dir)
+{
+	if (strcmp(d->image_dir, dir) == 0)
+		return;
+	while (d->other_count > 1)
+		free_entry(d->others[--d->other_count]);
+	text_copy(d->image_dir, sizeof(d->image_dir), dir);
+	if (add_image_dirs(d) < 0)
+		log_error("not enough memory to look for disk images");
+	for (size_t i = 1; i < d->other_count; i++)
+		d->others[i]->queued = true;
+	set_changed(d);
+	start_probes(d);
+}
+
+static int create_parts(struct discovery *d)
+{
 	int rc = probe_pool_create(d->loop, on_reaped, d, &d->pool);
 
 	if (rc == 0)
 		rc = add_other(d, PROBE_OF_SYSTEM, "");
-	for (; rc == 0 && dir && *dir && d->other_count < MAX_OTHERS; dir++)
-		rc = add_other(d, PROBE_OF_IMAGES, *dir);
+	if (rc == 0)
+		rc = add_image_dirs(d);
 	if (rc == 0 && d->options.uevent_fd > 0)
 		rc = hotplug_create(d->loop, d->options.root, d->options.uevent_fd, on_hotplug, d,
 				    &d->hotplug);

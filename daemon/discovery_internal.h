@@ -37,6 +37,7 @@ struct discovery {
 	bool paused, has_snapshot;
 	struct vm_disk taken[VM_MAX_DISKS];
 	uint32_t taken_count;
+	char image_dir[VM_PATH_SIZE];	  /* instead of the options' directories; empty: those */
 	struct entry *others[MAX_OTHERS]; /* the running system first, then directories of images */
 	size_t other_count;
 	struct entry **entries; /* block devices */

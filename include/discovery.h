@@ -44,6 +44,12 @@ void discovery_rescan(struct discovery *discovery);
 /* Ends the scan: what is still being looked at, or waits for it, is listed as skipped until a rescan. */
 void discovery_cancel(struct discovery *discovery);
 
+/*
+ * The images in DIR are offered from now on instead of those in the directories that the options
+ * name; "": those again. What is the case already changes nothing.
+ */
+void discovery_set_images(struct discovery *discovery, const char *dir);
+
 /* The model, valid until the loop goes on. */
 const struct menu_device *discovery_devices(struct discovery *discovery, size_t *ret_count);
 const struct menu_firmware *discovery_firmwares(struct discovery *discovery, size_t *ret_count);

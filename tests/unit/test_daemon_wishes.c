@@ -198,6 +198,42 @@ static void settings_are_saved_and_checked(void **state)
 		       "The prefix key must be a control character");
 }
 
+/* Is a device called NAME in the part of the list that was heard last? */
+static bool hears_device(const struct fixture *f, const char *name)
+{
+	struct menu_device device;
+	struct menu_list list;
+
+	memcpy(&list, f->body, sizeof(list));
+	for (uint32_t i = 0; i < list.count; i++) {
+		memcpy(&device, f->body + sizeof(list) + i * sizeof(device), sizeof(device));
+		if (strcmp(device.name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void images_come_from_the_directory_of_the_settings(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_settings values;
+	char path[PATH_MAX];
+
+	assert_true(sh("mkdir %s/isos && truncate -s 1M %s/isos/one.img %s/isos/two.img",
+		       f->scratch->dir, f->scratch->dir, f->scratch->dir));
+	scratch_path(f->scratch, "isos", path);
+	start_daemon(f, "");
+	greet(f, f->sock);
+	assert_int_equal(hear_type(f, f->sock, MENU_SETTINGS), sizeof(values));
+	memcpy(&values, f->body, sizeof(values));
+	text_copy(values.images, sizeof(values.images), path);
+	tell(f->sock, MENU_SETTINGS_SAVE, &values, sizeof(values));
+	do
+		hear_type(f, f->sock, MENU_DEVICES);
+	while (!hears_device(f, "one.img"));
+	assert_true(hears_device(f, "two.img"));
+}
+
 /* Follows until a line that has WORDS. */
 static struct menu_log_line hear_log(struct fixture *f, const char *words)
 {
@@ -345,6 +381,7 @@ int main(int argc, char **argv)
 		TEST(the_default_starts_without_any_menu),
 		TEST(a_key_in_one_menu_pauses_the_countdown_of_all),
 		TEST(settings_are_saved_and_checked),
+		TEST(images_come_from_the_directory_of_the_settings),
 		TEST(the_log_is_told_and_followed),
 		TEST(a_password_locks_all_but_the_default),
 		TEST(nonsense_is_dropped_or_refused),

@@ -92,8 +92,13 @@ static void send_image(const char *path, const char *use, const char *reason)
 	proto_send(PROBE_CONTROL_FD, PROBE_IMAGE, &image, sizeof(image), NULL, 0);
 }
 
-static int fake_images(void)
+static int fake_images(const char *dir)
 {
+	if (strcmp(dir, "/others") == 0) {
+		send_image("/others/other.iso", "", "");
+		send_done(0, "");
+		return 0;
+	}
 	send_image("/images/debian.iso", "", "");
 	send_image("/images/used.img", "attached to /dev/loop7", "");
 	send_image("/images/vm.qcow2", "", "a qcow2 image, not a raw disk");
@@ -107,7 +112,7 @@ static int fake_probe(int argc, char **argv)
 	const char *how = argc > 3 ? strrchr(argv[3], '/') + 1 : "system";
 
 	if (argc > 3 && strcmp(argv[2], "--images") == 0)
-		return fake_images();
+		return fake_images(argv[3]);
 	if (strncmp(how, "hang", 4) == 0) {
 		send_identity("xfs", "seen before it hung");
 		for (;;)
@@ -694,6 +699,24 @@ static void images_are_offered_as_disks(void **state)
 	wait_until(f, is_finished);
 }
 
+static void the_directory_of_images_can_be_changed(void **state)
+{
+	struct fixture *f = *state;
+
+	f->image_dirs[0] = "/images";
+	discover(f);
+	discovery_set_images(f->discovery, "/others");
+	wait_until(f, is_finished);
+	assert_null(device(f, "debian.iso"));
+	assert_non_null(device(f, "other.iso"));
+	discovery_set_images(f->discovery, "/others");
+	assert_false(discovery_scanning(f->discovery));
+	discovery_set_images(f->discovery, "");
+	wait_until(f, is_finished);
+	assert_null(device(f, "other.iso"));
+	assert_non_null(device(f, "debian.iso"));
+}
+
 /* "Still scanning sdc (4 s)". */
 static bool hang_is_probed(struct fixture *f)
 {
@@ -956,6 +979,7 @@ int main(int argc, char **argv)
 		TEST(a_scan_can_be_cancelled),
 		TEST(what_lives_on_a_disk_is_told),
 		TEST(images_are_offered_as_disks),
+		TEST(the_directory_of_images_can_be_changed),
 		TEST(a_running_probe_says_since_when),
 		TEST(disks_that_come_and_go_show_by_themselves),
 		TEST(only_what_changed_is_probed_again),
