@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -22,8 +21,11 @@
 #define CPU_SECONDS  20
 #define MEMORY_BYTES (512u << 20)
 
-/* WRITES: a file is copied; else there is nothing at all to write. */
-static void limit_self(bool writes)
+/*
+ * WRITES: a file is copied; else there is nothing at all to write. SAVES: it is the one that writes the settings, into
+ * a file system that the operator made for them.
+ */
+static void limit_self(bool writes, bool saves)
 {
 	const struct {
 		int what;
@@ -41,10 +43,11 @@ static void limit_self(bool writes)
 
 		setrlimit((__rlimit_resource_t)limits[i].what, &limit);
 	}
-#ifndef __SANITIZE_ADDRESS__ /* which asks the kernel for more than a probe */
-	if (probe_confine() < 0)
-		log_debug("this kernel has no system call filters");
+#ifdef __SANITIZE_ADDRESS__ /* which asks the kernel for more than a probe */
+	saves = true;
 #endif
+	if (!saves && probe_confine() < 0)
+		log_debug("this kernel has no system call filters");
 }
 
 static void send_identity(void *ctx, const struct storage_identity *identity)
@@ -81,21 +84,11 @@ static const struct storage_report report = {
 /* The signature beside a file that was read, if there is one. */
 static void send_signature(const char *device, const char *path)
 {
-	char name[VM_PATH_SIZE + 16], text[TRUST_SIGNATURE_MAX];
-	struct vmb_err none;
-	ssize_t n = 0;
+	char text[TRUST_SIGNATURE_MAX];
+	size_t n = storage_read_signature(device, path, text, sizeof(text));
 
-	for (size_t i = 0; storage_signature_ends[i] && n <= 0; i++) {
-		int fd = memfd_create("signature", MFD_CLOEXEC);
-
-		snprintf(name, sizeof(name), "%s%s", path, storage_signature_ends[i]);
-		if (fd >= 0 && storage_read_file(device, name, fd, &none) == 0)
-			n = pread(fd, text, sizeof(text), 0);
-		if (fd >= 0)
-			close(fd);
-	}
 	if (n > 0)
-		proto_send(PROBE_CONTROL_FD, PROBE_SIGNATURE, text, (size_t)n, NULL, 0);
+		proto_send(PROBE_CONTROL_FD, PROBE_SIGNATURE, text, n, NULL, 0);
 }
 
 /* ---- settings ---- */
@@ -185,7 +178,7 @@ int cmd_probe(int argc, char **argv)
 	if (fcntl(PROBE_CONTROL_FD, F_GETFD) < 0)
 		return CMD_USAGE;
 	log_init(2, LOG_LEVEL_WARN, "probe");
-	limit_self(argc == 4);
+	limit_self(argc == 4, argc == 4 && strcmp(argv[1], "--save") == 0);
 	if (argc == 3 && strcmp(argv[1], "--device") == 0)
 		rc = storage_probe(argv[2], &report, NULL, &err);
 	else if (argc == 2 && strcmp(argv[1], "--system") == 0)

@@ -211,6 +211,12 @@ extern const char *const storage_signature_ends[];
 int storage_read_file(const char *device, const char *path, int out_fd, struct vmb_err *err);
 
 /*
+ * Reads the signature beside the file PATH on DEVICE, as storage_read_file() the file, into TEXT (SIZE bytes). Its
+ * length; 0 when there is none or it cannot be read.
+ */
+size_t storage_read_signature(const char *device, const char *path, char *text, size_t size);
+
+/*
  * The directory of settings in the root of DEVICE's file system (of kind FSTYPE, libblkid's name). Mounts like
  * storage_probe(), for WRITABLE so that changes last: only in a probe process. A descriptor, the caller's; or
  * -errno with the sentence. While somebody else has it mounted for a moment it waits, two seconds at

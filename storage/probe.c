@@ -173,6 +173,38 @@ static int open_file_system(const char *device, int *ret_root, struct vmb_err *e
 	return mount_open(device, identity.fstype, ret_root, err);
 }
 
+/* What the file NAME below ROOT holds, as far as it fits. */
+static size_t read_small_file(int root, const char *name, char *text, size_t size)
+{
+	int fd = copy_open_in(root, name, O_RDONLY);
+	ssize_t n = -1;
+	struct stat st;
+
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		n = read(fd, text, size);
+	close(fd);
+	return n > 0 ? (size_t)n : 0;
+}
+
+size_t storage_read_signature(const char *device, const char *path, char *text, size_t size)
+{
+	char name[VM_PATH_SIZE + 16];
+	struct vmb_err err;
+	size_t n = 0;
+	int root;
+
+	if (open_file_system(device, &root, &err) < 0)
+		return 0;
+	for (size_t i = 0; storage_signature_ends[i] && n == 0; i++) {
+		snprintf(name, sizeof(name), "%s%s", path, storage_signature_ends[i]);
+		n = read_small_file(root, name, text, size);
+	}
+	close(root);
+	return n;
+}
+
 int storage_read_file(const char *device, const char *path, int out_fd, struct vmb_err *err)
 {
 	int root, rc = open_file_system(device, &root, err);

@@ -1,0 +1,241 @@
+/*
+ * The store on a partition: found by its label, read and written by a process of its own, left alone while somebody
+ * uses it. The directory is tested in test_entries.c.
+ */
+#include "storage_test.h"
+
+#include <errno.h>
+#include <sys/mount.h>
+
+#include "cmd/cmd.h"
+#include "daemon/store.h"
+#include "log.h"
+#include "text.h"
+
+struct fixture {
+	struct scratch *scratch;
+	struct loop *loop;
+	struct store *store;
+	const char *device;
+	struct menu_device devices[2];
+	unsigned int loads, changes;
+};
+
+static void on_loaded(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->loads++;
+	loop_quit(f->loop, 1);
+}
+
+static void on_changed(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->changes++;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	const struct store_options options = {
+		.usual = "/nowhere", .loaded = on_loaded, .changed = on_changed, .ctx = f};
+	void *scratch;
+
+	log_init(-1, LOG_LEVEL_ERROR, "test");
+	if (scratch_setup(&scratch) < 0 || loop_create(&f->loop) < 0 ||
+	    store_create(f->loop, &options, &f->store, NULL) < 0)
+		return -1;
+	f->scratch = scratch;
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	void *scratch = f->scratch;
+
+	store_destroy(f->store);
+	loop_destroy(f->loop);
+	free(f);
+	return scratch_teardown(&scratch);
+}
+
+/* A loop device with an ext4 labelled VMBOOT that has one entry; false: there can be none here. */
+static bool make_partition(struct fixture *f)
+{
+	char image[PATH_MAX];
+
+	if (!have_tool("mkfs.ext4"))
+		return false;
+	assert_true(sh("mkdir -p %s/tree/entries; printf 'title = A' >%s/tree/entries/a.conf",
+		       f->scratch->dir, f->scratch->dir));
+	write_file(scratch_path(f->scratch, "image", image), "", 0, 16 << 20);
+	if (!sh("mkfs.ext4 -q -L VMBOOT -d %s/tree %s", f->scratch->dir, image))
+		return false;
+	f->device = attach_loop(f->scratch, image, "");
+	if (!f->device)
+		return false;
+	f->devices[0] = (struct menu_device){.state = MENU_DEVICE_READY};
+	text_copy(f->devices[0].name, sizeof(f->devices[0].name), f->device + 5);
+	text_copy(f->devices[0].path, sizeof(f->devices[0].path), f->device);
+	text_copy(f->devices[0].label, sizeof(f->devices[0].label), "VMBOOT");
+	text_copy(f->devices[0].fstype, sizeof(f->devices[0].fstype), "ext4");
+	return true;
+}
+
+static void on_too_long(void *arg)
+{
+	struct fixture *f = arg;
+
+	loop_quit(f->loop, 0);
+}
+
+static void see(struct fixture *f, size_t count, bool scanning)
+{
+	store_see_devices(f->store, f->devices, count, scanning);
+}
+
+static void load(struct fixture *f)
+{
+	struct loop_timer *timer;
+
+	see(f, 1, false);
+	assert_int_equal(loop_add_timer(f->loop, 30000, on_too_long, f, &timer), 0);
+	assert_int_equal(loop_run(f->loop), 1);
+	loop_remove_timer(timer);
+	assert_true(store_is_loaded(f->store));
+}
+
+static struct menu_settings about(const struct fixture *f)
+{
+	struct menu_settings settings = {.store_state = 0};
+
+	store_describe(f->store, &settings);
+	return settings;
+}
+
+/* What the file NAME on the partition holds. */
+static const char *text_on(const struct fixture *f, const char *name)
+{
+	static char text[256];
+	char point[PATH_MAX], path[PATH_MAX + 64];
+	FILE *file;
+	size_t n = 0;
+
+	scratch_path(f->scratch, "mnt", point);
+	mkdir(point, 0700);
+	assert_int_equal(mount(f->device, point, "ext4", MS_RDONLY, NULL), 0);
+	snprintf(path, sizeof(path), "%s/%s", point, name);
+	file = fopen(path, "re");
+	if (file) {
+		n = fread(text, 1, sizeof(text) - 1, file);
+		fclose(file);
+	}
+	text[n] = '\0';
+	umount(point);
+	return text;
+}
+
+static void without_any_partition_it_is_in_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct vmb_err err;
+
+	see(f, 0, true);
+	assert_false(store_is_loaded(f->store));
+	assert_int_equal(about(f).store_state, MENU_STORE_WAITING);
+	see(f, 0, false);
+	assert_true(store_is_loaded(f->store));
+	assert_int_equal(f->loads, 1);
+	assert_int_equal(about(f).store_state, MENU_STORE_NONE);
+	assert_string_equal(about(f).store_text, "none found, running on defaults");
+	assert_int_equal(store_put(f->store, "vmboot.conf", "x", 1, &err), 1);
+	assert_string_equal(err.text,
+			    "There is no settings store: change kept for this boot only. Make "
+			    "/nowhere, or label a partition VMBOOT.");
+	assert_string_equal(store_find(f->store, "vmboot.conf")->text, "x");
+	assert_int_equal(store_put(f->store, "passwd", "x", 1, &err), -EFBIG);
+}
+
+static void a_partition_is_read_and_written_and_not_left_mounted(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_settings s;
+
+	if (!make_partition(f))
+		NEED_LOOP(f->device);
+	load(f);
+	assert_string_equal(store_find(f->store, "entries/a.conf")->text, "title = A");
+	s = about(f);
+	assert_int_equal(s.store_state, MENU_STORE_OK);
+	assert_non_null(strstr(s.store, "(VMBOOT)"));
+	assert_int_equal(store_put(f->store, "vmboot.conf", "timeout = 3\n", 12, NULL), 0);
+	assert_int_equal(store_put(f->store, "entries/b.conf", "title = B\n", 10, NULL), 0);
+	assert_int_equal(store_put(f->store, "entries/a.conf", NULL, 0, NULL), 0);
+	assert_null(store_find(f->store, "entries/a.conf"));
+	assert_false(sh("grep -q '^%s ' /proc/mounts", f->device));
+	assert_string_equal(text_on(f, "vmboot.conf"), "timeout = 3\n");
+	assert_string_equal(text_on(f, "entries/b.conf"), "title = B\n");
+	assert_string_equal(text_on(f, "entries/a.conf"), "");
+}
+
+/* While a VM has the disk nothing is written; what was changed then is, when it is free again. */
+static void a_partition_in_use_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct vmb_err err;
+
+	if (!make_partition(f))
+		NEED_LOOP(f->device);
+	load(f);
+	f->devices[0].in_use = 1;
+	see(f, 1, false);
+	assert_int_equal(store_put(f->store, "vmboot.conf", "a = 1\n", 6, &err), 1);
+	assert_non_null(strstr(err.text, "is in use): change kept for this boot only."));
+	assert_int_equal(about(f).store_state, MENU_STORE_READ_ONLY);
+	assert_string_equal(text_on(f, "vmboot.conf"), "");
+	f->devices[0].in_use = 0;
+	see(f, 1, false);
+	assert_string_equal(text_on(f, "vmboot.conf"), "a = 1\n");
+	assert_int_equal(about(f).store_state, MENU_STORE_OK);
+	/* And when it is pulled out and comes back. */
+	see(f, 0, false);
+	assert_int_equal(store_put(f->store, "vmboot.conf", "a = 2\n", 6, &err), 1);
+	assert_non_null(strstr(err.text, "is not there): change kept for this boot only."));
+	see(f, 1, false);
+	assert_string_equal(text_on(f, "vmboot.conf"), "a = 2\n");
+}
+
+static void of_two_partitions_none_is_taken(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!make_partition(f))
+		NEED_LOOP(f->device);
+	f->devices[1] = f->devices[0];
+	strcpy(f->devices[1].path, "/dev/other");
+	see(f, 2, false);
+	assert_true(store_is_loaded(f->store));
+	assert_null(store_find(f->store, "entries/a.conf"));
+	assert_int_equal(about(f).store_state, MENU_STORE_NONE);
+	assert_non_null(strstr(about(f).store_text, "2 partitions are labelled VMBOOT"));
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(without_any_partition_it_is_in_memory, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_partition_is_read_and_written_and_not_left_mounted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_partition_in_use_is_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(of_two_partitions_none_is_taken, setup, teardown),
+	};
+
+	if (argc > 1 && strcmp(argv[1], "probe") == 0)
+		return cmd_probe(argc - 1, argv + 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
