@@ -29,22 +29,32 @@ static struct console *to_console(struct virtio_device *vdev)
 	return (struct console *)((char *)vdev - offsetof(struct console, vdev));
 }
 
-/* A turn ends when the queue was gone round once: others live on this thread, too. */
+/*
+ * A turn ends when the queue was gone round once: others live on this thread, too. The doorbell is
+ * asked for before the answer is shown, since the next buffer comes at once: without a doorbell its
+ * driver would spin, perhaps on the very CPU that this thread needs.
+ */
 static void transmit(struct console *console, struct virtio_queue *queue)
 {
 	struct iovec iov[VQ_MAX_SIZE];
 	struct vq_chain chain;
+	unsigned int turn;
 
-	vq_notify_off(&queue->vq);
-	for (unsigned int n = 0; n < QUEUE_SIZE && vq_pop(&queue->vq, &chain, iov) > 0; n++) {
+	for (turn = 0; turn < QUEUE_SIZE; turn++) {
+		int r = vq_pop(&queue->vq, &chain, iov);
+
+		if (r < 0 || (r == 0 && !vq_notify_on(&queue->vq)))
+			break;
+		if (r == 0)
+			continue;
 		for (unsigned int i = 0; i < chain.out_count; i++)
 			console->params.transmit(console->params.ctx, iov[i].iov_base,
 						 iov[i].iov_len);
 		vq_push(&queue->vq, chain.head, 0);
 	}
-	virtio_publish(queue);
-	if (vq_notify_on(&queue->vq))
+	if (turn == QUEUE_SIZE)
 		virtio_kick_again(queue);
+	virtio_publish(queue);
 }
 
 static void console_kick(struct virtio_device *vdev, struct virtio_queue *queue)
