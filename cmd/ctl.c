@@ -33,7 +33,7 @@ struct ctl {
 	} body;
 	size_t size;	     /* of BODY */
 	const char *args[2]; /* of the command; NULL: none */
-	uint64_t balloon;    /* what is asked for */
+	uint64_t number;     /* the argument of those that take one: a size, or a disk */
 };
 
 static int fail(int status, const char *text)
@@ -218,15 +218,33 @@ static int do_power(struct ctl *ctl)
 
 static bool is_asked_for(const struct ctl *ctl)
 {
-	return ctl->vm.balloon == ctl->balloon;
+	return ctl->vm.balloon == ctl->number;
 }
 
 /* How much the guest gives, and when, is its own affair: `status` tells. */
 static int do_balloon(struct ctl *ctl)
 {
-	int status = say(ctl, MENU_VM_BALLOON, &ctl->balloon, sizeof(ctl->balloon));
+	int status = say(ctl, MENU_VM_BALLOON, &ctl->number, sizeof(ctl->number));
 
 	return status == DONE ? wait_for(ctl, MENU_VM, is_asked_for) : status;
+}
+
+/* The status that answers tells how big the disk is then; what is below it may not have grown at all. */
+static int do_resize(struct ctl *ctl)
+{
+	uint32_t disk = (uint32_t)ctl->number;
+	char size[16];
+	int status = say(ctl, MENU_VM_GROW_DISK, &disk, sizeof(disk));
+
+	if (status == DONE)
+		status = wait_for(ctl, MENU_STATUS, NULL);
+	if (status != DONE)
+		return status;
+	if (ctl->size != sizeof(ctl->body.status) || disk >= ctl->body.status.disk_count)
+		return lost(-EBADMSG);
+	printf("disk %u: %s\n", disk,
+	       text_format_size(ctl->body.status.disks[disk].size, size, sizeof(size)));
+	return DONE;
 }
 
 static int do_kill(struct ctl *ctl)
@@ -395,6 +413,7 @@ static const struct {
 	{"entries", do_entries, NEEDS_NONE, 0}, {"start", do_start, NEEDS_NONE, 1},
 	{"default", do_default, NEEDS_NONE, 1}, {"once", do_once, NEEDS_NONE, 1},
 	{"copy", do_copy, NEEDS_NONE, 2},	{"balloon", do_balloon, NEEDS_RUNNING, 1},
+	{"resize", do_resize, NEEDS_RUNNING, 1},
 };
 
 static int find_action(const char *name)
@@ -445,10 +464,16 @@ static int connect_to(const char *socket_path, int *ret_sock)
 	return fail(NO_DAEMON, text);
 }
 
-/* A size, or 0: nothing is to be given back (any more). */
-static bool parse_balloon(const char *arg, struct ctl *ctl)
+/* What the argument of ACTION must be, if it is to be a number. */
+static bool parse_number(int action, struct ctl *ctl)
 {
-	return strcmp(arg, "0") == 0 || text_parse_size(arg, &ctl->balloon) == 0;
+	const char *arg = ctl->args[0];
+
+	if (actions[action].run == do_balloon) /* 0: nothing is to be given back (any more) */
+		return strcmp(arg, "0") == 0 || text_parse_size(arg, &ctl->number) == 0;
+	if (actions[action].run == do_resize)
+		return text_parse_uint(arg, 0, VM_MAX_DISKS - 1, &ctl->number) == 0;
+	return true;
 }
 
 int cmd_ctl(int argc, char **argv)
@@ -468,7 +493,7 @@ int cmd_ctl(int argc, char **argv)
 		return CMD_USAGE;
 	for (int i = 0; i < actions[action].args; i++)
 		ctl.args[i] = argv[at + 1 + i];
-	if (actions[action].run == do_balloon && !parse_balloon(ctl.args[0], &ctl))
+	if (!parse_number(action, &ctl))
 		return CMD_USAGE;
 	log_init(-1, LOG_LEVEL_ERROR, "ctl");
 	status = connect_to(socket_path, &ctl.sock);

@@ -126,6 +126,22 @@ static int grant_status(struct client *c, const void *body, size_t size, struct 
 	return grant_running(c, MENU_VM_STATUS, err);
 }
 
+static int grant_grow(struct client *c, const void *body, size_t size, struct vmb_err *err)
+{
+	struct machine *machine = c->clients->parts.machine;
+	uint32_t disk;
+	int rc = check_running(c, err);
+
+	memcpy(&disk, body, size);
+	if (rc == 0)
+		rc = machine_grow_disk(machine, disk, err);
+	if (rc < 0)
+		return rc;
+	c->status_wanted = true;
+	machine_get_status(machine);
+	return 0;
+}
+
 static int grant_balloon(struct client *c, const void *body, size_t size, struct vmb_err *err)
 {
 	uint64_t bytes;
@@ -347,6 +363,7 @@ static const struct wish wishes[] = {
 	{MENU_VM_PAUSE, 0, false, grant_pause},
 	{MENU_VM_RESUME, 0, false, grant_resume},
 	{MENU_VM_STATUS, 0, true, grant_status},
+	{MENU_VM_GROW_DISK, sizeof(uint32_t), false, grant_grow},
 	{MENU_VM_BALLOON, sizeof(uint64_t), false, grant_balloon},
 	{MENU_RESCAN, 0, true, grant_rescan},
 	{MENU_SCAN_CANCEL, 0, false, grant_scan_cancel},

@@ -471,6 +471,11 @@ void launch_get_status(struct launch *launch)
 	send_control(launch, VMM_GET_STATUS);
 }
 
+void launch_grow_disk(struct launch *launch, uint32_t disk)
+{
+	send_body(launch, VMM_GROW_DISK, &disk, sizeof(disk));
+}
+
 void launch_set_balloon(struct launch *launch, uint64_t bytes)
 {
 	send_body(launch, VMM_SET_BALLOON, &bytes, sizeof(bytes));

@@ -344,6 +344,18 @@ void machine_get_status(struct machine *m)
 		launch_get_status(m->launch);
 }
 
+int machine_grow_disk(struct machine *m, uint32_t disk, struct vmb_err *err)
+{
+	if (disk >= m->vm.config.disk_count)
+		return vmb_err_set(err, ERANGE,
+				   "The virtual machine has no disk %u: it has %u, and they are "
+				   "counted from 0.",
+				   disk, m->vm.config.disk_count);
+	if (m->launch)
+		launch_grow_disk(m->launch, disk);
+	return 0;
+}
+
 int machine_set_balloon(struct machine *m, uint64_t bytes, struct vmb_err *err)
 {
 	uint64_t memory = m->vm.config.memory;

@@ -48,6 +48,8 @@ void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 /* The answer comes as an event, if the VM lives that long. */
 void machine_get_status(struct machine *machine);
+/* Disk number DISK may have become bigger. 0, or -ERANGE with the sentence: there is none. */
+int machine_grow_disk(struct machine *machine, uint32_t disk, struct vmb_err *err);
 /* The guest is asked to give back BYTES of its memory. 0, or -ERANGE with the sentence: that is too much. */
 int machine_set_balloon(struct machine *machine, uint64_t bytes, struct vmb_err *err);
 void machine_stop(struct machine *machine);

@@ -75,6 +75,8 @@ void launch_pause(struct launch *launch);
 void launch_resume(struct launch *launch);
 /* status() follows, if the vmm runs and answers. */
 void launch_get_status(struct launch *launch);
+/* Disk number DISK of the configuration may have become bigger; launch_get_status() tells its size. */
+void launch_grow_disk(struct launch *launch, uint32_t disk);
 /* The guest is asked to give back so many bytes of its memory; launch_get_status() tells what came of it. */
 void launch_set_balloon(struct launch *launch, uint64_t bytes);
 /* Asks the vmm to end; kills it when it has not within two seconds. ended() follows. */

@@ -22,6 +22,7 @@ enum vmm_msg {
 	VMM_GET_STATUS,	   /* no body: answered by VMM_STATUS */
 	VMM_RESUME,	   /* no body: it goes on, answered by VMM_RESUMED */
 	VMM_SET_LINK,	   /* struct vmm_set_link: a cable is plugged in or pulled out */
+	VMM_GROW_DISK,	   /* uint32_t, number of the disk: it may have become bigger; VMM_STATUS has its size */
 	VMM_SET_BALLOON,   /* uint64_t: bytes that the guest is asked to give back */
 	/* vmm -> launcher */
 	VMM_STARTED = 100, /* no body: first KVM_RUN is about to happen */
@@ -127,6 +128,7 @@ struct vmm_cpu_status {
 
 /* What the guest asked of a disk. */
 struct vmm_disk_status {
+	uint64_t size; /* bytes */
 	uint64_t reads;
 	uint64_t writes;
 	uint64_t others; /* flushes, discards, zeroes, anything else */

@@ -10,6 +10,7 @@
 #include <linux/kvm.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "vmm/sandbox.h"
 
@@ -48,6 +49,9 @@
 	ALLOW(io_uring_enter), ALLOW(poll), ALLOW(read), C_LIBRARY, ALLOW(eventfd2), ALLOW(close), \
 		ALLOW(clock_nanosleep), DEVICE_IOCTLS
 
+/* How big a disk has become. */
+#define DISK_SIZE ALLOW_IF(lseek, 2, SEEK_END)
+
 /* clang-format off */
 
 /* Runs the guest and answers its accesses; says where it stood when it failed. */
@@ -70,6 +74,7 @@ static const struct seccomp_rule disk[] = {
 	ALLOW(preadv),
 	ALLOW(pwritev),
 	ALLOW(fdatasync),
+	DISK_SIZE,
 };
 
 /* A tap moves its packets itself, and knows which of its queues are in use and what the guest takes. */

@@ -342,6 +342,12 @@ void vm_set_link(struct vm *vm, unsigned int net, bool up)
 		virtio_net_set_link(vm->nets[net], up);
 }
 
+void vm_grow_disk(struct vm *vm, unsigned int disk)
+{
+	if (disk < vm->start.disk_count)
+		virtio_blk_grow(vm->disks[disk]);
+}
+
 void vm_set_balloon(struct vm *vm, uint64_t bytes)
 {
 	virtio_balloon_set_target(vm->balloon, bytes);

@@ -287,6 +287,7 @@ static void handle_message(struct vmm *vmm)
 {
 	union {
 		struct vmm_set_link link;
+		uint32_t disk;
 		uint64_t bytes;
 	} body;
 	uint32_t type = 0;
@@ -308,6 +309,10 @@ static void handle_message(struct vmm *vmm)
 	case VMM_GET_STATUS: tell_status(vmm); break;
 	case VMM_RESUME: resume_vm(vmm); break;
 	case VMM_SET_LINK: set_link(vmm, &body.link, r); break;
+	case VMM_GROW_DISK:
+		if (r == (int)sizeof(body.disk))
+			vm_grow_disk(vmm->vm, body.disk);
+		break;
 	case VMM_SET_BALLOON:
 		if (r == (int)sizeof(body.bytes))
 			vm_set_balloon(vmm->vm, body.bytes);

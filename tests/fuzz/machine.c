@@ -171,7 +171,7 @@ static void disk_destroy(struct disk *disk)
 	free(disk);
 }
 
-static const struct disk_ops disk_ops = {disk_submit, disk_drain, disk_destroy};
+static const struct disk_ops disk_ops = {disk_submit, disk_drain, disk_destroy, NULL};
 
 static struct disk *new_disk(struct machine *m)
 {

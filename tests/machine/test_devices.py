@@ -101,3 +101,64 @@ def test_free_pages_go_back_to_the_host():
     print(size)
     expect(size["filled"] - size["begins"] > 100 * 1024, "128 MiB in the guest cost the host most of that")
     expect(size["filled"] - size["freed"] > 100 * 1024, "when they are free the host has them back")
+
+
+CONTROLLED = r"""
+echo "guest: begins with $(cat /sys/block/vda/size) sectors"
+sizes=$(grep MemTotal /proc/meminfo | tr -dc 0-9)
+while [ "$(cat /sys/block/vda/size)" = 65536 ]; do sleep 1; done
+echo "guest: has $(cat /sys/block/vda/size) sectors"
+dd if=/dev/zero of=/dev/vda bs=1M seek=47 count=1 conv=fsync 2>/dev/null && echo "guest: wrote the last of them"
+while [ $((sizes - $(grep MemTotal /proc/meminfo | tr -dc 0-9))) -lt 60000 ]; do sleep 1; done
+echo "guest: gave memory"
+(dd if=/dev/input/event0 bs=24 count=1 2>/dev/null | od -An -j16 -tx2 | sed 's/^/guest: button/') &
+sleep 1
+echo "guest: waits for the button"
+wait
+poweroff -f
+sleep 60
+"""
+
+ENTRY = r"""title = Linux
+kernel = /k/vmlinuz
+initrd = /k/initrd
+options = console=ttyS0 quiet panic=0
+memory = 256M
+disk = /disk.img
+"""
+
+CONTROL = r"""
+truncate -s 32M /disk.img
+mkdir -p /config/entries
+cp /k/entry /config/entries/linux.conf
+vmboot daemon --config /config --log /daemon.log &
+until vmboot ctl list; do sleep 1; done
+vmboot ctl start linux || exit 1
+seen() { until vmboot ctl console | grep "$1"; do sleep 1; done; }
+seen "guest: begins"
+vmboot ctl resize 0
+truncate -s 48M /disk.img
+vmboot ctl resize 0
+seen "guest: wrote the last"
+vmboot ctl balloon 64M
+until vmboot ctl status | grep "balloon: 64M of 64M"; do sleep 1; done
+seen "guest: gave memory"
+seen "guest: waits"
+vmboot ctl pause && vmboot ctl list
+vmboot ctl resume && vmboot ctl list
+vmboot ctl power
+seen "guest: button"
+until vmboot ctl list | grep "switched itself off"; do sleep 1; done
+vmboot ctl console
+"""
+
+
+def test_control_from_outside():
+    """vmboot ctl: a disk that grew, memory asked back, pause and resume, the power button; each seen by Linux."""
+    got = run_linux(CONTROLLED, ("virtio_pci", "virtio_blk", "virtio_balloon", "button", "evdev"), command=CONTROL,
+                    files={"k/entry": ENTRY.encode()})
+    out = plain(got.output)
+    expect_text(out, "guest: begins with 65536 sectors", "disk 0: 32M", "disk 0: 48M", "guest: has 98304 sectors",
+                "guest: wrote the last of them", "guest: gave memory", "  paused  ", "guest: button 0001 0074 0001 0000",
+                "The guest switched itself off.")
+    expect(got.status == 0, "every command of vmboot ctl succeeds")

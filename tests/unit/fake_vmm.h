@@ -57,7 +57,7 @@ static inline void fake_firmware(const char *path)
 
 struct fake_vmm {
 	struct vmm_start start;
-	uint64_t balloon;
+	uint64_t balloon, grown;
 	int fds[VMM_FD_DISKS + VM_MAX_DISKS];
 	unsigned int fd_count;
 };
@@ -159,7 +159,8 @@ static inline void fake_status(const struct fake_vmm *v)
 		.unclaimed_ports = 17,
 		.cpus[0] = {.io = 1001, .mmio = 1002, .other = 1003},
 		.balloon = {.driven = 1, .target = v->balloon, .actual = v->balloon / 2},
-		.disks[0] = {.reads = 11, .writes = 12, .others = 13, .errors = 14},
+		.disks[0] = {.size = v->start.disks[0].size + v->grown,
+			     .reads = 11, .writes = 12, .others = 13, .errors = 14},
 	};
 
 	proto_send(VMM_CONTROL_FD, VMM_STATUS, &status, sizeof(status), NULL, 0);
@@ -182,6 +183,7 @@ static inline void fake_echo(struct fake_vmm *v)
 			continue;
 		switch (fake_wait_for(&body)) {
 		case VMM_SET_BALLOON: v->balloon = body; break;
+		case VMM_GROW_DISK: v->grown += 1 << 20; break;
 		case VMM_RESET: fake_tell(VMM_WAS_RESET); break;
 		case VMM_PAUSE: fake_tell(VMM_PAUSED); break;
 		case VMM_RESUME: fake_tell(VMM_RESUMED); break;

@@ -193,6 +193,42 @@ static void disk_error(void **state)
 	assert_int_equal(do_request(&f->m, VIRTIO_BLK_T_IN, 0, 512, WRITE, &len), VIRTIO_BLK_S_OK);
 }
 
+/* 5.2.5: a change of the capacity is a change of the configuration. */
+static void growing_is_told_and_usable(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+	struct vmm_disk_status status;
+	uint8_t generation;
+	uint32_t len;
+
+	driver_up(m, F_FLUSH, 8);
+	generation = (uint8_t)common_read(m, VIRTIO_PCI_COMMON_CFGGENERATION, 1);
+	virtio_blk_grow(f->dev); /* it has not */
+	settle(m);
+	assert_int_equal(m->pin.level, 0);
+	assert_int_equal(common_read(m, VIRTIO_PCI_COMMON_CFGGENERATION, 1), generation);
+	assert_int_equal(do_request(m, VIRTIO_BLK_T_IN, SECTORS, 512, WRITE, &len),
+			 VIRTIO_BLK_S_IOERR);
+	(void)bus_read(m->mmio, m->isr, 1);
+
+	f->disk->bytes = realloc(f->disk->bytes, 2 * DISK_SIZE);
+	memset(f->disk->bytes + DISK_SIZE, 0x77, DISK_SIZE);
+	f->disk->grows_to = 2 * DISK_SIZE;
+	virtio_blk_grow(f->dev);
+	assert_int_equal(wait_level(m, 1), 1);
+	assert_int_equal(bus_read(m->mmio, m->isr, 1) & 2, 2);
+	assert_int_not_equal(common_read(m, VIRTIO_PCI_COMMON_CFGGENERATION, 1), generation);
+	assert_int_equal(bus_read(m->mmio, m->config, 4), 2 * SECTORS);
+	assert_int_equal(do_request(m, VIRTIO_BLK_T_IN, 2 * SECTORS - 1, 512, WRITE, &len),
+			 VIRTIO_BLK_S_OK);
+	assert_int_equal(*ram(m, GPA_DATA), 0x77);
+	assert_int_equal(do_request(m, VIRTIO_BLK_T_IN, 2 * SECTORS, 512, WRITE, &len),
+			 VIRTIO_BLK_S_IOERR);
+	virtio_blk_get_status(f->dev, &status);
+	assert_int_equal(status.size, 2 * DISK_SIZE);
+}
+
 static void what_was_asked_is_counted(void **state)
 {
 	struct fixture *f = *state;
@@ -201,7 +237,7 @@ static void what_was_asked_is_counted(void **state)
 	uint32_t len;
 
 	virtio_blk_get_status(f->dev, &status);
-	assert_memory_equal(&status, &(struct vmm_disk_status){0}, sizeof(status));
+	assert_memory_equal(&status, &(struct vmm_disk_status){.size = DISK_SIZE}, sizeof(status));
 	driver_up(m, F_FLUSH, 8);
 	do_request(m, VIRTIO_BLK_T_IN, 0, 1024, WRITE, &len);
 	do_request(m, VIRTIO_BLK_T_IN, 3, 512, WRITE, &len);
@@ -451,6 +487,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(indirect_with_the_most_segments, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_come_in_any_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(growing_is_told_and_usable, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_asked_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_interrupt_for_a_batch, setup, teardown),
 		cmocka_unit_test_setup_teardown(polling_driver_never_waits, setup, teardown),

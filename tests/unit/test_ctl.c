@@ -315,6 +315,20 @@ static void balloon_is_asked_for_and_shown(void **state)
 	expect_text(f, "The guest cannot give back 100G: it has ");
 }
 
+static void resized_disk_is_looked_at_and_shown(void **state)
+{
+	struct fixture *f = *state;
+
+	start_vm(f, "echo");
+	assert_int_equal(ctl(f, "resize"), CMD_USAGE);
+	assert_int_equal(ctl(f, "resize sda"), CMD_USAGE);
+	assert_int_equal(ctl(f, "resize -1"), CMD_USAGE);
+	assert_int_equal(ctl(f, "resize 0"), 0);
+	expect_text(f, "disk 0: 2M\n");
+	assert_int_equal(ctl(f, "resize 1"), 1);
+	expect_text(f, "The virtual machine has no disk 1: it has 1, and they are counted from 0.");
+}
+
 static void kill_returns_when_it_is_dead(void **state)
 {
 	struct fixture *f = *state;
@@ -404,6 +418,7 @@ int main(int argc, char **argv)
 		TEST(panic_shows_until_the_reset),
 		TEST(watchdog_shows_after_its_reset),
 		TEST(balloon_is_asked_for_and_shown),
+		TEST(resized_disk_is_looked_at_and_shown),
 		TEST(kill_returns_when_it_is_dead),
 		TEST(the_power_button_is_pressed),
 		TEST(a_vmm_that_hangs_is_not_waited_for_for_ever),

@@ -624,6 +624,23 @@ static void test_drain_storm(void **state)
 	pattern_disk_close(&pd);
 }
 
+/* The file becomes bigger, by blocks and a bit; then smaller, which the disk does not. */
+static void test_growing(void **state)
+{
+	struct pattern_disk pd;
+
+	raw_open_dir(state, &pd, "/dev/shm");
+	pd.disk->ops->grow(pd.disk);
+	assert_int_equal(pd.disk->size, SIZE);
+	assert_int_equal(ftruncate(pd.fd, 2 * SIZE + 100), 0);
+	pd.disk->ops->grow(pd.disk);
+	assert_int_equal(pd.disk->size, 2 * SIZE);
+	assert_int_equal(ftruncate(pd.fd, SIZE / 2), 0);
+	pd.disk->ops->grow(pd.disk);
+	assert_int_equal(pd.disk->size, 2 * SIZE);
+	pattern_disk_close(&pd);
+}
+
 /* The ring goes away under a loaded disk: everything ends once, nothing is touched later. */
 static void test_ring_destroyed_under_load(void **state)
 {
@@ -666,6 +683,7 @@ int main(void)
 		BOTH(test_bounds),
 		BOTH(test_read_only),
 		BOTH(test_past_the_end),
+		BOTH(test_growing),
 		BOTH(test_bad_disks),
 		BOTH(test_faults_unnoticed),
 		BOTH(test_faults_told),

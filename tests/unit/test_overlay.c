@@ -244,7 +244,7 @@ static void moody_destroy(struct disk *disk)
 	*((struct moody *)disk)->destroyed = true;
 }
 
-static const struct disk_ops moody_ops = {moody_submit, moody_drain, moody_destroy};
+static const struct disk_ops moody_ops = {moody_submit, moody_drain, moody_destroy, NULL};
 
 static void moody_init(struct moody *moody, bool *destroyed)
 {

@@ -89,6 +89,7 @@ static const struct listed listed_disk[] = {
 	ALWAYS(preadv),
 	ALWAYS(pwritev),
 	ALWAYS(fdatasync),
+	WITH(lseek, 2, SEEK_END),
 };
 
 static const struct listed listed_net[] = {

@@ -162,6 +162,7 @@ struct fake_disk {
 	_Atomic uint64_t offsets[FAKE_DISK_HELD]; /* of discards and zeroes, in their order */
 	_Atomic uint64_t lengths[FAKE_DISK_HELD];
 	_Atomic unsigned int ranges;
+	uint64_t grows_to; /* when it is looked at again; 0: it stays */
 	struct ring *ring;
 	_Atomic int *destroyed;
 };
@@ -269,7 +270,16 @@ static inline void fake_disk_destroy(struct disk *disk)
 	free(fd);
 }
 
-static const struct disk_ops fake_disk_ops = {fake_disk_submit, fake_disk_drain, fake_disk_destroy};
+static inline void fake_disk_grow(struct disk *disk)
+{
+	struct fake_disk *fd = (struct fake_disk *)disk;
+
+	if (fd->grows_to > disk->size)
+		disk->size = fd->grows_to;
+}
+
+static const struct disk_ops fake_disk_ops = {fake_disk_submit, fake_disk_drain, fake_disk_destroy,
+					      fake_disk_grow};
 
 static inline struct fake_disk *fake_disk_new(uint64_t size)
 {

@@ -45,6 +45,11 @@ struct disk_ops {
 	/* Calls every outstanding request's done() with its result (or -ECANCELED); afterwards none is in flight. */
 	void (*drain)(struct disk *disk);
 	void (*destroy)(struct disk *disk);
+	/*
+	 * Looks how big what is below has become and makes SIZE that; smaller it never gets. NULL: it stays
+	 * as it is.
+	 */
+	void (*grow)(struct disk *disk);
 };
 
 struct disk {

@@ -254,6 +254,17 @@ static void raw_drain(struct disk *disk)
 		ring_drain(raw->ring);
 }
 
+/* A file or device tells its size by its end; transfers name their own offsets. */
+static void raw_grow(struct disk *disk)
+{
+	off_t end = lseek(((struct raw_disk *)disk)->fd, 0, SEEK_END);
+	uint64_t size = end > 0 ? (uint64_t)end : 0;
+
+	size -= size % disk->logical_block;
+	if (size > disk->size)
+		disk->size = size;
+}
+
 /* ---- making and ending ---- */
 
 /*
@@ -282,6 +293,7 @@ static const struct disk_ops raw_ops = {
 	.submit = raw_submit,
 	.drain = raw_drain,
 	.destroy = raw_destroy,
+	.grow = raw_grow,
 };
 
 static int raw_check_info(const struct vmm_disk *info, unsigned int depth, struct vmb_err *err)

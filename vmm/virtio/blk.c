@@ -162,6 +162,32 @@ static void fill_params(struct blk *blk, const struct virtio_blk_queue *queues, 
 	snprintf(params->name, sizeof(params->name), "disk%u", instance);
 }
 
+static void grow_on_thread(void *arg)
+{
+	struct blk_queue *queue = arg;
+
+	if (queue->disk->ops->grow)
+		queue->disk->ops->grow(queue->disk);
+}
+
+void virtio_blk_grow(struct pci_device *dev)
+{
+	struct virtio_device *vdev = (struct virtio_device *)dev; /* its first member */
+	struct blk *blk = to_blk(vdev);
+	uint64_t capacity = UINT64_MAX;
+
+	/* Every queue's thread takes the new sectors before the driver hears of them. */
+	for (unsigned int i = 0; i < vdev->params.queues; i++) {
+		uint64_t mine;
+
+		ring_call(vdev->queues[i].ring, grow_on_thread, &blk->queues[i]);
+		mine = blk->queues[i].disk->size / BLK_SECTOR;
+		capacity = mine < capacity ? mine : capacity;
+	}
+	if (capacity != blk->config.capacity)
+		virtio_change_config(vdev, &blk->config.capacity, &capacity, sizeof(capacity));
+}
+
 /* ---- what it did ---- */
 
 void virtio_blk_get_status(struct pci_device *dev, struct vmm_disk_status *ret_status)
@@ -180,6 +206,9 @@ void virtio_blk_get_status(struct pci_device *dev, struct vmm_disk_status *ret_s
 		sum.written_bytes += counter_get(&c->written_bytes);
 		sum.errors += counter_get(&c->errors);
 	}
+	pthread_mutex_lock(&dev->lock);
+	sum.size = blk->config.capacity * BLK_SECTOR;
+	pthread_mutex_unlock(&dev->lock);
 	*ret_status = sum;
 }
 

@@ -120,11 +120,11 @@ static void submit(struct blk_queue *queue, struct blk_slot *slot, enum disk_op 
 /* LENGTH bytes from SECTOR on are whole logical blocks inside the disk. */
 static bool range_ok(const struct blk_queue *queue, uint64_t sector, uint64_t length)
 {
-	const struct virtio_blk_config *config = &queue->blk->config;
-	uint64_t count = length / BLK_SECTOR, mask = config->blk_size / BLK_SECTOR - 1;
+	uint64_t capacity = queue->disk->size / BLK_SECTOR, count = length / BLK_SECTOR;
+	uint64_t mask = queue->disk->logical_block / BLK_SECTOR - 1;
 
-	return length % BLK_SECTOR == 0 && ((sector | count) & mask) == 0 &&
-	       sector <= config->capacity && count <= config->capacity - sector;
+	return length % BLK_SECTOR == 0 && ((sector | count) & mask) == 0 && sector <= capacity &&
+	       count <= capacity - sector;
 }
 
 static void transfer(struct blk_queue *queue, struct blk_slot *slot, const struct blk_request *r,

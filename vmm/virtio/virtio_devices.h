@@ -51,6 +51,12 @@ struct virtio_blk_queue {
 int virtio_blk_create(const struct virtio_env *env, const struct virtio_blk_queue *queues,
 		      unsigned int count, unsigned int instance, struct pci_device **ret_dev);
 
+/*
+ * What is behind DEV, which virtio_blk_create() made, may have become bigger: if so, the driver is told. Any
+ * thread but those of its queues, one at a time.
+ */
+void virtio_blk_grow(struct pci_device *dev);
+
 /* What the driver has asked of DEV, which virtio_blk_create() made, so far. Any thread. */
 void virtio_blk_get_status(struct pci_device *dev, struct vmm_disk_status *ret_status);
 
