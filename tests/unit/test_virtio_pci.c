@@ -24,7 +24,7 @@ static void capabilities(void **state)
 		if (cfg_read(m, at, 1) != PCI_CAP_ID_VNDR || type == VIRTIO_PCI_CAP_PCI_CFG)
 			continue;
 		assert_true(cfg_read(m, at + 2, 1) >= 16);
-		if (cfg_read(m, at + 4, 1) == 2) {
+		if (cfg_read(m, at + 4, 1) == 1) {
 			assert_int_equal(type, VIRTIO_PCI_CAP_NOTIFY_CFG);
 			continue; /* the doorbells that are ports */
 		}

@@ -1,6 +1,6 @@
 /*
  * The PCI face of a virtio device: modern only (virtio 1.2, 4.1), capabilities, the parts of the
- * BAR, doorbells; the registers of the first part are virtio_common.c. One 64-bit memory BAR holds
+ * BAR, doorbells; the registers of the first part are virtio_common.c. One memory BAR holds
  * everything, MSI-X too, each part on its own page.
  *
  * The doorbells are there twice: KVM decodes a write to a port without looking at the instruction,
@@ -30,7 +30,8 @@
 #define MODERN_ID	  0x1040 /* + the device's type */
 #define REVISION	  1	 /* what tells drivers a modern device */
 
-#define PORTS_INDEX 2 /* behind the two halves of the first */
+/* Behind a 32-bit BAR: EDK2 numbers BARs without the second halves of 64-bit ones, and would miss it there. */
+#define PORTS_INDEX 1
 #define PORTS_SIZE  64
 _Static_assert(NOTIFY_MULTIPLIER *VIRTIO_MAX_QUEUES <= PORTS_SIZE, "a doorbell for each queue");
 
@@ -422,7 +423,7 @@ int virtio_device_init(struct virtio_device *vdev, const struct virtio_device_op
 	pthread_mutex_init(&vdev->lock, NULL);
 
 	pci_device_init(&vdev->pci, &virtio_pci_ops, &ids);
-	pci_device_add_bar(&vdev->pci, BAR_INDEX, BAR_SIZE, true, true);
+	pci_device_add_bar(&vdev->pci, BAR_INDEX, BAR_SIZE, false, false);
 	pci_device_add_io_bar(&vdev->pci, PORTS_INDEX, PORTS_SIZE);
 	rc = msix_init(&vdev->msix, &vdev->pci, &env->msi, params->queues + 1, BAR_INDEX, AT_TABLE,
 		       AT_PBA);

@@ -210,7 +210,6 @@ static void find_device(void)
 	if (slot == 32)
 		fail("no virtio-blk");
 	config_write(slot, 0x10, (uint32_t)BAR);
-	config_write(slot, 0x14, (uint32_t)(BAR >> 32));
 	config_write(slot, 0x04, 0x0006); /* memory, bus master */
 	for (cap = config_read(slot, 0x34) & 0xFF; cap; cap = config_read(slot, cap) >> 8 & 0xFF) {
 		uint32_t head = config_read(slot, cap);
