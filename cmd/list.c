@@ -53,6 +53,10 @@ static void print_device(const struct menu_device *d)
 	};
 
 	snprintf(name, sizeof(name), "%s%s", d->parent[0] ? "  " : "", d->path);
+	if (d->empty) {
+		printf("%-18s  %s\n", name, d->note);
+		return;
+	}
 	printf("%-18s %7s", name, text_format_size(d->size, size, sizeof(size)));
 	print_parts(parts, sizeof(parts) / sizeof(parts[0]));
 }

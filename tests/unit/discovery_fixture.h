@@ -97,6 +97,10 @@ static inline void send_image(const char *path, const char *use, const char *rea
 
 static inline int fake_images(const char *dir)
 {
+	if (strcmp(dir, "/dead/isos") == 0) {
+		send_done(EIO, "The directory of disk images /dead/isos cannot be read.");
+		return 0;
+	}
 	if (strcmp(dir, "/others") == 0) {
 		send_image("/others/other.iso", "", "");
 		send_done(0, "");

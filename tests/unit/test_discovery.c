@@ -387,6 +387,24 @@ static void the_directory_of_images_can_be_changed(void **state)
 	assert_non_null(device(f, "debian.iso"));
 }
 
+static void a_directory_of_images_that_cannot_be_read_says_so(void **state)
+{
+	struct fixture *f = *state;
+	const struct menu_device *d;
+
+	f->image_dirs[0] = "/dead/isos";
+	put_disk(f, "good", "2048");
+	discover(f);
+	wait_until(f, is_finished);
+	d = device(f, "isos");
+	assert_non_null(d);
+	assert_int_equal(d->state, MENU_DEVICE_FAILED);
+	assert_int_equal(d->kind, MENU_DEVICE_IMAGE);
+	assert_string_equal(d->path, "/dead/isos");
+	assert_non_null(strstr(d->note, "cannot be read"));
+	assert_good(f, "good");
+}
+
 /* "Still scanning sdc (4 s)". */
 static void a_running_probe_says_since_when(void **state)
 {
@@ -423,6 +441,7 @@ int main(int argc, char **argv)
 		TEST(what_lives_on_a_disk_is_told),
 		TEST(images_are_offered_as_disks),
 		TEST(the_directory_of_images_can_be_changed),
+		TEST(a_directory_of_images_that_cannot_be_read_says_so),
 		TEST(a_running_probe_says_since_when),
 		TEST(uses_are_shown),
 		TEST(without_sysfs_the_list_is_empty_and_the_scan_ends),
