@@ -96,7 +96,8 @@ static void edit_save(struct ui *ui, struct screen_edit *se)
 	struct menu_entry_save *save;
 	struct vm_config config;
 
-	if (se->saving || !edit_config(ui, se, "Not saved", &config))
+	/* One save at a time, unless that was refused or given up. */
+	if (ui->wait.type == MENU_ENTRY_SAVE || !edit_config(ui, se, "Not saved", &config))
 		return;
 	save = malloc(sizeof(*save));
 	if (!save) {

@@ -45,7 +45,7 @@ def settings():
     """The store as files of the machine."""
     files = {"etc/vmboot/entries/%s.conf" % name: text.encode()
              for name, text in ENTRIES.items()}
-    files["etc/vmboot/vmboot.conf"] = b"default = debian\n"
+    files["etc/vmboot/vmboot.conf"] = b"default = debian\ntimeout = 60\nrearm = 0\n"
     return files
 
 
@@ -65,6 +65,9 @@ def main():
             vga.wait_for("q quit", 30)
 
         vga.wait_for("Debian GNU/Linux 12 .*default", 60)
+        # The first key stops the countdown, and does nothing else.
+        picture("countdown", "any key to wait")
+        vga.press("spc")
         for name, keys, pattern, back in SCREENS:
             vga.press(*keys)
             picture(name, pattern)

@@ -41,7 +41,7 @@ static void fake_make_entries(struct fake *f)
 	f->entries[4] = fake_entry("setup", "Firmware setup only", "", "");
 	f->entries[5] = fake_entry("gone", "Backup", "", "serial:ZC1000");
 	snprintf(f->entries[5].problem, sizeof(f->entries[5].problem),
-		 "the disk serial:ZC1000 is not connected");
+		 "the disk serial:ZC1000 is not connected.");
 	f->entry_count = 6;
 }
 

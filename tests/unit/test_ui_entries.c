@@ -578,6 +578,9 @@ static void test_save_fails(void **state)
 	s = session_open_main(FAKE_REFUSE);
 	session_keys(s, "e" CTRL_S);
 	session_wait(s, "The title is in use already.");
+	session_keys(s, "\r" CTRL_S);
+	session_wait_count(s, save, 2);
+	session_wait(s, "The title is in use already.");
 	session_keys(s, "\rq");
 	session_leave(s);
 	s = session_open_main(FAKE_SLOW);
@@ -586,6 +589,12 @@ static void test_save_fails(void **state)
 	session_keys(s, CTRL_S);
 	session_wait(s, "Saving Debian GNU/Linux 12 (0 s)   Esc cancels");
 	session_wait(s, "Saving Debian GNU/Linux 12 (1 s)");
+	session_keys(s, "\033");
+	session_wait(s, "Not waited for any longer");
+	session_wait_count(s, save, 1);
+	session_keys(s, CTRL_S);
+	session_wait_count(s, save, 2);
+	session_wait(s, "Esc cancels");
 	session_keys(s, "\033");
 	session_wait(s, "Not waited for any longer");
 	session_keys(s, "q");
@@ -616,7 +625,7 @@ static void test_checklist_offers_what_helps(void **state)
 	/* A disk that is not there: only the editor helps. */
 	s = session_open_main(FAKE_ENTRIES);
 	session_keys(s, "/backup\r" END);
-	session_wait(s, "It will not start: the disk serial:ZC1000 is not connected");
+	session_wait(s, "It will not start: the disk serial:ZC1000 is not connected. ");
 	session_keys(s, "\r");
 	session_wait(s, "!!  serial:ZC1000");
 	session_wait(s, "serial:ZC1000 is not connected.");

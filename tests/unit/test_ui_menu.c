@@ -548,13 +548,14 @@ static void test_random_keys(void **state)
 	static const char *const keys[] = {
 		"\033[A", "\033[B", "\033[C", "\033[D", "\033[H", "\033[F", "\033[5~", "\033[6~", "\r",
 		" ", "e", "q", "n", "m", "y", "!", "?", "r", "j", "k", "\t", "\033[Z", "\033", "\014", "1",
-		"9", "G", "\177", "\025", "\035", ".", "d", "\004", "\006", "\033[21~", "\030", "\xC3\xA4",
+		"9", "G", "n", "s", "f", "p", "c", "R", "D", "o", "/", "i", "l", "P", "\023", "x", "\177",
+		"\025", "\035", ".", "d", "\004", "\006", "\033[21~", "\030", "\xC3\xA4",
 		"\033[", "\033O", "\033]", "\xFF",
 	};
 	static const struct session_options o = {.term = "xterm", .rows = 24, .cols = 80,
 						 .env = {"SHELL=/bin/true"}};
 	uint64_t end = loop_now_ms() + 8000;
-	struct session *s = session_open(FAKE_NORMAL, &o);
+	struct session *s = session_open(FAKE_ENTRIES, &o);
 
 	(void)state;
 	session_wait(s, "? help");
@@ -574,7 +575,7 @@ static void test_random_keys(void **state)
 			s->pid = 0;
 			assert_true(session_tty_restored(s));
 			session_close(s);
-			s = session_open(FAKE_NORMAL, &o);
+			s = session_open(FAKE_ENTRIES, &o);
 			/* Before its signal handlers are there a signal would simply end it. */
 			session_wait(s, "? help");
 		}
