@@ -4,9 +4,9 @@
 
 FUZZ := build/fuzz
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := virtqueue blk console balloon rng pci uart rtc board loaders varstore
+FUZZ_TARGETS := virtqueue blk console balloon rng pci uart rtc board loaders varstore disks
 # The vmm without KVM and threads: tests/fuzz/machine.c stands in for them.
-FUZZ_SRCS := vmm/bus.c vmm/mem.c $(wildcard vmm/pci/*.c vmm/virtio/*.c vmm/net/*.c vmm/platform/*.c vmm/boot/*.c lib/*.c) \
+FUZZ_SRCS := vmm/bus.c vmm/mem.c $(wildcard vmm/pci/*.c vmm/virtio/*.c vmm/net/*.c vmm/platform/*.c vmm/boot/*.c lib/*.c storage/*.c) \
 	tests/fuzz/machine.c
 FUZZ_OBJS := $(FUZZ_SRCS:%.c=$(FUZZ)/%.o)
 FUZZ_FLAGS := -std=c11 -g -O1 -fno-strict-aliasing -fno-omit-frame-pointer -MMD -MP \
@@ -34,7 +34,7 @@ $(FUZZ)/libvmm.a: $(FUZZ_OBJS)
 $(FUZZ)/fuzz_%: $(FUZZ)/tests/fuzz/fuzz_%.o $(FUZZ)/libvmm.a
 	$(call say,LINK,$@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -Wl,--wrap=pthread_cond_timedwait \
-		-o $@ $^ -pthread
+		-o $@ $^ $(PKG) -pthread
 
 .SECONDARY: $(FUZZ_TARGETS:%=$(FUZZ)/tests/fuzz/fuzz_%.o)
 -include $(wildcard $(FUZZ)/*/*.d $(FUZZ)/*/*/*.d)
