@@ -27,6 +27,7 @@
 #include "logbook.h"
 #include "loop.h"
 #include "machine.h"
+#include "power.h"
 #include "settings.h"
 #include "storage.h"
 #include "store.h"
@@ -46,8 +47,12 @@ struct daemon {
 	int signals, listener, lock, uevents; /* -1: none */
 	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct loop_io *signal_io, *listener_io;
+	struct loop_timer *power_timer; /* the machine is about to be switched off */
 	bool ending;
 };
+
+#define POWER_MS 2000
+
 
 /* Ends the loop, after the VM when there is one. */
 static void begin_end(struct daemon *d)
@@ -118,6 +123,29 @@ static void on_log_changed(void *ctx)
 		clients_log_changed(d->clients);
 }
 
+static void on_power_timer(void *arg)
+{
+	struct daemon *d = arg;
+	struct vmb_err err = {0};
+
+	d->power_timer = NULL;
+	if (machine_is_active(d->machine) || d->ending)
+		return;
+	store_flush(d->store, NULL);
+	if (power_do(MENU_POWER_OFF, &err) < 0)
+		log_error("the guest switched itself off, but this machine stays on: %s", err.text);
+}
+
+/* A moment later, so that what the guest's disk held of the settings can be written first. */
+static void follow_guest(struct daemon *d, const struct menu_vm *vm)
+{
+	if (vm->reason != VMM_EXIT_POWER_OFF || d->power_timer ||
+	    settings_get(d->settings)->values.guest_power != MENU_POWER_TO_HOST)
+		return;
+	log_info("the guest switched itself off, this machine follows");
+	loop_add_timer(d->loop, POWER_MS, on_power_timer, d, &d->power_timer);
+}
+
 /* Disks are looked at again once a VM owns its disks, or gave them back. */
 static void on_machine_changed(void *ctx)
 {
@@ -134,8 +162,10 @@ static void on_machine_changed(void *ctx)
 	clients_vm_changed(d->clients);
 	if (vm.stage == VMM_STAGE_OS)
 		autoboot_vm_succeeded(d->autoboot);
-	if (vm.state == MENU_VM_ENDED)
+	if (vm.state == MENU_VM_ENDED) {
 		autoboot_vm_ended(d->autoboot, vm.reason);
+		follow_guest(d, &vm);
+	}
 	if (d->ending && !machine_is_active(d->machine))
 		loop_quit(d->loop, 0);
 }

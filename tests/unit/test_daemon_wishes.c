@@ -3,6 +3,19 @@
 
 #include "log.h"
 
+/* Where __wrap_power_do(), in the daemon's process, leaves what it was asked for. */
+static char power_path[PATH_MAX];
+
+int __wrap_power_do(uint32_t how, struct vmb_err *err);
+int __wrap_power_do(uint32_t how, struct vmb_err *err)
+{
+	char digit = (char)('0' + how);
+
+	(void)err;
+	write_file(power_path, &digit, 1, 0);
+	return 0;
+}
+
 static void put_file(const struct fixture *f, const char *name, const char *text)
 {
 	char path[PATH_MAX + 64];
@@ -372,6 +385,37 @@ static void interfaces_are_listed_on_request(void **state)
 	assert_int_equal(list.first && list.last, 1);
 }
 
+static void the_machine_follows_its_guest_when_that_is_set(void **state)
+{
+	struct fixture *f = *state;
+
+	scratch_path(f->scratch, "power", power_path);
+	put_file(f, "vmboot.conf", "guest-power-off = host\n");
+	start_daemon(f, "");
+	greet(f, f->sock);
+	start_vm(f, f->sock);
+	hear_vm(f, f->sock, MENU_VM_ENDED);
+	for (int i = 0; i < DEADLINE_MS / 50 && access(power_path, F_OK) < 0; i++)
+		usleep(50000);
+	assert_true(sh("test \"$(cat %s)\" = %d", power_path, MENU_POWER_OFF));
+}
+
+static void a_guest_that_is_killed_takes_nothing_along(void **state)
+{
+	struct fixture *f = *state;
+
+	scratch_path(f->scratch, "power", power_path);
+	put_file(f, "vmboot.conf", "guest-power-off = host\n");
+	start_daemon(f, "echo");
+	greet(f, f->sock);
+	start_vm(f, f->sock);
+	hear_vm(f, f->sock, MENU_VM_RUNNING);
+	tell(f->sock, MENU_VM_KILL, NULL, 0);
+	hear_vm(f, f->sock, MENU_VM_ENDED);
+	usleep(3000000);
+	assert_int_equal(access(power_path, F_OK), -1);
+}
+
 int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -386,6 +430,8 @@ int main(int argc, char **argv)
 		TEST(a_password_locks_all_but_the_default),
 		TEST(nonsense_is_dropped_or_refused),
 		TEST(interfaces_are_listed_on_request),
+		TEST(the_machine_follows_its_guest_when_that_is_set),
+		TEST(a_guest_that_is_killed_takes_nothing_along),
 	};
 	int status;
 
