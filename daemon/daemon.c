@@ -430,7 +430,7 @@ static int create_settings(struct daemon *d, struct vmb_err *err)
 	if (rc == 0)
 		rc = store_create(d->loop, &store, &d->store, err);
 	if (rc == 0 &&
-	    (settings_create(d->store, &d->settings) < 0 ||
+	    (settings_create(d->store, DAEMON_TRUST, &d->settings) < 0 ||
 	     entries_create(d->store, d->settings, on_entries_changed, d, &d->entries) < 0 ||
 	     autoboot_create(d->loop, d->entries, d->settings, &autoboot_events, d,
 			     &d->autoboot) < 0))

@@ -322,6 +322,7 @@ static int load_entry(struct entries *e, const struct store_file *file, size_t a
 {
 	const struct ini_report report = {.tell = on_tell, .ctx = e};
 	struct menu_entry *entry = &e->list[at];
+	struct vmb_err err;
 	int rc;
 
 	*entry = (struct menu_entry){.id = ""};
@@ -332,6 +333,13 @@ static int load_entry(struct entries *e, const struct store_file *file, size_t a
 	rc = entry_file_parse(file->text, file->size, quiet ? NULL : &report, &e->files[at]);
 	if (rc < 0)
 		return rc;
+	if (settings_verify(e->settings, file, &err) < 0) {
+		e->files[at].problem_line = 1;
+		snprintf(e->files[at].problem, sizeof(e->files[at].problem), "This entry %.200s.",
+			 err.text);
+		if (!quiet)
+			on_tell(e, 1, true, e->files[at].problem);
+	}
 	entry->autostart = e->files[at].entry.autostart;
 	entry->tries = e->files[at].entry.tries;
 	entry->console = e->files[at].entry.console;
@@ -494,6 +502,8 @@ int entries_save(struct entries *e, const struct menu_entry_save *save, char *re
 	const struct menu_entry *old;
 	int rc = check_save(save, err);
 
+	if (rc == 0)
+		rc = settings_may_change(e->settings, err);
 	if (rc < 0)
 		return rc;
 	old = find(e, save->id);
@@ -531,6 +541,9 @@ static int put_titled(struct entries *e, const char *id, const char *title, cons
 
 	if (!entry)
 		return no_such_entry(id, err);
+	rc = settings_may_change(e->settings, err);
+	if (rc < 0)
+		return rc;
 	if (!title[0])
 		return vmb_err_set(err, EINVAL, "An entry needs a name.");
 	file = store_find(e->store, file_name(id, name));
@@ -565,8 +578,10 @@ int entries_rename(struct entries *e, const char *id, const char *title, char *r
 int entries_delete(struct entries *e, const char *id, struct vmb_err *err)
 {
 	char name[STORE_NAME_SIZE];
-	int rc = 0;
+	int rc = settings_may_change(e->settings, err);
 
+	if (rc < 0)
+		return rc;
 	if (!find(e, id))
 		return no_such_entry(id, err);
 	if (strcmp(settings_get(e->settings)->default_id, id) == 0)

@@ -2,11 +2,15 @@
 #include "settings.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "loop.h"
+#include "storage.h"
 #include "text.h"
 #include "trust.h"
 
@@ -15,18 +19,21 @@
 
 struct settings {
 	struct store *store;
+	const char *pin;
+	bool pinned; /* trust policy and keys are those of PIN */
 	struct settings_file file;
 	uint32_t problems;
 	uint64_t wrong_at_ms; /* of the last wrong password */
 };
 
-int settings_create(struct store *store, struct settings **ret_settings)
+int settings_create(struct store *store, const char *pin, struct settings **ret_settings)
 {
 	struct settings *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
 	s->store = store;
+	s->pin = pin;
 	settings_file_init(&s->file);
 	*ret_settings = s;
 	return 0;
@@ -47,16 +54,114 @@ static void on_tell(void *ctx, int line, bool error, const char *text)
 	log_warn("%s:%d: %s", store_path(s->store, FILE_NAME, path, sizeof(path)), line, text);
 }
 
+/* ---- the pinned policy ---- */
+
+static void on_pin_tell(void *ctx, int line, bool error, const char *text)
+{
+	struct settings *s = ctx;
+
+	(void)error;
+	s->problems++;
+	log_warn("%s:%d: %s", s->pin, line, text);
+}
+
+/* The policy in PIN into RET_PIN; false when there is no such file. What cannot be read requires signatures of nobody. */
+static bool read_pin(struct settings *s, struct settings_file *ret_pin)
+{
+	const struct ini_report report = {.tell = on_pin_tell, .ctx = s};
+	int fd = open(s->pin, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char text[STORE_FILE_MAX];
+	ssize_t n = -1;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return false;
+	settings_file_init(ret_pin);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text));
+		close(fd);
+	}
+	if (n < 0 || settings_file_parse(text, (size_t)n, &report, ret_pin) < 0) {
+		log_error("%s cannot be read: only what is signed is started, and no key is known",
+			  s->pin);
+		ret_pin->values.trust = MENU_TRUST_REQUIRE;
+	}
+	return true;
+}
+
+static void take_pin(struct settings *s, const struct settings_file *pin)
+{
+	s->pinned = true;
+	s->file.values.trust = pin->values.trust;
+	s->file.key_count = pin->key_count;
+	memcpy(s->file.keys, pin->keys, sizeof(s->file.keys));
+}
+
+static const struct store_file *signature_of(const struct settings *s, const char *name)
+{
+	const struct store_file *found = NULL;
+	char path[STORE_NAME_SIZE + 16];
+
+	for (size_t i = 0; storage_signature_ends[i] && !found; i++) {
+		snprintf(path, sizeof(path), "%s%s", name, storage_signature_ends[i]);
+		found = store_find(s->store, path);
+	}
+	return found;
+}
+
+int settings_verify(const struct settings *s, const struct store_file *file, struct vmb_err *err)
+{
+	const struct store_file *signature = signature_of(s, file->name);
+	struct launch_trust trust;
+	int rc;
+
+	settings_trust(s, &trust);
+	if (!s->pinned || trust.policy == LAUNCH_TRUST_OFF)
+		return 0;
+	if (signature)
+		rc = trust_check(trust.keys, trust.count, file->text, file->size, signature->text,
+				 signature->size, err);
+	else
+		rc = vmb_err_set(err, ENOKEY, "has no signature");
+	if (rc < 0 && trust.policy == LAUNCH_TRUST_WARN) {
+		log_warn("%s %s", file->name, err->text);
+		return 0;
+	}
+	return rc < 0 ? -EKEYREJECTED : 0;
+}
+
+int settings_may_change(const struct settings *s, struct vmb_err *err)
+{
+	if (!s->pinned || s->file.values.trust != MENU_TRUST_REQUIRE)
+		return 0;
+	return vmb_err_set(err, EPERM,
+			   "Settings have to be signed on this machine (%s), so the menu cannot "
+			   "change them. Change the files, and sign them.",
+			   s->pin);
+}
+
 void settings_load(struct settings *s)
 {
 	const struct ini_report report = {.tell = on_tell, .ctx = s};
 	const struct store_file *file = store_find(s->store, FILE_NAME);
+	struct settings_file pin;
+	struct vmb_err err;
 
 	s->problems = 0;
+	s->pinned = false;
+	settings_file_init(&s->file);
+	if (read_pin(s, &pin))
+		take_pin(s, &pin);
 	if (!file)
-		settings_file_init(&s->file);
-	else if (settings_file_parse(file->text, file->size, &report, &s->file) < 0)
+		return;
+	if (settings_verify(s, file, &err) < 0) {
+		s->problems++;
+		log_error("%s %s: it is not used", FILE_NAME, err.text);
+		return;
+	}
+	if (settings_file_parse(file->text, file->size, &report, &s->file) < 0)
 		log_error("not enough memory to read the settings");
+	if (s->pinned)
+		take_pin(s, &pin);
 }
 
 const struct settings_file *settings_get(const struct settings *s)
@@ -75,14 +180,16 @@ void settings_describe(const struct settings *s, struct menu_settings *ret)
 	store_describe(s->store, ret);
 }
 
-/* Writes FILE, and makes it ours unless that is not possible at all. */
+/* Writes FILE, and makes it ours unless that is not possible at all. Pinned trust is written, and read over. */
 static int put(struct settings *s, const struct settings_file *file, struct vmb_err *err)
 {
 	const struct store_file *old = store_find(s->store, FILE_NAME);
 	size_t n;
 	char *text;
-	int rc;
+	int rc = settings_may_change(s, err);
 
+	if (rc < 0)
+		return rc;
 	text = settings_file_render(file, old ? old->text : "", old ? old->size : 0, &n, err);
 	if (!text)
 		return -EINVAL;
@@ -102,6 +209,8 @@ int settings_save(struct settings *s, const struct menu_settings *values, struct
 		return rc;
 	file.values = *values;
 	file.values.has_password = s->file.values.has_password;
+	if (s->pinned)
+		file.values.trust = s->file.values.trust;
 	return put(s, &file, err);
 }
 
@@ -134,9 +243,10 @@ int settings_check_password(struct settings *s, const char *password, struct vmb
 	if (!s->file.values.has_password)
 		return 0;
 	if (!s->file.password[0])
-		return vmb_err_set(err, EACCES,
-				   "The password in vmboot.conf is no hash, so none is right. Mend the "
-				   "file.");
+		return vmb_err_set(
+			err, EACCES,
+			"The password in vmboot.conf is no hash, so none is right. Mend the "
+			"file.");
 	if (s->wrong_at_ms && now - s->wrong_at_ms < WRONG_MS)
 		return vmb_err_set(err, EACCES, "Wrong password a moment ago. Try again.");
 	if (trust_check_password(s->file.password, password) == 0)

@@ -13,8 +13,11 @@
 
 struct settings;
 
-/* The defaults, until settings_load(). STORE is borrowed. 0 or -ENOMEM. */
-int settings_create(struct store *store, struct settings **ret_settings);
+/*
+ * The defaults, until settings_load(). STORE is borrowed, and so is PIN: a file outside of the store with a trust policy and
+ * keys. Where it is, they come from there alone, and settings have to be signed, too. 0 or -ENOMEM.
+ */
+int settings_create(struct store *store, const char *pin, struct settings **ret_settings);
 void settings_destroy(struct settings *settings); /* NULL is fine */
 
 /* Reads the store's file; what is wrong in it goes to the log and is counted. */
@@ -37,6 +40,16 @@ int settings_set_default(struct settings *settings, const char *id, struct vmb_e
 
 /* The policy and the keys for what is started. */
 void settings_trust(const struct settings *settings, struct launch_trust *ret_trust);
+
+/*
+ * Is FILE of the store signed (a file NAME.minisig or NAME.sig beside it) as the pinned policy asks? 0, also with no
+ * more than a warning to the log; -EKEYREJECTED with a phrase ("has no signature").
+ */
+int settings_verify(const struct settings *settings, const struct store_file *file,
+		    struct vmb_err *err);
+
+/* May the menu change what has to be signed? 0, or -EPERM with the sentence. */
+int settings_may_change(const struct settings *settings, struct vmb_err *err);
 
 /*
  * 0 when PASSWORD is the one whose hash is in the file. -EACCES with the sentence when not; so is every

@@ -8,6 +8,8 @@
 
 /* Where settings are when nobody says otherwise. */
 #define DAEMON_CONFIG "/etc/vmboot"
+/* A trust policy that no settings can change: in a flashed image, while settings lie on a disk. */
+#define DAEMON_TRUST "/etc/vmboot.trust"
 
 struct daemon_options {
 	/* Connected SOCK_SEQPACKET socket of the one menu that started this daemon (taken over): the

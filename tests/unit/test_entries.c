@@ -11,6 +11,7 @@
 #include "daemon/settings.h"
 #include "daemon/store.h"
 #include "log.h"
+#include "sign_test.h"
 #include "text.h"
 #include "vmm_proto.h"
 
@@ -23,6 +24,7 @@ struct fixture {
 	struct autoboot *autoboot;
 	struct menu_device devices[4];
 	size_t device_count;
+	char pin[PATH_MAX];
 	char started[512]; /* ids, in order */
 	char refuses[64];  /* the id whose start is refused */
 	bool scanning;
@@ -124,7 +126,7 @@ static void open_all(struct fixture *f)
 	assert_int_equal(loop_create(&f->loop), 0);
 	assert_int_equal(store_create(f->loop, &options, &f->store, NULL), 0);
 	assert_true(store_is_loaded(f->store));
-	assert_int_equal(settings_create(f->store, &f->settings), 0);
+	assert_int_equal(settings_create(f->store, f->pin, &f->settings), 0);
 	assert_int_equal(entries_create(f->store, f->settings, on_changed, f, &f->entries), 0);
 	assert_int_equal(
 		autoboot_create(f->loop, f->entries, f->settings, &events, f, &f->autoboot), 0);
@@ -144,6 +146,7 @@ static int setup(void **state)
 	f->scratch = scratch;
 	*state = f;
 	sh("mkdir %s/entries; touch %s/fw.fd", f->scratch->dir, f->scratch->dir);
+	scratch_path(f->scratch, "pin", f->pin);
 	add_device(f, "sda", "", "AAA");
 	add_device(f, "sda1", "sda", "");
 	add_device(f, "sdb", "", "BBB");
@@ -382,6 +385,79 @@ static void a_store_that_cannot_be_written_keeps_it_for_this_boot(void **state)
 	assert_int_equal(entries_set_default(f->entries, "a", NULL), 0);
 	assert_non_null(strstr(file_text(f, "entries/a.conf"), "memory = 256M\n"));
 	assert_int_equal(entry(f, "a")->changed, 0);
+}
+
+/* ---- signed settings ---- */
+
+static void sign_file(const struct fixture *f, const struct signer *signer, const char *name)
+{
+	char text[1024], path[PATH_MAX];
+	const char *content = file_text(f, name);
+	size_t n = sign(signer, MINISIGN, content, strlen(content), "x", text);
+
+	snprintf(path, sizeof(path), "%s.minisig", name);
+	text[n] = '\0';
+	put_file(f, path, text);
+}
+
+static void a_pinned_policy_takes_only_signed_settings(void **state)
+{
+	struct fixture *f = *state;
+	struct vm_config config;
+	struct signer signer;
+	struct vmb_err err;
+	char pin[256];
+
+	make_signer(&signer, 5);
+	put_entry(f, "good", "");
+	put_entry(f, "changed", "");
+	put_entry(f, "bare", "");
+	put_file(f, "vmboot.conf", "default = good\ntrust = off\n");
+	sign_file(f, &signer, "vmboot.conf");
+	sign_file(f, &signer, "entries/good.conf");
+	sign_file(f, &signer, "entries/changed.conf");
+	put_entry(f, "changed", "cpus = 2\n");
+	snprintf(pin, sizeof(pin), "trust = require\ntrust-key = %s\n", signer.pub);
+	put_file(f, "pin", pin);
+	open_all(f);
+	/* The settings' own "off" counts for nothing. */
+	assert_int_equal(settings_get(f->settings)->values.trust, MENU_TRUST_REQUIRE);
+	assert_string_equal(settings_get(f->settings)->default_id, "good");
+	assert_int_equal(entries_prepare(f->entries, "good", &config, &err), 0);
+	assert_int_equal(entries_prepare(f->entries, "bare", &config, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "bare.conf:1: This entry has no signature."));
+	assert_int_equal(entries_prepare(f->entries, "changed", &config, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "is not what was signed: it was changed."));
+	/* The menu has no key to sign with. */
+	assert_int_equal(entries_delete(f->entries, "good", &err), -EPERM);
+	assert_non_null(
+		strstr(err.text, "the menu cannot change them. Change the files, and sign them."));
+	assert_int_equal(entries_set_default(f->entries, "bare", &err), -EPERM);
+	/* What it writes itself is no setting. */
+	assert_int_equal(entries_set_once(f->entries, "good", &err), 0);
+	/* A changed vmboot.conf is not used at all. */
+	put_file(f, "vmboot.conf", "default = bare\n");
+	open_all(f);
+	assert_string_equal(settings_get(f->settings)->default_id, "");
+	/* With no more than a warning everything is. */
+	snprintf(pin, sizeof(pin), "trust = warn\ntrust-key = %s\n", signer.pub);
+	put_file(f, "pin", pin);
+	open_all(f);
+	assert_string_equal(settings_get(f->settings)->default_id, "bare");
+	assert_int_equal(entries_prepare(f->entries, "changed", &config, &err), 0);
+}
+
+static void a_mistyped_pin_is_closed(void **state)
+{
+	struct fixture *f = *state;
+	struct vm_config config;
+	struct vmb_err err;
+
+	put_entry(f, "a", "");
+	put_file(f, "pin", "trust = yes\n");
+	open_all(f);
+	assert_int_equal(settings_get(f->settings)->values.trust, MENU_TRUST_REQUIRE);
+	assert_int_equal(entries_prepare(f->entries, "a", &config, &err), -EINVAL);
 }
 
 /* ---- what starts by itself ---- */
@@ -624,6 +700,8 @@ int main(void)
 		TEST(what_cannot_be_saved_is_refused_and_changes_nothing),
 		TEST(a_new_name_takes_along_what_refers_to_it),
 		TEST(a_store_that_cannot_be_written_keeps_it_for_this_boot),
+		TEST(a_pinned_policy_takes_only_signed_settings),
+		TEST(a_mistyped_pin_is_closed),
 		TEST(the_countdown_starts_the_default),
 		TEST(without_a_default_nothing_starts),
 		TEST(a_key_pauses_and_the_countdown_begins_anew),

@@ -10,13 +10,12 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include <sodium.h>
-
 #include "cmd/cmd.h"
 #include "fake_vmm.h"
 #include "kernel_image.h"
 #include "launch.h"
 #include "log.h"
+#include "sign_test.h"
 #include "text.h"
 
 #define DEADLINE_MS 20000
@@ -806,32 +805,21 @@ static void stopping_while_firmware_is_read_ends_it(void **state)
 /* The test's binary is also the processes that the launcher starts. */
 /* ---- trust ---- */
 
-/* A minisign signature of the firmware beside it; the key that made it is trusted. */
+/* A signature of the firmware beside it; the key that made it is trusted. */
 static void sign_firmware(struct run *r)
 {
-	uint8_t seed[crypto_sign_SEEDBYTES] = {1}, pk[32], sk[64], hash[64], raw[74] = "ED",
-		global[64];
-	char line[128], line2[128], path[VM_PATH_SIZE + 16], image[4096];
+	char text[1024], path[VM_PATH_SIZE + 16], image[4096];
 	FILE *f = fopen(r->config.firmware_path, "re");
 	size_t n = fread(image, 1, sizeof(image), f);
-	uint8_t message[64 + 1] = {0};
+	struct signer signer;
 
 	fclose(f);
-	crypto_sign_seed_keypair(pk, sk, seed);
-	crypto_generichash(hash, sizeof(hash), (uint8_t *)image, n, NULL, 0);
-	crypto_sign_detached(raw + 10, NULL, hash, sizeof(hash), sk);
-	memcpy(message, raw + 10, 64);
-	message[64] = 'x';
-	crypto_sign_detached(global, NULL, message, 65, sk);
-	sodium_bin2base64(line, sizeof(line), raw, 74, sodium_base64_VARIANT_ORIGINAL);
-	sodium_bin2base64(line2, sizeof(line2), global, 64, sodium_base64_VARIANT_ORIGINAL);
+	make_signer(&signer, 1);
+	n = sign(&signer, MINISIGN, image, n, "x", text);
 	snprintf(path, sizeof(path), "%s.minisig", r->config.firmware_path);
-	f = fopen(path, "we");
-	fprintf(f, "untrusted comment: x\n%s\ntrusted comment: x\n%s\n", line, line2);
-	fclose(f);
+	write_file(path, text, n, 0);
 	r->trust.count = 1;
-	memset(r->trust.keys[0].id, 0, sizeof(r->trust.keys[0].id));
-	memcpy(r->trust.keys[0].key, pk, sizeof(pk));
+	r->trust.keys[0] = signer.key;
 }
 
 static void what_is_signed_starts_and_nothing_else(void **state)
