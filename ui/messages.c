@@ -27,7 +27,8 @@ static void tick_update(struct ui *ui)
 {
 	bool turning = ui->model.scanning || ui->wait.type;
 	bool wanted = turning || model_vm_alive(&ui->model) ||
-		      ui->model.countdown.state != MENU_COUNTDOWN_OFF;
+		      (ui->model.countdown.state != MENU_COUNTDOWN_OFF &&
+		       ui->model.countdown.seconds > 0);
 
 	if (wanted && !ui->tick_timer) {
 		loop_add_timer(ui->loop, turning ? TURN_MS : 1000, on_tick, ui, &ui->tick_timer);
@@ -368,7 +369,8 @@ static void take_reported(struct ui *ui, size_t size)
 {
 	char path[VM_PATH_SIZE];
 
-	text_escape(path, sizeof(path), (const char *)ui->body, strnlen((const char *)ui->body, size));
+	text_escape(path, sizeof(path), (const char *)ui->body,
+		    strnlen((const char *)ui->body, size));
 	ui_say(ui, UI_GOOD, "The report is in %s.", path);
 }
 

@@ -203,10 +203,11 @@ static int config_all_disks(const struct plan *plan, const struct model *model,
 		if (attach == PLAN_OFF)
 			continue;
 		if (config->disk_count == VM_MAX_DISKS)
-			return vmb_err_set(err, E2BIG,
-					   "More than %d disks are attached, which is the "
-					   "limit. Switch some off with Space.",
-					   VM_MAX_DISKS);
+			return vmb_err_set(
+				err, E2BIG,
+				"More than %d disks are attached, which is the limit. Enter on "
+				"a disk's line starts that one alone; Space switches one off.",
+				VM_MAX_DISKS);
 		add_disk(config, device, attach);
 	}
 	return 0;

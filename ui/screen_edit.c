@@ -177,7 +177,7 @@ static void draw_preview(struct ui *ui, struct screen_edit *se, int rows)
 
 	if (draft_config(&se->draft, &ui->model, &config, &bad, &err) < 0) {
 		text_copy(check, sizeof(check), err.text);
-		draw_text(y + rows - 1, 1, width, UI_BAD, check);
+		draw_text(y + (rows > 1 ? 1 : 0), 1, width, UI_BAD, check);
 		if (rows > 1)
 			draw_text(y, 1, width, UI_NORMAL,
 				  "It cannot be started or saved like this:");

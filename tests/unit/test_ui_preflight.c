@@ -1,0 +1,268 @@
+/* What stands in the way of a start, each sentence by its cause, and what a draft makes of its fields. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/draft.h"
+#include "ui/preflight.h"
+
+/* A host with everything, a disk in use, one that is broken, one that is read-only, and an interface. */
+struct fixture {
+	struct model model;
+	struct menu_device devices[6];
+	struct menu_firmware firmwares[2];
+	struct menu_nic nics[1];
+	struct vm_config config;
+	struct preflight_item items[PREFLIGHT_ITEMS];
+	enum preflight_level worst;
+	unsigned int count;
+};
+
+static void put_device(struct menu_device *d, const char *name, const char *parent)
+{
+	*d = (struct menu_device){.size = 1ULL << 30, .state = MENU_DEVICE_READY};
+	snprintf(d->name, sizeof(d->name), "%s", name);
+	snprintf(d->parent, sizeof(d->parent), "%s", parent);
+	snprintf(d->path, sizeof(d->path), "/dev/%s", name);
+}
+
+static void put_disk(struct fixture *f, const char *path)
+{
+	snprintf(f->config.disks[f->config.disk_count++].path, VM_PATH_SIZE, "%s", path);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	put_device(&f->devices[0], "sda", "");
+	put_device(&f->devices[1], "sda2", "sda");
+	put_device(&f->devices[2], "sdb", "");
+	put_device(&f->devices[3], "sdc", "");
+	put_device(&f->devices[4], "sdd", "");
+	put_device(&f->devices[5], "sde", "");
+	f->devices[1].in_use = 1;
+	snprintf(f->devices[1].use, sizeof(f->devices[1].use), "mounted on /");
+	f->devices[2].in_use = 1;
+	snprintf(f->devices[2].use, sizeof(f->devices[2].use), "member of md0");
+	f->devices[3].state = MENU_DEVICE_FAILED;
+	snprintf(f->devices[3].note, sizeof(f->devices[3].note), "no answer for 10 s, skipped");
+	f->devices[4].read_only = 1;
+	snprintf(f->firmwares[0].path, VM_PATH_SIZE, "/CLOUDHV.fd");
+	f->firmwares[0].usable = 1;
+	snprintf(f->firmwares[1].path, VM_PATH_SIZE, "/OVMF.fd");
+	snprintf(f->firmwares[1].reason, sizeof(f->firmwares[1].reason), "_FVH absent at 0x28");
+	snprintf(f->nics[0].name, sizeof(f->nics[0].name), "br0");
+	f->model.welcomed = true;
+	f->model.welcome = (struct menu_welcome){.host_cpus = 8, .host_memory = 16ULL << 30,
+						 .host_memory_free = 6ULL << 30, .kvm_ok = 1,
+						 .firmware_ok = 1};
+	f->model.devices_known = f->model.nics_known = true;
+	f->model.devices = f->devices;
+	f->model.device_count = 6;
+	f->model.firmwares = f->firmwares;
+	f->model.firmware_count = 2;
+	f->model.nics = f->nics;
+	f->model.nic_count = 1;
+	vm_config_init(&f->config);
+	snprintf(f->config.title, sizeof(f->config.title), "Test");
+	snprintf(f->config.firmware_path, VM_PATH_SIZE, "/CLOUDHV.fd");
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+static void check(struct fixture *f, const char *problem)
+{
+	f->count = preflight_check(&f->model, &f->config, problem, f->items, &f->worst);
+}
+
+/* The item SUBJECT says TEXT at LEVEL. */
+static void assert_item(const struct fixture *f, const char *subject, enum preflight_level level,
+			const char *text)
+{
+	for (unsigned int i = 0; i < f->count; i++) {
+		if (strcmp(f->items[i].subject, subject) != 0)
+			continue;
+		if (f->items[i].level != level || !strstr(f->items[i].text, text))
+			fail_msg("%s: %d \"%s\"", subject, f->items[i].level, f->items[i].text);
+		return;
+	}
+	fail_msg("no item %s", subject);
+}
+
+static void nothing_in_the_way(void **state)
+{
+	struct fixture *f = *state;
+
+	put_disk(f, "/dev/sde");
+	f->config.net_count = 1;
+	snprintf(f->config.nets[0].name, VM_NET_NAME_SIZE, "br0");
+	check(f, "");
+	assert_true(f->worst <= PREFLIGHT_NONE);
+	assert_item(f, "KVM", PREFLIGHT_OK, "ok");
+	assert_item(f, "Memory", PREFLIGHT_OK, "1G of 6G free");
+	assert_item(f, "CPUs", PREFLIGHT_OK, "1 of 8");
+	assert_item(f, "Firmware", PREFLIGHT_OK, "CLOUDHV.fd");
+	assert_item(f, "sde", PREFLIGHT_OK, "read-write");
+	assert_item(f, "br0", PREFLIGHT_OK, "there");
+}
+
+static void the_host_is_in_the_way(void **state)
+{
+	struct fixture *f = *state;
+
+	f->model.welcome.kvm_ok = 0;
+	snprintf(f->model.welcome.kvm_text, sizeof(f->model.welcome.kvm_text),
+		 "/dev/kvm missing. flag present, disabled by firmware");
+	f->config.memory = 8ULL << 30;
+	f->config.cpus = 12;
+	f->config.net_count = 1;
+	snprintf(f->config.nets[0].name, VM_NET_NAME_SIZE, "br7");
+	check(f, "");
+	assert_int_equal(f->worst, PREFLIGHT_BAD);
+	assert_item(f, "KVM", PREFLIGHT_BAD, "flag present, disabled by firmware");
+	assert_item(f, "Memory", PREFLIGHT_BAD, "6G free, 8G asked: will not start");
+	assert_item(f, "CPUs", PREFLIGHT_BAD, "CPU count 12 > 8 host");
+	assert_item(f, "br7", PREFLIGHT_BAD, "This host has no interface br7.");
+	/* A KVM that runs kernels, but no firmware. */
+	f->model.welcome.kvm_ok = 1;
+	f->model.welcome.firmware_ok = 0;
+	check(f, "");
+	assert_item(f, "KVM", PREFLIGHT_BAD, "flag present");
+	snprintf(f->config.kernel_path, VM_PATH_SIZE, "/boot/vmlinuz");
+	check(f, "");
+	assert_item(f, "KVM", PREFLIGHT_OK, "ok");
+	assert_item(f, "Kernel", PREFLIGHT_NONE, "/boot/vmlinuz");
+}
+
+static void firmware_is_in_the_way(void **state)
+{
+	struct fixture *f = *state;
+
+	snprintf(f->config.firmware_path, VM_PATH_SIZE, "/OVMF.fd");
+	check(f, "");
+	assert_item(f, "Firmware", PREFLIGHT_BAD, "_FVH absent at 0x28");
+	snprintf(f->config.firmware_path, VM_PATH_SIZE, "/boot/x.fd");
+	snprintf(f->config.firmware_device, VM_PATH_SIZE, "/dev/sda2");
+	check(f, "");
+	assert_item(f, "Firmware", PREFLIGHT_BAD, "x.fd not found in: /boot/x.fd of /dev/sda2");
+	/* While disks are looked at it may yet be found. */
+	f->model.scanning = true;
+	check(f, "");
+	assert_item(f, "Firmware", PREFLIGHT_NONE, "/boot/x.fd");
+	snprintf(f->config.firmware_device, VM_PATH_SIZE, "/dev/sdx1");
+	check(f, "");
+	assert_item(f, "Firmware", PREFLIGHT_BAD, "/dev/sdx1 is not there");
+	f->config.firmware_path[0] = '\0';
+	check(f, "");
+	assert_item(f, "Firmware", PREFLIGHT_BAD, "No firmware is chosen");
+}
+
+static void a_disk_is_in_the_way(void **state)
+{
+	struct fixture *f = *state;
+
+	put_disk(f, "/dev/sda");
+	put_disk(f, "/dev/sdb");
+	put_disk(f, "/dev/sdd");
+	check(f, "");
+	assert_int_equal(f->worst, PREFLIGHT_FIX);
+	assert_item(f, "sda", PREFLIGHT_FIX, "sda2 is mounted on / by this host");
+	assert_item(f, "sdb", PREFLIGHT_FIX, "sdb is member of md0");
+	assert_item(f, "sdd", PREFLIGHT_FIX, "read-only");
+	/* What is offered makes it start, and never the silent read-write. */
+	preflight_fix(&f->model, &f->config, true);
+	for (int i = 0; i < 3; i++)
+		assert_true(f->config.disks[i].overlay && !f->config.disks[i].read_only);
+	check(f, "");
+	assert_true(f->worst <= PREFLIGHT_NONE);
+	put_disk(f, "/dev/sdc");
+	put_disk(f, "serial:GONE");
+	put_disk(f, "/srv/image.raw");
+	check(f, "");
+	assert_int_equal(f->worst, PREFLIGHT_BAD);
+	assert_item(f, "sdc", PREFLIGHT_BAD, "no answer for 10 s, skipped");
+	assert_item(f, "serial:GONE", PREFLIGHT_BAD, "serial:GONE is not connected.");
+	assert_item(f, "image.raw", PREFLIGHT_NONE, "image file");
+	/* Neither is helped by reading only. */
+	preflight_fix(&f->model, &f->config, false);
+	check(f, "");
+	assert_int_equal(f->worst, PREFLIGHT_BAD);
+}
+
+static void what_only_the_daemon_knows(void **state)
+{
+	struct fixture *f = *state;
+
+	check(f, "The signature is wrong.");
+	assert_int_equal(f->worst, PREFLIGHT_BAD);
+	assert_item(f, "Entry", PREFLIGHT_BAD, "The signature is wrong.");
+}
+
+/* Saved and started without a change it is the same configuration. */
+static void a_draft_keeps_what_it_does_not_show(void **state)
+{
+	struct fixture *f = *state;
+	struct draft *draft = calloc(1, sizeof(*draft));
+	struct vm_config *config = &f->config, got;
+	struct vmb_err err = {0};
+	enum draft_row bad = DRAFT_ROWS;
+
+	config->memory = 1536ULL << 20;
+	config->cpus = 3;
+	put_disk(f, "serial:S1");
+	config->disks[0].sector = 4096;
+	config->disks[0].overlay = 1;
+	config->disks[0].overlay_limit = 77 << 20;
+	snprintf(config->vars_path, VM_PATH_SIZE, "/srv/own.vars");
+	snprintf(config->log_path, VM_PATH_SIZE, "/srv/log");
+	draft_begin(draft, config, NULL);
+	draft_saved(draft, NULL);
+	assert_false(draft_is_changed(draft));
+	assert_int_equal(draft_config(draft, &f->model, &got, &bad, &err), 0);
+	assert_memory_equal(&got.disks[0], &config->disks[0], sizeof(got.disks[0]));
+	assert_string_equal(got.vars_path, "/srv/own.vars");
+	assert_string_equal(got.log_path, "/srv/log");
+	assert_string_equal(got.title, "Test");
+	assert_int_equal(got.memory, 1536ULL << 20);
+	assert_int_equal(got.cpus, 3);
+	/* Variables not kept and kept again: in the same file. */
+	draft_change(draft, DRAFT_VARS, -1);
+	assert_int_equal(draft->now.vars, DRAFT_VARS_NONE);
+	assert_true(draft_is_changed(draft));
+	assert_int_equal(draft_config(draft, &f->model, &got, &bad, &err), 0);
+	assert_string_equal(got.vars_path, "");
+	draft_change(draft, DRAFT_VARS, 1);
+	assert_int_equal(draft_config(draft, &f->model, &got, &bad, &err), 0);
+	assert_string_equal(got.vars_path, "/srv/own.vars");
+	assert_false(draft_is_changed(draft));
+	free(draft);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(nothing_in_the_way),
+		TEST(the_host_is_in_the_way),
+		TEST(firmware_is_in_the_way),
+		TEST(a_disk_is_in_the_way),
+		TEST(what_only_the_daemon_knows),
+		TEST(a_draft_keeps_what_it_does_not_show),
+	};
+
+	return cmocka_run_group_tests_name("ui_preflight", tests, NULL, NULL);
+}
