@@ -100,6 +100,17 @@ static void leaf_80000001(const struct build *b, struct kvm_cpuid_entry2 *e)
 		e->ecx |= ECX_CMP_LEGACY;
 }
 
+/* Linux shows no caches at all if one of these two has nothing to say and 0x8000001D is not used. */
+static void leaf_host_caches(const struct cpuid_regs *host, struct kvm_cpuid_entry2 *e)
+{
+	if (e->eax || e->ebx || e->ecx || e->edx)
+		return;
+	e->eax = host->eax;
+	e->ebx = host->ebx;
+	e->ecx = host->ecx;
+	e->edx = host->edx;
+}
+
 /* Changes E for this vCPU. False: the entry is left out. */
 static bool adjust(const struct build *b, struct kvm_cpuid_entry2 *e)
 {
@@ -111,6 +122,8 @@ static bool adjust(const struct build *b, struct kvm_cpuid_entry2 *e)
 	case 0xB:
 	case 0x1F: return false; /* made anew by add_topology() */
 	case 0x80000001: leaf_80000001(b, e); break;
+	case 0x80000005: leaf_host_caches(&b->params->host_l1, e); break;
+	case 0x80000006: leaf_host_caches(&b->params->host_l2, e); break;
 	case 0x80000008: leaf_80000008(b, e); break;
 	case 0x8000000A: /* SVM */
 		if (!b->params->nested)

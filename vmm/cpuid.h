@@ -8,9 +8,17 @@
 
 #include <linux/kvm.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+/* What the instruction answers. */
+struct cpuid_regs {
+	uint32_t eax, ebx, ecx, edx;
+};
 
 struct cpuid_params {
 	unsigned int cpus; /* of the machine, 1..254 */
+	/* Leaves 0x80000005 and 0x80000006 of the host's processor, the caches: KVM may say nothing of them. */
+	struct cpuid_regs host_l1, host_l2;
 	bool nested;	   /* the guest may run virtual machines itself, where KVM lets it */
 	bool tsc_deadline; /* KVM offers the local APIC's TSC-deadline mode */
 };

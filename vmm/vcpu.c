@@ -6,6 +6,7 @@
  */
 #include "vmm/vcpu.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -261,17 +262,27 @@ static int start_thread(struct vcpu *cpu)
 	return -r;
 }
 
+/* Zeroes where the processor has no such leaf. */
+static void read_host_cpuid(uint32_t leaf, struct cpuid_regs *ret)
+{
+	*ret = (struct cpuid_regs){0};
+	(void)__get_cpuid(leaf, &ret->eax, &ret->ebx, &ret->ecx, &ret->edx);
+}
+
 static int create_cpu(struct vcpu *cpu, const struct kvm_cpuid2 *supported, struct vmb_err *err)
 {
 	const struct vcpus_params *params = &cpu->all->params;
-	const struct cpuid_params shape = {
+	struct cpuid_params shape = {
 		.cpus = params->count,
 		.nested = params->nested,
 		.tsc_deadline = kvm_has_tsc_deadline(params->kvm),
 	};
 	struct kvm_cpuid2 *cpuid;
-	int r = cpuid_make(supported, &shape, cpu->index, &cpuid);
+	int r;
 
+	read_host_cpuid(0x80000005, &shape.host_l1);
+	read_host_cpuid(0x80000006, &shape.host_l2);
+	r = cpuid_make(supported, &shape, cpu->index, &cpuid);
 	if (r < 0)
 		return vmb_err_set(err, -r, "No memory for the vCPUs.");
 	r = kvm_cpu_create(params->kvm, cpu->index, cpuid, &cpu->kvm, err);

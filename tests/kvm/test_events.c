@@ -93,7 +93,7 @@ static void watchdog_stands_still_in_a_pause(void **state)
 	machine_expect_output(m, "served\n");
 	machine_send(m, VMM_PAUSE);
 	machine_expect_message(m, VMM_PAUSED);
-	usleep(700000);
+	usleep(2500000);
 	machine_send(m, VMM_RESUME);
 	machine_expect_message(m, VMM_RESUMED);
 	machine_expect_output(m, "served no more\n");

@@ -151,6 +151,29 @@ static void caches_are_shared_within_the_machine(void **state)
 	free(t);
 }
 
+/* AMD's older cache leaves: KVM's word counts, and where it has none the processor's. */
+static void caches_that_kvm_does_not_tell(void **state)
+{
+	const struct cpuid_params params = {.cpus = 2,
+					    .host_l1 = {1, 2, 0x20080140, 0x20080140},
+					    .host_l2 = {5, 6, 0x02006140, 8}};
+	struct kvm_cpuid2 *t = NULL;
+	struct table host;
+
+	(void)state;
+	make_host(&host, AMD, 0xD);
+	put(&host, 0x80000005, 0, 0, 0, 0, 0);
+	put(&host, 0x80000006, 0, 0, 0, 0x01006140, 0);
+	assert_int_equal(cpuid_make(&host.head, &params, 0, &t), 0);
+	assert_int_equal(find(t, 0x80000005, 0)->eax, 1);
+	assert_int_equal(find(t, 0x80000005, 0)->ebx, 2);
+	assert_int_equal(find(t, 0x80000005, 0)->ecx, 0x20080140);
+	assert_int_equal(find(t, 0x80000005, 0)->edx, 0x20080140);
+	assert_int_equal(find(t, 0x80000006, 0)->ecx, 0x01006140);
+	assert_int_equal(find(t, 0x80000006, 0)->edx, 0);
+	free(t);
+}
+
 static void no_nesting_and_no_sleeping_in_mwait(void **state)
 {
 	struct kvm_cpuid2 *t = make(AMD, 2, 0);
@@ -264,6 +287,7 @@ int main(void)
 		cmocka_unit_test(every_cpu_has_its_own_id),
 		cmocka_unit_test(topology_is_one_package_of_cores),
 		cmocka_unit_test(caches_are_shared_within_the_machine),
+		cmocka_unit_test(caches_that_kvm_does_not_tell),
 		cmocka_unit_test(no_nesting_and_no_sleeping_in_mwait),
 		cmocka_unit_test(nesting_where_it_is_asked_for),
 		cmocka_unit_test(hypervisor_shows_itself),

@@ -1,5 +1,5 @@
 /*
- * Starts the watchdog with 300 ms and serves it for a second; then serves it no more. After the reset
+ * Starts the watchdog with 2 s and serves it for half a second; then serves it no more. After the reset
  * it looks who did it and switches off.
  */
 #include "guest.inc"
@@ -10,13 +10,13 @@ main:
 	test $1, %al
 	jnz fired
 	mov $0x614, %edx
-	mov $3, %eax
+	mov $20, %eax
 	out %ax, %dx
 	mov $0x610, %edx
 	mov $1, %al
 	out %al, %dx
 	print "served\n"
-	mov $100, %ebx
+	mov $50, %ebx
 1:	call delay
 	mov $0x612, %edx
 	out %al, %dx
