@@ -28,11 +28,13 @@ struct store {
 	struct store_options options;
 	enum kind kind;
 	bool loaded;
+	bool was_read;		 /* the partition was, without an error */
 	bool gone;		 /* the partition is not there now */
 	bool in_use;		 /* by a VM, or the host: it must not be mounted */
 	char path[VM_PATH_SIZE]; /* directory, or device */
-	char fstype[24], part_uuid[40];
-	struct vmb_err trouble; /* why it cannot be read or written; code 0: it can */
+	char fstype[24];
+	char part_uuid[40], uuid[40]; /* by which the partition is known again; may be empty */
+	struct vmb_err trouble;	      /* why it cannot be read or written; code 0: it can */
 	struct store_file *files;
 	size_t count;
 	/* the process that reads the partition */
@@ -230,8 +232,11 @@ static void end_reading(struct store *s, const struct vmb_err *err)
 		log_warn("%s", err->text);
 		set_trouble(s, err);
 	}
+	s->was_read = err->code == 0;
+	if (s->was_read)
+		clear_trouble(s);
 	set_loaded(s);
-	if (!err->code)
+	if (s->was_read)
 		store_flush(s, NULL);
 }
 
@@ -408,10 +413,14 @@ static bool is_labelled(const struct menu_device *d)
 	       (strcmp(d->label, LABEL) == 0 || strcmp(d->part_label, LABEL) == 0);
 }
 
+/* Another disk at the same path is not ours. */
 static bool is_ours(const struct store *s, const struct menu_device *d)
 {
-	return s->part_uuid[0] ? strcmp(s->part_uuid, d->part_uuid) == 0
-			       : strcmp(s->path, d->path) == 0;
+	if (s->part_uuid[0])
+		return strcmp(s->part_uuid, d->part_uuid) == 0;
+	if (s->uuid[0])
+		return strcmp(s->uuid, d->uuid) == 0;
+	return strcmp(s->path, d->path) == 0 && is_labelled(d);
 }
 
 /* The partition is known: where is it now, and may it be touched? */
@@ -429,8 +438,12 @@ static void follow_partition(struct store *s, const struct menu_device *devices,
 	}
 	if (s->gone != was_gone || s->in_use != was_in_use)
 		s->options.changed(s->options.ctx);
-	if (!s->gone && !s->in_use && (was_gone || was_in_use))
+	if (s->gone || s->in_use || !(was_gone || was_in_use))
+		return;
+	if (s->was_read)
 		store_flush(s, NULL);
+	else if (s->control < 0)
+		read_partition(s);
 }
 
 static void take_partition(struct store *s, const struct menu_device *d)
@@ -441,6 +454,7 @@ static void take_partition(struct store *s, const struct menu_device *d)
 	text_copy(s->path, sizeof(s->path), d->path);
 	text_copy(s->fstype, sizeof(s->fstype), d->fstype);
 	text_copy(s->part_uuid, sizeof(s->part_uuid), d->part_uuid);
+	text_copy(s->uuid, sizeof(s->uuid), d->uuid);
 	read_partition(s);
 	s->options.changed(s->options.ctx);
 }

@@ -209,6 +209,43 @@ static void a_partition_in_use_is_left_alone(void **state)
 	assert_string_equal(text_on(f, "vmboot.conf"), "a = 2\n");
 }
 
+static void another_disk_at_the_same_path_is_not_written(void **state)
+{
+	struct fixture *f = *state;
+	struct vmb_err err;
+
+	if (!make_partition(f))
+		NEED_LOOP(f->device);
+	strcpy(f->devices[0].uuid, "1234-ABCD");
+	load(f);
+	strcpy(f->devices[0].uuid, "9999-9999");
+	see(f, 1, false);
+	assert_int_equal(store_put(f->store, "vmboot.conf", "a = 1\n", 6, &err), 1);
+	assert_non_null(strstr(err.text, "is not there"));
+	assert_string_equal(text_on(f, "vmboot.conf"), "");
+}
+
+/* Somebody has it mounted at first: it is read when it is free. */
+static void a_partition_that_was_busy_is_read_later(void **state)
+{
+	struct fixture *f = *state;
+	char point[PATH_MAX];
+
+	if (!make_partition(f))
+		NEED_LOOP(f->device);
+	mkdir(scratch_path(f->scratch, "mnt", point), 0700);
+	assert_int_equal(mount(f->device, point, "ext4", 0, NULL), 0);
+	f->devices[0].in_use = 1;
+	load(f);
+	assert_null(store_find(f->store, "entries/a.conf"));
+	assert_int_equal(about(f).store_state, MENU_STORE_READ_ONLY);
+	assert_int_equal(umount(point), 0);
+	f->devices[0].in_use = 0;
+	load(f);
+	assert_non_null(store_find(f->store, "entries/a.conf"));
+	assert_int_equal(about(f).store_state, MENU_STORE_OK);
+}
+
 static void of_two_partitions_none_is_taken(void **state)
 {
 	struct fixture *f = *state;
@@ -222,6 +259,10 @@ static void of_two_partitions_none_is_taken(void **state)
 	assert_null(store_find(f->store, "entries/a.conf"));
 	assert_int_equal(about(f).store_state, MENU_STORE_NONE);
 	assert_non_null(strstr(about(f).store_text, "2 partitions are labelled VMBOOT"));
+	/* Until one of them is gone. */
+	load(f);
+	assert_non_null(store_find(f->store, "entries/a.conf"));
+	assert_int_equal(about(f).store_state, MENU_STORE_OK);
 }
 
 int main(int argc, char **argv)
@@ -232,6 +273,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			a_partition_is_read_and_written_and_not_left_mounted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_partition_in_use_is_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_disk_at_the_same_path_is_not_written, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_partition_that_was_busy_is_read_later, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(of_two_partitions_none_is_taken, setup, teardown),
 	};
 
