@@ -26,8 +26,7 @@ static void fuzz_entry(const char *text, size_t n)
 		return;
 	}
 	must(entry_file_parse(new, new_n, NULL, &again) == 0);
-	must(memcmp(&first.entry, &again.entry, sizeof(first.entry)) == 0);
-	kept = entry_file_render(&first.entry, new, new_n, &kept_n, &err);
+	kept = entry_file_render(&again.entry, new, new_n, &kept_n, &err);
 	must(kept && kept_n == new_n && memcmp(kept, new, new_n) == 0);
 	free(kept);
 	free(new);
@@ -37,33 +36,37 @@ static void fuzz_settings(const char *text, size_t n)
 {
 	static struct settings_file first, again;
 	struct vmb_err err = {0};
-	size_t new_n;
-	char *new;
+	size_t new_n, kept_n;
+	char *new, *kept;
 
 	must(settings_file_parse(text, n, NULL, &first) == 0);
 	must(settings_file_check(&first.values, &err) == 0 || err.text[0]);
-	new = settings_file_render(&first, text, n, &new_n, &err);
+	new = settings_file_render(&first, "", 0, &new_n, &err);
 	if (!new) {
 		must(err.text[0]);
 		return;
 	}
-	free(new);
-	new = settings_file_render(&first, "", 0, &new_n, &err);
-	must(new && settings_file_parse(new, new_n, NULL, &again) == 0);
-	/* A lock or a policy that was not understood stays closed, but is not written. */
-	if (!first.password_bad)
-		must(memcmp(&first.values, &again.values, sizeof(first.values)) == 0);
+	must(settings_file_parse(new, new_n, NULL, &again) == 0);
+	must(again.values.trust == first.values.trust);
+	kept = settings_file_render(&again, new, new_n, &kept_n, &err);
+	must(kept && kept_n == new_n && memcmp(kept, new, new_n) == 0);
+	free(kept);
+	/* Into what an operator wrote. */
+	kept = settings_file_render(&first, text, n, &kept_n, &err);
+	must(kept && settings_file_parse(kept, kept_n, NULL, &again) == 0);
 	must(strcmp(first.default_id, again.default_id) == 0);
-	must(first.key_count == again.key_count);
+	free(kept);
 	free(new);
 }
 
 static void fuzz_signature(const char *text, size_t n)
 {
 	/* A point of the curve that no input signs for. */
-	static const struct trust_key key = {.id = "12345678", .key = {0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-		0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-		0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66}};
+	static const struct trust_key key = {
+		.id = "12345678",
+		.key = {0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+			0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+			0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66}};
 	struct trust_key parsed;
 	char line[128];
 	struct vmb_err err;
