@@ -38,6 +38,8 @@ static const struct command commands[] = {
 	{"check", cmd_check, "[--config DIR] [FILE... | --sign-check FILE...]",
 	 "check settings and entries (FILES, else those in /etc/vmboot), prints FILE:LINE: MESSAGE; or\n"
 	 "      whether FILES are signed by a key that the settings trust"},
+	{"report", cmd_report, "[--to FILE|DIRECTORY|/dev/DISK] [--socket PATH]",
+	 "log, devices, settings, console and kernel messages in one piece, to send to who helps"},
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},
 	{"vmm", cmd_vmm, "", NULL},

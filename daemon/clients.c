@@ -11,6 +11,7 @@
 #include "clients_internal.h"
 #include "log.h"
 #include "proto.h"
+#include "text.h"
 
 #define MAX_CLIENTS 32
 #define MAX_INPUT   4096
@@ -256,5 +257,20 @@ void clients_status(struct clients *clients, const struct vmm_status *status)
 
 void clients_output(struct clients *clients)
 {
+	clients_tell_all(clients, 0);
+}
+
+void clients_reported(struct clients *clients, uint64_t id, const char *path,
+		      const struct vmb_err *err)
+{
+	struct client *client = clients_find(clients, id);
+
+	if (!client)
+		return;
+	if (path)
+		text_copy(client->report_path, sizeof(client->report_path), path);
+	else
+		clients_answer(client, MENU_REFUSED, MENU_REPORT, err);
+	client->due |= path ? DUE_REPORTED : 0;
 	clients_tell_all(clients, 0);
 }

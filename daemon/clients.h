@@ -37,6 +37,10 @@ struct clients_events {
 	int (*start_entry)(void *ctx, const char *id, struct vmb_err *err);
 	void (*rescan)(void *ctx);
 	void (*scan_cancel)(void *ctx);
+	/* Ends the VM and then does HOW (enum menu_power) to the host. 0, or -errno with the sentence. */
+	int (*power)(void *ctx, uint32_t how, struct vmb_err *err);
+	/* Begins a report for CLIENT to TARGET; clients_reported() follows. 0, or -errno with the sentence. */
+	int (*report)(void *ctx, uint64_t client, const char *target, struct vmb_err *err);
 	void (*left)(void *ctx); /* a menu disconnected */
 };
 
@@ -56,6 +60,9 @@ void clients_countdown_changed(struct clients *clients);
 void clients_log_changed(struct clients *clients);
 void clients_vm_changed(struct clients *clients);
 void clients_output(struct clients *clients);
+/* The report that CLIENT asked for lies at PATH; or, PATH being NULL, ERR says why there is none. */
+void clients_reported(struct clients *clients, uint64_t client, const char *path,
+		      const struct vmb_err *err);
 /* The machine's answer, for those who asked. */
 void clients_status(struct clients *clients, const struct vmm_status *status);
 

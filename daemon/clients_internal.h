@@ -39,6 +39,7 @@ enum client_due {
 	DUE_LOCK = 1 << 5,
 	DUE_LOG_STATE = 1 << 6,
 	DUE_SAVED = 1 << 7,
+	DUE_REPORTED = 1 << 8,
 	/* what a new menu is told at once */
 	DUE_HELLO = DUE_WELCOME | DUE_VM,
 	DUE_FIRST = DUE_HELLO | DUE_SETTINGS | DUE_COUNTDOWN | DUE_LOCK | DUE_LOG_STATE,
@@ -61,9 +62,12 @@ struct client {
 	bool console_ends;
 	uint64_t console_pos;
 	uint64_t console_limit; /* if it ends: where */
+	uint64_t console_live;	/* what comes from here on is no replay */
+	bool console_live_due;	/* MENU_CONSOLE_LIVE was not sent yet */
 	bool status_wanted;	/* the machine is asked */
 	uint64_t log_pos;	/* next line for MENU_LOG_FOLLOW; 0: does not follow */
 	char saved_id[MENU_ID_SIZE];
+	char report_path[VM_PATH_SIZE];
 	struct list_state lists[LIST_COUNT];
 	struct refusal refusals[CLIENTS_MAX_REFUSALS];
 	unsigned int refusal_count;

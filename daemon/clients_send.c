@@ -228,6 +228,13 @@ static int send_saved(struct client *c)
 	return send_body(c, DUE_SAVED, MENU_ENTRY_SAVED, &saved, sizeof(saved));
 }
 
+static int send_reported(struct client *c)
+{
+	if (!(c->due & DUE_REPORTED))
+		return 0;
+	return send_body(c, DUE_REPORTED, MENU_REPORTED, c->report_path, strlen(c->report_path));
+}
+
 /* ---- what goes on ---- */
 
 static int send_log(struct client *c)
@@ -276,11 +283,22 @@ static int send_console_end(struct client *c)
 	return rc;
 }
 
+static int send_console_live(struct client *c)
+{
+	int rc = 0;
+
+	if (c->console && c->console_live_due && c->console_pos >= c->console_live) {
+		rc = proto_send(c->sock, MENU_CONSOLE_LIVE, NULL, 0, NULL, 0);
+		c->console_live_due = rc < 0;
+	}
+	return rc;
+}
+
 static int send_console(struct client *c)
 {
 	const struct machine *machine = c->clients->parts.machine;
 	uint8_t buf[CONSOLE_CHUNK];
-	int rc = 0;
+	int rc = send_console_live(c);
 
 	while (rc == 0 && c->console && c->console_pos < console_end(c)) {
 		uint64_t start = machine_output_start(machine);
@@ -293,9 +311,13 @@ static int send_console(struct client *c)
 		n = machine_read_output(machine, c->console_pos, buf, sizeof(buf));
 		if (n > console_end(c) - c->console_pos)
 			n = (size_t)(console_end(c) - c->console_pos);
+		if (c->console_live_due && n > c->console_live - c->console_pos)
+			n = (size_t)(c->console_live - c->console_pos);
 		rc = proto_send(c->sock, MENU_CONSOLE, buf, n, NULL, 0);
-		if (rc == 0)
+		if (rc == 0) {
 			c->console_pos += n;
+			rc = send_console_live(c);
+		}
 	}
 	if (rc == 0 && c->console && c->console_ends)
 		rc = send_console_end(c);
@@ -307,7 +329,8 @@ int clients_send_due(struct client *c)
 	static int (*const steps[])(struct client * c) = {
 		send_welcome,  send_refusals,  send_vm,	   send_status,
 		send_settings, send_lock,      send_lists, send_countdown,
-		send_saved,    send_log_state, send_log,   send_console,
+		send_saved,    send_reported,  send_log_state, send_log,
+		send_console,
 	};
 	int rc = 0;
 

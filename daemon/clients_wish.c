@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clients_internal.h"
+#include "facts.h"
 #include "log.h"
 #include "nics.h"
 #include "text.h"
@@ -169,6 +170,8 @@ static void open_console(struct client *c, bool ends)
 	c->console_ends = ends;
 	c->console_pos = machine_output_start(c->clients->parts.machine);
 	c->console_limit = machine_output_end(c->clients->parts.machine);
+	c->console_live = c->console_limit;
+	c->console_live_due = !ends;
 }
 
 GRANT_BARE(reset, machine_reset(c->clients->parts.machine))
@@ -193,6 +196,27 @@ static int grant_input(struct client *c, const void *body, size_t size, struct v
 				   owner->name);
 	take_keyboard(c);
 	machine_input(c->clients->parts.machine, body, size);
+	return 0;
+}
+
+static int grant_break(struct client *c, const void *body, size_t size, struct vmb_err *err)
+{
+	const struct client *owner = clients_find(c->clients, c->clients->keyboard);
+
+	(void)body;
+	(void)size;
+	if (owner && owner != c)
+		return vmb_err_set(err, EPERM, "%s has the keyboard of the guest. Take it first.",
+				   owner->name);
+	machine_break(c->clients->parts.machine);
+	return 0;
+}
+
+static int grant_vm_log(struct client *c, const void *body, size_t size, struct vmb_err *err)
+{
+	(void)size;
+	(void)err;
+	machine_log(c->clients->parts.machine, *(const uint8_t *)body != 0);
 	return 0;
 }
 
@@ -335,13 +359,42 @@ static int grant_unlock(struct client *c, const void *body, size_t size, struct 
 	return rc;
 }
 
-/* Waits for its part of the daemon. */
-static int grant_later(struct client *c, const void *body, size_t size, struct vmb_err *err)
+static int grant_facts(struct client *c, const void *body, size_t size, struct vmb_err *err)
 {
-	(void)c;
+	struct menu_fact *facts;
+	size_t count;
+	int rc = facts_gather(&facts, &count);
+
 	(void)body;
 	(void)size;
-	return vmb_err_set(err, ENOSYS, "This daemon cannot do that yet.");
+	if (rc < 0)
+		return vmb_err_set(err, -rc,
+				   "There is not enough memory to look at the machine.");
+	free(c->clients->facts);
+	c->clients->facts = facts;
+	c->clients->fact_count = count;
+	c->clients->generations[LIST_FACTS]++;
+	c->lists[LIST_FACTS].wanted = true;
+	return 0;
+}
+
+static int grant_power(struct client *c, const void *body, size_t size, struct vmb_err *err)
+{
+	uint32_t how;
+
+	(void)size;
+	memcpy(&how, body, sizeof(how));
+	return c->clients->events->power(c->clients->ctx, how, err);
+}
+
+static int grant_report(struct client *c, const void *body, size_t size, struct vmb_err *err)
+{
+	struct menu_report_to to;
+
+	(void)size;
+	memcpy(&to, body, sizeof(to));
+	to.target[sizeof(to.target) - 1] = '\0';
+	return c->clients->events->report(c->clients->ctx, c->id, to.target, err);
 }
 
 GRANT_BARE(lock, (c->unlocked = false, c->due |= DUE_LOCK))
@@ -371,6 +424,8 @@ static const struct wish wishes[] = {
 	{MENU_CONSOLE_LOG, 0, true, grant_console_log},
 	{MENU_CONSOLE_CLOSE, 0, true, grant_console_close},
 	{MENU_INPUT, ANY_SIZE, true, grant_input},
+	{MENU_VM_BREAK, 0, true, grant_break},
+	{MENU_VM_LOG, sizeof(uint8_t), false, grant_vm_log},
 	{MENU_KEYBOARD_TAKE, 0, true, grant_keyboard},
 	{MENU_ENTRY_SAVE, sizeof(struct menu_entry_save), false, grant_save},
 	{MENU_ENTRY_COPY, sizeof(struct menu_entry_name), false, grant_copy},
@@ -386,9 +441,9 @@ static const struct wish wishes[] = {
 	{MENU_NICS_GET, 0, true, grant_nics},
 	{MENU_UNLOCK, ANY_SIZE, true, grant_unlock},
 	{MENU_LOCK, 0, true, grant_lock},
-	{MENU_FACTS_GET, 0, true, grant_later},
-	{MENU_POWER, sizeof(uint32_t), false, grant_later},
-	{MENU_REPORT, sizeof(struct menu_report_to), false, grant_later},
+	{MENU_FACTS_GET, 0, true, grant_facts},
+	{MENU_POWER, sizeof(uint32_t), false, grant_power},
+	{MENU_REPORT, sizeof(struct menu_report_to), false, grant_report},
 };
 
 static int handle_hello(struct client *c, const void *body, size_t size)

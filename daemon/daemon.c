@@ -28,6 +28,7 @@
 #include "loop.h"
 #include "machine.h"
 #include "power.h"
+#include "report.h"
 #include "settings.h"
 #include "storage.h"
 #include "store.h"
@@ -48,6 +49,8 @@ struct daemon {
 	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct loop_io *signal_io, *listener_io;
 	struct loop_timer *power_timer; /* the machine is about to be switched off */
+	struct report *report; /* being written, or NULL */
+	uint32_t power_later;  /* enum menu_power, to be done when the VM has ended; 0: nothing */
 	bool ending;
 };
 
@@ -146,6 +149,18 @@ static void follow_guest(struct daemon *d, const struct menu_vm *vm)
 	loop_add_timer(d->loop, POWER_MS, on_power_timer, d, &d->power_timer);
 }
 
+/* The VM is gone, the host may follow. */
+static void power_now(struct daemon *d)
+{
+	struct vmb_err err = {0};
+	uint32_t how = d->power_later;
+
+	d->power_later = 0;
+	store_flush(d->store, NULL);
+	if (power_do(how, &err) < 0)
+		log_error("%s", err.text);
+}
+
 /* Disks are looked at again once a VM owns its disks, or gave them back. */
 static void on_machine_changed(void *ctx)
 {
@@ -165,6 +180,8 @@ static void on_machine_changed(void *ctx)
 	if (vm.state == MENU_VM_ENDED) {
 		autoboot_vm_ended(d->autoboot, vm.reason);
 		follow_guest(d, &vm);
+		if (d->power_later)
+			power_now(d);
 	}
 	if (d->ending && !machine_is_active(d->machine))
 		loop_quit(d->loop, 0);
@@ -291,12 +308,57 @@ static void on_left(void *ctx)
 		begin_end(d);
 }
 
+static int on_power(void *ctx, uint32_t how, struct vmb_err *err)
+{
+	struct daemon *d = ctx;
+	enum power_way way;
+	int rc;
+
+	if (!machine_is_active(d->machine))
+		return power_do(how, err);
+	/* Not ended for nothing. */
+	rc = power_choose("", geteuid() == 0, &way, err);
+	if (rc < 0)
+		return rc;
+	if (how != MENU_POWER_OFF && how != MENU_POWER_REBOOT)
+		return vmb_err_set(err, EINVAL, "There is no such thing to do with the power.");
+	d->power_later = how;
+	machine_stop(d->machine);
+	return 0;
+}
+
+static void on_reported(void *ctx, uint64_t client, const char *path, const struct vmb_err *err)
+{
+	struct daemon *d = ctx;
+
+	clients_reported(d->clients, client, path, err);
+	report_destroy(d->report);
+	d->report = NULL;
+}
+
+static int on_report(void *ctx, uint64_t client, const char *target, struct vmb_err *err)
+{
+	struct daemon *d = ctx;
+	int sock, rc;
+
+	if (d->report)
+		return vmb_err_set(err, EBUSY, "A report is being written already.");
+	rc = report_begin(d->loop, client, target, on_reported, d, &sock, &d->report, err);
+	if (rc < 0)
+		return rc;
+	/* It asks us, as a menu does. */
+	clients_add(d->clients, sock);
+	return 0;
+}
+
 static const struct clients_events clients_events = {
 	.welcome = on_welcome,
 	.start = on_start,
 	.start_entry = on_start_entry,
 	.rescan = on_rescan,
 	.scan_cancel = on_scan_cancel,
+	.power = on_power,
+	.report = on_report,
 	.left = on_left,
 };
 
@@ -494,6 +556,8 @@ static int open_door(struct daemon *d, struct vmb_err *err)
 
 static void close_daemon(struct daemon *d)
 {
+	report_destroy(d->report);
+	report_destroy(d->report);
 	clients_destroy(d->clients);
 	d->clients = NULL;
 	machine_destroy(d->machine);

@@ -451,6 +451,11 @@ void launch_reset(struct launch *launch)
 	send_control(launch, VMM_RESET);
 }
 
+void launch_break(struct launch *launch)
+{
+	send_control(launch, VMM_BREAK);
+}
+
 void launch_power_button(struct launch *launch)
 {
 	send_control(launch, VMM_POWER_BUTTON);

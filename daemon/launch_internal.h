@@ -40,6 +40,8 @@ struct launch {
 	struct launch_trust trust;
 	char signature[TRUST_SIGNATURE_MAX]; /* of firmware that a probe read */
 	size_t signature_n;
+	uint64_t log_bytes; /* written to LOG by this VM */
+	bool log_paused;
 	struct vmm_exited exited;
 	char warning[480];
 };

@@ -24,8 +24,26 @@ void launch_warn(struct launch *launch, const char *text)
 		text_copy(launch->warning, sizeof(launch->warning), text);
 }
 
+enum launch_log launch_log_state(const struct launch *launch)
+{
+	if (launch->log < 0)
+		return LAUNCH_LOG_NONE;
+	if (launch->log_bytes >= LAUNCH_LOG_MAX)
+		return LAUNCH_LOG_FULL;
+	return launch->log_paused ? LAUNCH_LOG_PAUSED : LAUNCH_LOG_ON;
+}
+
+void launch_log_pause(struct launch *launch, bool pause)
+{
+	launch->log_paused = pause;
+}
+
 static void write_log(struct launch *launch, const uint8_t *buf, size_t n)
 {
+	if (launch->log_paused)
+		return;
+	if (n > LAUNCH_LOG_MAX - launch->log_bytes)
+		n = (size_t)(LAUNCH_LOG_MAX - launch->log_bytes);
 	while (launch->log >= 0 && n > 0) {
 		ssize_t put = write(launch->log, buf, n);
 		char text[480];
@@ -44,6 +62,7 @@ static void write_log(struct launch *launch, const uint8_t *buf, size_t n)
 		}
 		buf += put;
 		n -= (size_t)put;
+		launch->log_bytes += (uint64_t)put;
 	}
 }
 

@@ -92,6 +92,26 @@ size_t machine_read_output(const struct machine *m, uint64_t pos, uint8_t *buf, 
 	return n;
 }
 
+/* Tells when the raw log is full, or could not be written any more. */
+static void log_changed(struct machine *m)
+{
+	static const uint8_t states[] = {
+		[LAUNCH_LOG_NONE] = MENU_VM_LOG_NONE,
+		[LAUNCH_LOG_ON] = MENU_VM_LOG_ON,
+		[LAUNCH_LOG_PAUSED] = MENU_VM_LOG_PAUSED,
+		[LAUNCH_LOG_FULL] = MENU_VM_LOG_FULL,
+	};
+	uint8_t state = states[launch_log_state(m->launch)];
+
+	if (m->vm.log == state)
+		return;
+	m->vm.log = state;
+	if (state == MENU_VM_LOG_FULL)
+		log_warn("the log of the guest's console stopped at %u MiB: %s",
+			 LAUNCH_LOG_MAX >> 20, m->vm.config.log_path);
+	m->events->changed(m->ctx);
+}
+
 static void on_console(void *ctx, const uint8_t *buf, size_t n)
 {
 	struct machine *m = ctx;
@@ -106,6 +126,8 @@ static void on_console(void *ctx, const uint8_t *buf, size_t n)
 		done += part;
 	}
 	m->events->output(m->ctx);
+	if (m->launch)
+		log_changed(m);
 }
 
 static void send_input(struct machine *m)
@@ -280,6 +302,25 @@ static void prepare_vars(struct vm_config *config, char *note, size_t size)
 	config->vars_path[0] = '\0';
 }
 
+/* Where no log was named, the usual one; the last VM's is kept beside it as .1. */
+static void prepare_log(struct vm_config *config)
+{
+	char usual[VM_PATH_SIZE], before[VM_PATH_SIZE + 2];
+	int rc;
+
+	if (config->log_path[0] || daemon_path_log(usual, sizeof(usual)) < 0)
+		return;
+	rc = make_directory_of(usual);
+	if (rc < 0) {
+		log_warn("the guest's console is not logged: %s cannot be written (%s)", usual,
+			 strerror(-rc));
+		return;
+	}
+	snprintf(before, sizeof(before), "%s.1", usual);
+	rename(usual, before);
+	text_copy(config->log_path, sizeof(config->log_path), usual);
+}
+
 int machine_start(struct machine *m, const struct vm_config *config,
 		  const struct launch_trust *trust, const char *id, bool by_itself,
 		  struct vmb_err *err)
@@ -295,6 +336,7 @@ int machine_start(struct machine *m, const struct vm_config *config,
 	if (rc < 0)
 		return rc;
 	prepare_vars(&checked, note, sizeof(note));
+	prepare_log(&checked);
 	rc = launch_start(m->loop, &checked, trust, &launch_events, m, &m->launch, err);
 	if (rc < 0) {
 		m->launch = NULL;
@@ -304,6 +346,7 @@ int machine_start(struct machine *m, const struct vm_config *config,
 	m->vm.state = MENU_VM_STARTING;
 	m->vm.config = checked;
 	m->vm.by_itself = by_itself;
+	m->vm.log = launch_log_state(m->launch) == LAUNCH_LOG_ON;
 	text_copy(m->vm.id, sizeof(m->vm.id), id);
 	text_copy(m->vm.text, sizeof(m->vm.text), note);
 	m->started_ms = 0;
@@ -324,6 +367,20 @@ void machine_power_button(struct machine *m)
 {
 	if (m->launch)
 		launch_power_button(m->launch);
+}
+
+void machine_break(struct machine *m)
+{
+	if (m->launch)
+		launch_break(m->launch);
+}
+
+void machine_log(struct machine *m, bool on)
+{
+	if (!m->launch)
+		return;
+	launch_log_pause(m->launch, !on);
+	log_changed(m);
 }
 
 void machine_pause(struct machine *m)

@@ -44,6 +44,8 @@ void machine_describe(const struct machine *machine, struct menu_vm *ret_vm);
 
 void machine_reset(struct machine *machine);
 void machine_power_button(struct machine *machine);
+void machine_break(struct machine *machine);
+void machine_log(struct machine *machine, bool on); /* the raw log of its console goes on, or not */
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 /* The answer comes as an event, if the VM lives that long. */

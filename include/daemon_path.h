@@ -21,4 +21,10 @@ int daemon_path_socket(char *buf, size_t size, struct vmb_err *err);
  */
 int daemon_path_vars(char *buf, size_t size);
 
+/*
+ * The raw log of the guest's console for VMs started from the menu: console.log beside the daemon's usual
+ * socket. Creates nothing. 0, -ENOENT or -ENAMETOOLONG; BUF is then untouched.
+ */
+int daemon_path_log(char *buf, size_t size);
+
 #endif

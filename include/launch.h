@@ -70,6 +70,7 @@ size_t launch_input(struct launch *launch, const uint8_t *buf, size_t n);
 
 void launch_reset(struct launch *launch);
 void launch_power_button(struct launch *launch);
+void launch_break(struct launch *launch); /* on the guest's serial line */
 /* paused() follows, also when nothing changes. A reset while paused leaves it paused. */
 void launch_pause(struct launch *launch);
 void launch_resume(struct launch *launch);
@@ -79,6 +80,16 @@ void launch_get_status(struct launch *launch);
 void launch_grow_disk(struct launch *launch, uint32_t disk);
 /* The guest is asked to give back so many bytes of its memory; launch_get_status() tells what came of it. */
 void launch_set_balloon(struct launch *launch, uint64_t bytes);
+
+/*
+ * The raw log of the guest's console: one that reached LAUNCH_LOG_MAX bytes stops, so that a guest cannot fill
+ * the disk. launch_log_pause() lets bytes pass it by, or no longer.
+ */
+#define LAUNCH_LOG_MAX (64u << 20)
+enum launch_log { LAUNCH_LOG_NONE, LAUNCH_LOG_ON, LAUNCH_LOG_PAUSED, LAUNCH_LOG_FULL };
+enum launch_log launch_log_state(const struct launch *launch);
+void launch_log_pause(struct launch *launch, bool pause);
+
 /* Asks the vmm to end; kills it when it has not within two seconds. ended() follows. */
 void launch_stop(struct launch *launch);
 

@@ -57,6 +57,8 @@ enum menu_msg {
 	MENU_LOG_STOP,	    /* no body */
 	MENU_FACTS_GET,	    /* no body: answered by MENU_FACTS */
 	MENU_NICS_GET,	    /* no body: answered by MENU_NICS */
+	MENU_VM_BREAK,		/* no body: a break on the guest's serial line; only with the keyboard */
+	MENU_VM_LOG,		/* uint8_t: the raw log of the console goes on (1), or bytes pass it by (0) */
 	MENU_KEYBOARD_TAKE, /* no body: the guest's keyboard for this menu; answered by MENU_VM */
 	MENU_UNLOCK, /* a password, 1..MENU_MAX_PASSWORD bytes; answered by MENU_LOCK_STATE or MENU_REFUSED */
 	MENU_LOCK,   /* no body: as before MENU_UNLOCK */
@@ -71,6 +73,7 @@ enum menu_msg {
 	MENU_FIRMWARES,	    /* struct menu_list + count * struct menu_firmware, possibly in parts */
 	MENU_VM,	    /* struct menu_vm */
 	MENU_CONSOLE,	    /* 1..16384 bytes from the guest's serial line */
+	MENU_CONSOLE_LIVE,   /* no body: what came of MENU_CONSOLE so far is old, what comes now is live */
 	MENU_CONSOLE_LOST,  /* uint64_t: so many bytes were left out here, this menu was too slow */
 	MENU_CONSOLE_END,   /* no body: that was all of MENU_CONSOLE_LOG, the console is closed */
 	MENU_STATUS,	    /* struct vmm_status */
@@ -184,6 +187,14 @@ enum menu_vm_state {
 	MENU_VM_ENDED, /* REASON, TEXT and LAST_LINES are filled until MENU_VM_FORGET */
 };
 
+/* The raw log of the guest's console: LOG_PATH of the configuration. */
+enum menu_vm_log {
+	MENU_VM_LOG_NONE,
+	MENU_VM_LOG_ON,
+	MENU_VM_LOG_PAUSED,
+	MENU_VM_LOG_FULL, /* it has reached its 64 MiB */
+};
+
 struct menu_vm {
 	uint32_t state;	 /* enum menu_vm_state */
 	uint32_t reason; /* enum vmm_exit_reason; 0: the vmm process itself died */
@@ -194,6 +205,7 @@ struct menu_vm {
 	uint8_t paused;
 	uint8_t guest_event; /* enum vmm_guest_event, the last one; 0 none. A panic is of the past after a reset */
 	uint8_t vars_saved; /* the variable file is up to date */
+	uint8_t log;	    /* enum menu_vm_log */
 	uint8_t by_itself;  /* started by the countdown */
 	/* The menu whose MENU_INPUT reaches the guest; the others look on. It is the one that started the
 	 * VM or typed into it first, until another takes it or it leaves. 0: nobody yet. */

@@ -21,6 +21,7 @@ enum vmm_msg {
 	VMM_PAUSE,	   /* no body: the guest stands still from VMM_PAUSED on, also over a reset */
 	VMM_GET_STATUS,	   /* no body: answered by VMM_STATUS */
 	VMM_RESUME,	   /* no body: it goes on, answered by VMM_RESUMED */
+	VMM_BREAK,	   /* no body: a break on the guest's serial line */
 	VMM_SET_LINK,	   /* struct vmm_set_link: a cable is plugged in or pulled out */
 	VMM_GROW_DISK,	   /* uint32_t, number of the disk: it may have become bigger; VMM_STATUS has its size */
 	VMM_SET_BALLOON,   /* uint64_t: bytes that the guest is asked to give back */

@@ -44,6 +44,13 @@ int daemon_path_socket(char *buf, size_t size, struct vmb_err *err)
 	return 0;
 }
 
+int daemon_path_log(char *buf, size_t size)
+{
+	const char *dir = geteuid() == 0 ? "/run" : path_from_env("XDG_RUNTIME_DIR");
+
+	return dir ? path_join(buf, size, dir, "/vmboot/console.log") : -ENOENT;
+}
+
 int daemon_path_vars(char *buf, size_t size)
 {
 	const char *dir;

@@ -7,12 +7,12 @@
 #include "ui/draw.h"
 #include "ui/wrap.h"
 
-#define DIALOG_LINES 12
+#define DIALOG_LINES 15
 #define DIALOG_WIDTH 66
 
 struct dialog {
 	char title[64];
-	char text[512];
+	char text[768];
 	void (*yes)(struct ui *ui); /* it or the next one, or nothing is asked */
 	void (*yes_about)(struct ui *ui, const char *about);
 	char about[VM_PATH_SIZE];

@@ -137,6 +137,7 @@ static void output_open(struct ui *ui)
 	if (ui->console_is_open)
 		return;
 	ui->console_is_open = true;
+	ui->console_is_live = false;
 	console_reset(ui->console);
 	ui->console_bytes = 0;
 	ui->profile_by_hand = false;
@@ -383,6 +384,7 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 
 	switch (type) {
 	case MENU_CONSOLE: take_output(ui, size); return 0;
+	case MENU_CONSOLE_LIVE: ui->console_is_live = true; return 0;
 	case MENU_CONSOLE_LOST:
 		if (size != sizeof(lost))
 			return -EBADMSG;

@@ -31,8 +31,8 @@ void screen_console_output(void *arg, const uint8_t *buf, size_t n)
 {
 	struct ui *ui = arg;
 
-	/* In the transparent mode the operator's terminal answers, and a question has one answer. */
-	if (!ui->transparent.active)
+	/* In the transparent mode the operator's terminal answers. What was asked long ago had its answer. */
+	if (!ui->transparent.active && ui->console_is_live)
 		ui_guest_input(ui, buf, n);
 }
 
@@ -75,8 +75,17 @@ static void bar_note(const struct ui *ui, const struct screen_console *sc, int g
 	} else if (grid_rows > pane) {
 		snprintf(note->narrow, sizeof(note->narrow), "rows %d-%d of %d", sc->top + 1,
 			 sc->top + pane, grid_rows);
-	} else if (ui->model.vm.resets > 0) {
-		snprintf(note->narrow, sizeof(note->narrow), "resets %u", ui->model.vm.resets);
+	} else if (ui->model.vm.log == MENU_VM_LOG_FULL) {
+		snprintf(note->narrow, sizeof(note->narrow), "log stopped at 64 MiB");
+	} else {
+		if (ui->model.vm.resets > 0)
+			snprintf(note->narrow, sizeof(note->narrow), "resets %u  ",
+				 ui->model.vm.resets);
+		snprintf(note->narrow + strlen(note->narrow),
+			 sizeof(note->narrow) - strlen(note->narrow), "%s",
+			 ui->model.vm.log == MENU_VM_LOG_ON	  ? "log: on"
+			 : ui->model.vm.log == MENU_VM_LOG_PAUSED ? "log: off"
+								  : "");
 	}
 }
 
@@ -245,9 +254,24 @@ static void ask_transparent(struct ui *ui)
 		   begin_transparent);
 }
 
+static void toggle_log(struct ui *ui)
+{
+	const struct menu_vm *vm = &ui->model.vm;
+	uint8_t on = vm->log == MENU_VM_LOG_PAUSED;
+
+	switch (vm->log) {
+	case MENU_VM_LOG_NONE: ui_say(ui, UI_WARN, "This VM's console has no log."); return;
+	case MENU_VM_LOG_FULL: ui_say(ui, UI_WARN, "log stopped at 64 MiB: %s", vm->config.log_path); return;
+	default: break;
+	}
+	ui_send(ui, MENU_VM_LOG, &on, sizeof(on));
+	ui_say(ui, UI_NORMAL, on ? "The console is logged again: %s" : "The console is not logged for now: %s",
+	       vm->config.log_path);
+}
+
 static void tell_keys(struct ui *ui)
 {
-	char title[32], text[600];
+	char title[32], text[768];
 
 	dialog_tell(ui, ui_prefix_text(ui, "Keys after ^]", title, sizeof(title)),
 		    ui_prefix_text(
@@ -257,6 +281,7 @@ static void tell_keys(struct ui *ui)
 			    "f: without this row, or with it.  m: how keys are sent (VT-UTF8, xterm, "
 			    "PC-ANSI, TTY), for when F10 or Delete do nothing.  u: character set, for "
 			    "when lines look wrong.  t: this terminal itself becomes the guest's.  "
+			    "b: a break.  l: the raw log, off or on.  "
 			    "^]: one ^] for the guest.  After a pause the menu comes by itself.",
 			    text, sizeof(text)));
 }
@@ -295,6 +320,11 @@ static void prefix_command(struct ui *ui, enum prefix_action action)
 		ui_send(ui, MENU_VM_POWER, NULL, 0);
 		ui_say(ui, UI_NORMAL, "The power button was pressed; the guest decides.");
 		break;
+	case PREFIX_BREAK:
+		ui_send(ui, MENU_VM_BREAK, NULL, 0);
+		ui_say(ui, UI_NORMAL, "A break was sent on the serial line.");
+		break;
+	case PREFIX_LOG: toggle_log(ui); break;
 	case PREFIX_UNKNOWN:
 		ui_say(ui, UI_NORMAL, "No such command: %s ? lists them.",
 		       ui_prefix_text(ui, "^]", name, sizeof(name)));

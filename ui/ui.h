@@ -73,6 +73,7 @@ struct ui {
 	char report_target[VM_PATH_SIZE]; /* where the report goes that the operator is asked about */
 	uint64_t console_bytes;	     /* from this VM so far */
 	bool console_is_open;	     /* the daemon sends it */
+	bool console_is_live;	     /* what it sends is no replay of what came before */
 	uint8_t prefix_key;	     /* the one of the command line; 0: the settings' */
 	bool attach_only;	     /* there is nothing below the console */
 	bool owns_daemon;	     /* the daemon ends with this menu, and its VM with it */

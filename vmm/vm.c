@@ -331,6 +331,11 @@ void vm_stop(struct vm *vm, bool *ret_vars_changed)
 	(void)settle_vars(vm, ret_vars_changed);
 }
 
+void vm_send_break(struct vm *vm)
+{
+	uart_receive_break(vm->uart);
+}
+
 void vm_press_power_button(struct vm *vm)
 {
 	pm_press_power_button(vm->pm);

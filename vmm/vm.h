@@ -87,6 +87,9 @@ void vm_set_link(struct vm *vm, unsigned int net, bool up);
 
 void vm_press_power_button(struct vm *vm);
 
+/* A break on the serial line: SysRq for Linux. */
+void vm_send_break(struct vm *vm);
+
 /* DISK may have become bigger. Not from an I/O thread. */
 void vm_grow_disk(struct vm *vm, unsigned int disk);
 

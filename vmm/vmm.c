@@ -308,6 +308,7 @@ static void handle_message(struct vmm *vmm)
 	case VMM_PAUSE: pause_vm(vmm); break;
 	case VMM_GET_STATUS: tell_status(vmm); break;
 	case VMM_RESUME: resume_vm(vmm); break;
+	case VMM_BREAK: vm_send_break(vmm->vm); break;
 	case VMM_SET_LINK: set_link(vmm, &body.link, r); break;
 	case VMM_GROW_DISK:
 		if (r == (int)sizeof(body.disk))

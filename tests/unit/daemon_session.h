@@ -247,6 +247,8 @@ static inline bool daemon_session_role(int argc, char **argv, int *ret_status)
 		*ret_status = fake_vmm_main();
 	else if (argc > 1 && strcmp(argv[1], "probe") == 0)
 		*ret_status = cmd_probe(argc - 1, argv + 1);
+	else if (argc > 1 && strcmp(argv[1], "report") == 0)
+		*ret_status = cmd_report(argc - 1, argv + 1);
 	else
 		return false;
 	return true;

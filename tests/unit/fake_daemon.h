@@ -54,7 +54,7 @@ struct fake_seen {
 	struct menu_entry_save saved;
 	struct menu_settings settings;
 	char started_id[MENU_ID_SIZE];
-	volatile int log_follow, facts, host_power, report, keyboard_take, clients;
+	volatile int breaks, log_follow, facts, host_power, report, keyboard_take, clients;
 	uint32_t host_power_what;
 	volatile bool vm_alive;
 	char report_to[VM_PATH_SIZE];
@@ -345,7 +345,7 @@ static void fake_start(struct fake *f, const void *body, size_t size)
 		fake_send(f, MENU_REFUSED, refusal, sizeof(refusal) - 1);
 		return;
 	}
-	f->vm = (struct menu_vm){.state = MENU_VM_STARTING, .keyboard = (uint64_t)f->sock};
+	f->vm = (struct menu_vm){.state = MENU_VM_STARTING, .log = MENU_VM_LOG_ON, .keyboard = (uint64_t)f->sock};
 	memcpy(&f->vm.config, body, size);
 	fake_send_vm(f);
 	f->vm.state = MENU_VM_RUNNING;
@@ -509,7 +509,17 @@ static void fake_message(struct fake *f, uint32_t type, const void *body, size_t
 			f->vm = (struct menu_vm){0};
 		fake_send_vm(f);
 		break;
-	case MENU_CONSOLE_OPEN: f->seen->open++; break;
+	case MENU_CONSOLE_OPEN:
+		f->seen->open++;
+		if (f->scene == FAKE_SETUP && f->sock_count > 1)
+			fake_send(f, MENU_CONSOLE, "\033[6n", 4);
+		fake_send(f, MENU_CONSOLE_LIVE, NULL, 0);
+		break;
+	case MENU_VM_BREAK: f->seen->breaks++; break;
+	case MENU_VM_LOG:
+		f->vm.log = *(const uint8_t *)body ? MENU_VM_LOG_ON : MENU_VM_LOG_PAUSED;
+		fake_send_vm(f);
+		break;
 	case MENU_KEYBOARD_TAKE:
 		f->seen->keyboard_take++;
 		f->vm.keyboard = (uint64_t)f->sock;

@@ -188,6 +188,7 @@ static inline void fake_echo(struct fake_vmm *v)
 		case VMM_PAUSE: fake_tell(VMM_PAUSED); break;
 		case VMM_RESUME: fake_tell(VMM_RESUMED); break;
 		case VMM_GET_STATUS: fake_status(v); break;
+		case VMM_BREAK: fake_print(v, "<break>", 7); break;
 		case VMM_POWER_BUTTON:
 			fake_exit(VMM_EXIT_POWER_OFF, "The power button was pressed.");
 		default: fake_exit(VMM_EXIT_STOPPED, "Stopped.");
@@ -211,6 +212,9 @@ static inline void fake_behave(struct fake_vmm *v, const char *how)
 		fake_report(v);
 	else if (strcmp(how, "flood") == 0)
 		fake_flood(v);
+	else if (strcmp(how, "endless") == 0)
+		for (;;)
+			fake_flood(v);
 	else if (strcmp(how, "vars-live") == 0)
 		fake_set_vars(v, 0, FAKE_SPARE, 0x11);
 	else if (strcmp(how, "die") == 0 || strcmp(how, "die-bad-live") == 0 ||

@@ -117,6 +117,53 @@ static void registers_hold_what_they_should(void **state)
 	assert_int_equal(in(line, UART_MSR), 0xB0);
 }
 
+/* 8.6: a zero with BI and FIFO error, which come with the byte that is read next; 8.5: the first of all interrupts. */
+static void a_break_is_a_zero_with_a_mark(void **state)
+{
+	struct line *line = *state;
+
+	out(line, UART_FCR, UART_FCR_ENABLE_FIFO);
+	out(line, UART_IER, UART_IER_RLSI | UART_IER_RDI);
+	arrive(line, "a");
+	uart_receive_break(line->uart);
+	arrive(line, "b");
+	/* Not on top yet: only the FIFO's error bit tells. */
+	assert_int_equal(in(line, UART_LSR), UART_LSR_FIFOE | UART_LSR_TEMT | UART_LSR_THRE |
+						     UART_LSR_DR);
+	assert_int_equal(in(line, UART_RX), 'a');
+	assert_int_equal(in(line, UART_IIR) & 0x0F, UART_IIR_RLSI);
+	assert_true(line->irq);
+	assert_int_equal(in(line, UART_LSR), UART_LSR_FIFOE | UART_LSR_BI | UART_LSR_TEMT |
+						     UART_LSR_THRE | UART_LSR_DR);
+	/* Shown once. */
+	assert_int_equal(in(line, UART_LSR), UART_LSR_TEMT | UART_LSR_THRE | UART_LSR_DR);
+	assert_int_equal(in(line, UART_RX), 0);
+	assert_int_equal(in(line, UART_RX), 'b');
+	assert_int_equal(in(line, UART_LSR), UART_LSR_TEMT | UART_LSR_THRE);
+	/* The slot's next byte is an ordinary one. */
+	for (int i = 0; i < 40; i++) {
+		arrive(line, "c");
+		assert_int_equal(in(line, UART_LSR) & UART_LSR_BI, 0);
+		assert_int_equal(in(line, UART_RX), 'c');
+	}
+}
+
+/* Without FIFO there is no FIFO error; a break that finds no room is lost. */
+static void a_break_without_fifo(void **state)
+{
+	struct line *line = *state;
+
+	uart_receive_break(line->uart);
+	assert_int_equal(in(line, UART_LSR), UART_LSR_BI | UART_LSR_TEMT | UART_LSR_THRE |
+						     UART_LSR_DR);
+	assert_int_equal(in(line, UART_RX), 0);
+	arrive(line, "x");
+	uart_receive_break(line->uart);
+	assert_int_equal(in(line, UART_LSR), UART_LSR_TEMT | UART_LSR_THRE | UART_LSR_DR);
+	assert_int_equal(in(line, UART_RX), 'x');
+	assert_int_equal(in(line, UART_LSR), UART_LSR_TEMT | UART_LSR_THRE);
+}
+
 static void divisor_hides_behind_dlab(void **state)
 {
 	struct line *line = *state;
@@ -464,6 +511,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(power_on_state),
+		T(a_break_is_a_zero_with_a_mark),
+		T(a_break_without_fifo),
 		T(registers_hold_what_they_should),
 		T(divisor_hides_behind_dlab),
 		T(sends_every_byte_value),

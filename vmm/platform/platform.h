@@ -34,6 +34,8 @@ void uart_reset(struct uart *uart);
 extern const struct bus_ops uart_bus_ops;
 /* Bytes arriving on the line; returns how many the receive FIFO took (flow control instead of loss). Any thread. */
 size_t uart_receive(struct uart *uart, const uint8_t *buf, size_t n);
+/* The line is held low for longer than a byte: a zero with LSR.BI (8.6). */
+void uart_receive_break(struct uart *uart);
 
 /* ---- MC146818 RTC and CMOS RAM, 2 ports; read by polling, it has no interrupt ---- */
 struct rtc;

@@ -35,6 +35,7 @@ struct uart {
 	bool fifo_enabled;
 	uint8_t trigger;
 	uint8_t fifo[UART_FIFO_DEPTH];
+	uint16_t fifo_break; /* bit N: slot N holds a break's zero that LSR has not shown yet */
 	unsigned int fifo_head, fifo_count;
 };
 
@@ -53,14 +54,32 @@ static unsigned int uart_depth(const struct uart *uart)
 
 static void uart_push(struct uart *uart, uint8_t byte)
 {
-	uart->fifo[(uart->fifo_head + uart->fifo_count) % UART_FIFO_DEPTH] = byte;
+	unsigned int slot = (uart->fifo_head + uart->fifo_count) % UART_FIFO_DEPTH;
+
+	uart->fifo[slot] = byte;
+	uart->fifo_break &= (uint16_t)~(1u << slot);
 	uart->fifo_count++;
+}
+
+/* 8.6 BI belongs to the byte that is read next. */
+static bool uart_break_on_top(const struct uart *uart)
+{
+	return uart->fifo_count && (uart->fifo_break >> uart->fifo_head & 1);
+}
+
+/* 8.6 FIFO error: a break among the bytes that wait. Slots that are empty may have stale bits. */
+static bool uart_break_in_fifo(const struct uart *uart)
+{
+	for (unsigned int i = 0; i < uart->fifo_count; i++)
+		if (uart->fifo_break >> (uart->fifo_head + i) % UART_FIFO_DEPTH & 1)
+			return true;
+	return false;
 }
 
 /* 8.5: the pending interrupt of the highest priority, as IIR's low nibble shows it. */
 static uint8_t uart_iir(const struct uart *uart)
 {
-	if ((uart->ier & UART_IER_RLSI) && uart->overrun)
+	if ((uart->ier & UART_IER_RLSI) && (uart->overrun || uart_break_on_top(uart)))
 		return UART_IIR_RLSI;
 	if ((uart->ier & UART_IER_RDI) && uart->fifo_count) {
 		if (uart->fifo_enabled && uart->fifo_count < uart->trigger)
@@ -175,8 +194,12 @@ static uint8_t uart_read_reg(struct uart *uart, unsigned int reg)
 	case UART_MCR: return uart->mcr;
 	case UART_LSR:
 		value = UART_LSR_TEMT | UART_LSR_THRE | (uart->fifo_count ? UART_LSR_DR : 0) |
-			(uart->overrun ? UART_LSR_OE : 0);
+			(uart->overrun ? UART_LSR_OE : 0) |
+			(uart_break_on_top(uart) ? UART_LSR_BI : 0) |
+			(uart->fifo_enabled && uart_break_in_fifo(uart) ? UART_LSR_FIFOE : 0);
 		uart->overrun = false;
+		if (uart->fifo_count)
+			uart->fifo_break &= (uint16_t)~(1u << uart->fifo_head);
 		return value;
 	case UART_MSR:
 		value = uart->msr;
@@ -312,6 +335,23 @@ size_t uart_receive(struct uart *uart, const uint8_t *buf, size_t n)
 	return taken;
 }
 
+void uart_receive_break(struct uart *uart)
+{
+	struct uart_effects effects = {0};
+
+	pthread_mutex_lock(&uart->lock);
+	/* A break that finds no room is lost, as any byte on a line is. */
+	if (!(uart->mcr & UART_MCR_LOOP) && uart->fifo_count < uart_depth(uart)) {
+		uart_push(uart, 0);
+		uart->fifo_break |= (uint16_t)(1u << (uart->fifo_head + uart->fifo_count - 1) %
+							 UART_FIFO_DEPTH);
+	}
+	uart_settle(uart, &effects);
+	pthread_mutex_unlock(&uart->lock);
+	effects.receive_ready = false;
+	uart_apply(uart, &effects);
+}
+
 void uart_reset(struct uart *uart)
 {
 	struct uart_effects effects = {0};
@@ -324,6 +364,7 @@ void uart_reset(struct uart *uart)
 	uart->fifo_enabled = uart->thre_pending = uart->overrun = false;
 	uart->trigger = 1;
 	uart->fifo_head = uart->fifo_count = 0;
+	uart->fifo_break = 0;
 	uart_settle(uart, &effects);
 	pthread_mutex_unlock(&uart->lock);
 	uart_apply(uart, &effects);

@@ -1,6 +1,6 @@
 /* What the machine is and has, for the system information screen and the report. */
-#ifndef VMB_DAEMON_FACTS_H
-#define VMB_DAEMON_FACTS_H
+#ifndef VMB_INCLUDE_FACTS_H
+#define VMB_INCLUDE_FACTS_H
 
 #include <stddef.h>
 
