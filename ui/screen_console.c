@@ -55,38 +55,45 @@ static const char *keyboard_owner(const struct ui *ui)
 
 /* What the right end of the row says, for a wide and for a narrow terminal. */
 struct bar_note {
-	char wide[96], narrow[48];
+	char wide[96], narrow[64];
 };
+
+static const char *log_text(const struct menu_vm *vm)
+{
+	switch (vm->log) {
+	case MENU_VM_LOG_ON: return "log: on";
+	case MENU_VM_LOG_PAUSED: return "log: off";
+	case MENU_VM_LOG_FULL: return "log stopped at 64 MiB";
+	default: return "";
+	}
+}
 
 static void bar_note(const struct ui *ui, const struct screen_console *sc, int grid_rows,
 		     struct bar_note *note)
 {
+	const struct menu_vm *vm = &ui->model.vm;
 	int pane = ui->rows - 1;
+	char first[32] = "";
 
 	*note = (struct bar_note){0};
 	if (!ui_has_keyboard(ui)) {
 		snprintf(note->wide, sizeof(note->wide), "%s has the keyboard - press T to take it",
 			 keyboard_owner(ui));
 		snprintf(note->narrow, sizeof(note->narrow), "T takes the keyboard");
-	} else if (ui->console_bytes == 0 && model_vm_run_ms(&ui->model, loop_now_ms()) >= SILENT_MS) {
+		return;
+	}
+	if (ui->console_bytes == 0 && model_vm_run_ms(&ui->model, loop_now_ms()) >= SILENT_MS) {
 		snprintf(note->wide, sizeof(note->wide),
 			 "no serial output yet - guest may use video only");
 		snprintf(note->narrow, sizeof(note->narrow), "no serial output yet");
-	} else if (grid_rows > pane) {
-		snprintf(note->narrow, sizeof(note->narrow), "rows %d-%d of %d", sc->top + 1,
-			 sc->top + pane, grid_rows);
-	} else if (ui->model.vm.log == MENU_VM_LOG_FULL) {
-		snprintf(note->narrow, sizeof(note->narrow), "log stopped at 64 MiB");
-	} else {
-		if (ui->model.vm.resets > 0)
-			snprintf(note->narrow, sizeof(note->narrow), "resets %u  ",
-				 ui->model.vm.resets);
-		snprintf(note->narrow + strlen(note->narrow),
-			 sizeof(note->narrow) - strlen(note->narrow), "%s",
-			 ui->model.vm.log == MENU_VM_LOG_ON	  ? "log: on"
-			 : ui->model.vm.log == MENU_VM_LOG_PAUSED ? "log: off"
-								  : "");
+		return;
 	}
+	if (grid_rows > pane)
+		snprintf(first, sizeof(first), "rows %d-%d of %d  ", sc->top + 1, sc->top + pane,
+			 grid_rows);
+	else if (vm->resets > 0)
+		snprintf(first, sizeof(first), "resets %u  ", vm->resets);
+	snprintf(note->narrow, sizeof(note->narrow), "%s%s", first, log_text(vm));
 }
 
 /* The way back to the menu is always there; the note goes before the title, the title before the time. */

@@ -11,7 +11,7 @@
 #include "vmm_proto.h"
 
 #define RESULT_LINES	 32
-#define RESULT_TEXT_ROWS 6
+#define RESULT_TEXT_ROWS 4
 
 static enum ui_element reason_element(uint32_t reason)
 {
@@ -37,52 +37,63 @@ static void draw_tail(struct ui *ui, int y, int room)
 		draw_text(y + 1 + (int)i, 3, ui->cols - 5, UI_NORMAL, lines[i]);
 }
 
-static void draw_restart(struct ui *ui)
+/* "resets 1   variables saved   failed 2 of 3 starts" */
+static void draw_counts(struct ui *ui, int y)
 {
-	const struct vm_config *config = &ui->model.vm.config;
-	int y = frame_preview_row(ui->rows);
-	char memory[16], line[256];
-	size_t at;
+	const struct menu_vm *vm = &ui->model.vm;
+	const struct menu_entry *entry = model_entry(&ui->model, vm->id);
+	char text[160], tries[64] = "";
 
-	draw_printf(y, 1, ui->cols - 2, UI_NORMAL, "Enter starts it again: %s%s%s",
-		    config->firmware_path, config->firmware_device[0] ? " of " : "",
-		    config->firmware_device);
-	at = (size_t)snprintf(line, sizeof(line), "disks:");
-	for (unsigned int i = 0; i < config->disk_count && at < sizeof(line) - 80; i++)
-		at += (size_t)snprintf(line + at, sizeof(line) - at, "%s %.40s %s", i ? "," : "",
-				       describe_basename(config->disks[i].path),
-				       config->disks[i].overlay	    ? "overlay"
-				       : config->disks[i].read_only ? "read-only"
-								    : "read-write");
-	if (config->disk_count == 0)
-		snprintf(line + at, sizeof(line) - at, " none");
-	draw_text(y + 1, 1, ui->cols - 2, UI_NORMAL, line);
-	draw_printf(y + 2, 1, ui->cols - 2, UI_NORMAL, "%s memory   %u CPU%s",
-		    text_format_size(config->memory, memory, sizeof(memory)), config->cpus,
-		    config->cpus == 1 ? "" : "s");
+	if (entry && entry->tries)
+		snprintf(tries, sizeof(tries), "   failed %u of %u tries", entry->failed,
+			 entry->tries);
+	else if (entry && entry->failed)
+		snprintf(tries, sizeof(tries), "   failed %u tries in a row", entry->failed);
+	snprintf(text, sizeof(text), "resets %u   variables %s%s", vm->resets,
+		 !vm->config.vars_path[0] ? "not kept"
+		 : vm->vars_saved	  ? "saved"
+					  : "NOT saved",
+		 tries);
+	draw_text(y, 3, ui->cols - 5, UI_NORMAL, text);
 }
 
+/* What Enter does, where other screens say what goes on. */
+static char *restart_text(const struct ui *ui, char *buf, size_t size)
+{
+	const struct vm_config *config = &ui->model.vm.config;
+	char boot[160], disks[160];
+
+	describe_boot(config, boot, sizeof(boot));
+	if (draw_columns(boot) > ui->cols / 2)
+		snprintf(boot, sizeof(boot), "%.60s",
+			 describe_basename(config->kernel_path[0] ? config->kernel_path
+								  : config->firmware_path));
+	describe_disks(config, disks, sizeof(disks), ui->cols - 10 - draw_columns(boot));
+	snprintf(buf, size, "Enter: %.90s, %.120s", boot, disks);
+	return buf;
+}
+
+/* The preview's rows are the console's, too: fifteen of its lines are worth more than a second summary. */
 static void result_draw(struct ui *ui, void *data)
 {
 	static const struct frame_hint hints[] = {
-		{"Enter", "start again", false}, {"m", "menu", false}, {"!", "shell", false},
-		{"[", "scroll", false},		 {"?", "help", true},  {NULL, NULL, false},
+		{"Enter", "start again", false}, {"e", "edit", false},	{"l", "full log", false},
+		{"[", "console", false},	 {"m", "menu", false}, {"!", "shell", true},
+		{"?", "help", true},		 {NULL, NULL, false},
 	};
 	const struct menu_vm *vm = &ui->model.vm;
-	int y = FRAME_BODY_ROW, end = FRAME_BODY_ROW + frame_body_rows(ui->rows);
-	char time[32];
+	int y = FRAME_BODY_ROW, end = frame_preview_row(ui->rows) + FRAME_PREVIEW_ROWS;
+	char time[32], idle[256];
 
 	(void)data;
-	frame_draw(ui, "The VM ended", hints, "");
+	frame_draw(ui, "The VM ended", hints, restart_text(ui, idle, sizeof(idle)));
+	for (int row = y; row < end; row++)
+		draw_text(row, 0, ui->cols, UI_NORMAL, "");
 	frame_format_time(vm->run_ms, time, sizeof(time));
 	draw_printf(y++, 3, ui->cols - 5, UI_STRONG, "%s ended after %s", vm->config.title, time);
 	y += wrap_draw(y, 3, ui->cols - 5, RESULT_TEXT_ROWS, reason_element(vm->reason), vm->text);
-	draw_printf(y++, 3, ui->cols - 5, UI_NORMAL, "resets %u   variables %s", vm->resets,
-		    !vm->config.vars_path[0] ? "not kept"
-		    : vm->vars_saved	     ? "saved"
-					     : "NOT saved");
-	draw_tail(ui, y + 1, end - y - 1);
-	draw_restart(ui);
+	draw_counts(ui, y++);
+	draw_tail(ui, y, end - y);
 }
 
 static void result_leave(struct ui *ui)
@@ -91,22 +102,45 @@ static void result_leave(struct ui *ui)
 	ui_pop(ui);
 }
 
-static void result_key(struct ui *ui, void *data, const struct ui_key *key)
+/* As it was started; what is changed is kept by Enter in the editor, or its save. */
+static void edit(struct ui *ui)
+{
+	const struct vm_config config = ui->model.vm.config;
+	char id[MENU_ID_SIZE];
+
+	text_copy(id, sizeof(id), ui->model.vm.id);
+	result_leave(ui);
+	screen_edit_open(ui, id, &config);
+}
+
+/* The entry as it is now; or, where there is none, the same machine. */
+static void restart(struct ui *ui)
 {
 	struct vm_config config = ui->model.vm.config;
 
+	if (model_entry(&ui->model, ui->model.vm.id)) {
+		ui_start_entry(ui, ui->model.vm.id, config.title);
+		return;
+	}
+	/* A fresh variable store was wanted once, not every time. */
+	config.fresh_vars = 0;
+	ui_start_vm(ui, &config);
+}
+
+static void result_key(struct ui *ui, void *data, const struct ui_key *key)
+{
 	(void)data;
 	if (key->alt)
 		return;
 	if (ui_key_is_enter(key)) {
-		/* A fresh variable store was wanted once, not every time. */
-		config.fresh_vars = 0;
-		ui_start_vm(ui, &config);
+		restart(ui);
 	} else if (key->code == 'm' || key->code == 'q' || key->code == UI_KEY_ESCAPE ||
 		   key->code == UI_KEY_LEFT) {
 		result_leave(ui);
 	} else if (key->code == '[') {
 		screen_scroll_open(ui);
+	} else if (key->code == 'e') {
+		edit(ui);
 	} else {
 		ui_common_key(ui, key);
 	}

@@ -351,6 +351,7 @@ static void fake_start(struct fake *f, const void *body, size_t size)
 	f->vm.state = MENU_VM_RUNNING;
 	f->started_ms = loop_now_ms() - (f->scene == FAKE_SILENT ? 20000 : 0);
 	fake_send_vm(f);
+	fake_broadcast(f, MENU_CONSOLE_LIVE, NULL, 0);
 	if (f->scene == FAKE_SILENT)
 		return;
 	fake_console(f, "\033[2J\033[01;01H\033[=3h");
@@ -511,7 +512,8 @@ static void fake_message(struct fake *f, uint32_t type, const void *body, size_t
 		break;
 	case MENU_CONSOLE_OPEN:
 		f->seen->open++;
-		if (f->scene == FAKE_SETUP && f->sock_count > 1)
+		/* A later one is told first what was before it: a question among it. */
+		if (f->seen->open > 1)
 			fake_send(f, MENU_CONSOLE, "\033[6n", 4);
 		fake_send(f, MENU_CONSOLE_LIVE, NULL, 0);
 		break;

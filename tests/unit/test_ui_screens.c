@@ -490,6 +490,92 @@ static void test_attach(void **state)
 	end(a);
 }
 
+/* Fifteen lines of the console at 80 x 24, why it ended, and every key. */
+static void test_result(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MATRIX; i++) {
+		struct session *s = session_open_console(FAKE_NORMAL, &matrix[i]);
+
+		session_keys(s, "\002");
+		session_wait(s, "boot line 300");
+		session_keys(s, "\006");
+		session_wait(s, "VM stopped: triple fault at RIP 0x7fe01234");
+		session_wait(s, "ended after 00:00:");
+		session_wait(s, "resets 0   variables saved");
+		session_wait(s, "boot line 300");
+		if (s->rows >= 24)
+			session_wait(s, "boot line 286");
+		session_wait(s, "Enter: ");
+		session_wait(s, "nvme0n1 read-write");
+		session_keys(s, "[");
+		session_wait(s, "lines ");
+		session_keys(s, "q");
+		session_wait(s, "VM stopped");
+		session_keys(s, "l");
+		session_wait(s, "event 60 of the log");
+		session_keys(s, "q");
+		session_wait(s, "VM stopped");
+		session_keys(s, "e");
+		session_wait(s, "CPUs");
+		session_wait_count(s, forget, 1);
+		session_keys(s, "\033");
+		session_wait(s, "Enter starts /boot");
+		end(s);
+	}
+}
+
+static void test_restart_from_the_result(void **state)
+{
+	struct session *s = session_open_console(FAKE_NORMAL, &plain);
+
+	(void)state;
+	session_keys(s, "\004");
+	session_wait(s, "The guest switched itself off.");
+	/* Space and digits start nothing. */
+	session_keys(s, " 1x");
+	session_settle(s);
+	assert_int_equal(s->daemon.seen->start, 1);
+	session_keys(s, "\r");
+	session_wait(s, "^] menu");
+	session_wait_count(s, start, 2);
+	session_keys(s, "\035.");
+	session_wait(s, "Enter: console");
+	session_keys(s, "qy");
+	assert_int_equal(session_end(s), 0);
+	session_close(s);
+}
+
+/* ^] l and ^] b, and what the guest asked before this menu came has no answer from it. */
+static void test_log_break_and_old_questions(void **state)
+{
+	struct session *a = session_open_console(FAKE_NORMAL, &plain), *b;
+
+	(void)state;
+	session_wait(a, "log: on");
+	session_keys(a, "\035l");
+	session_wait(a, "The console is not logged for now");
+	session_keys(a, "x");
+	session_wait(a, "log: off");
+	session_keys(a, "\035l");
+	session_wait(a, "The console is logged again");
+	session_keys(a, "\035b");
+	session_wait_count(a, breaks, 1);
+	session_keys(a, "\035.");
+	session_wait(a, "Enter: console");
+	session_keys(a, "qy");
+	assert_int_equal(session_end(a), 0);
+	/* The fake daemon's replay for a second menu begins with a question. */
+	b = open_second(a, &plain);
+	session_wait(b, "Enter: console");
+	session_settle(b);
+	assert_int_equal(a->daemon.seen->input_len, 1);
+	session_keys(b, "qy");
+	assert_int_equal(session_end(b), 0);
+	session_close(b);
+	session_close(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +594,9 @@ int main(void)
 		cmocka_unit_test(test_size_is_asked_for),
 		cmocka_unit_test(test_another_prefix_key),
 		cmocka_unit_test(test_attach),
+		cmocka_unit_test(test_result),
+		cmocka_unit_test(test_restart_from_the_result),
+		cmocka_unit_test(test_log_break_and_old_questions),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
