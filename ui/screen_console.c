@@ -55,7 +55,7 @@ static const char *keyboard_owner(const struct ui *ui)
 
 /* What the right end of the row says, for a wide and for a narrow terminal. */
 struct bar_note {
-	char wide[96], narrow[64];
+	char wide[96], narrow[80];
 };
 
 static const char *log_text(const struct menu_vm *vm)
@@ -73,7 +73,7 @@ static void bar_note(const struct ui *ui, const struct screen_console *sc, int g
 {
 	const struct menu_vm *vm = &ui->model.vm;
 	int pane = ui->rows - 1;
-	char first[32] = "";
+	char first[48] = "";
 
 	*note = (struct bar_note){0};
 	if (!ui_has_keyboard(ui)) {

@@ -88,7 +88,7 @@ def test_operators_main_job():
         term.type("reset -s\r")
         term.wait_for(ENDED, 60)
         term.show("result")
-        term.wait_for("disks: nvme0n1 read-write, nvme1n1 overlay", 10)
+        term.wait_for("Enter: .*, nvme0n1 read-write, nvme1n1 overlay", 10)
         term.send("m")
         term.wait_for(READY, 10)
         term.send("\t")  # to the next line that can be started

@@ -337,6 +337,42 @@ static void test_replay_setup(void **state)
 			assert_int_not_equal(char_at(console, row, col), 0xFFFD);
 }
 
+/*
+ * CLOUDHV.fd of edk2-2026.08, as `vmboot run --log` recorded it: UTF-8, 80 x 25 without an announcement. The front page of
+ * its set-up, with the highlight moved, and its shell.
+ */
+static void test_replay_cloudhv(void **state)
+{
+	static const size_t chunks[] = {1, 7, 4096};
+	struct console *console = *state;
+	struct console_cell marked, plain;
+
+	for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+		console_reset(console);
+		replay(console, "tests/data/cloudhv-2026.08-setup.bin", chunks[i], SIZE_MAX);
+		assert_size(console, 25, 80);
+		assert_string_equal(row_text(console, 1), " Virtual Machine");
+		assert_int_equal(char_at(console, 10, 1), 0x25BA);
+		assert_non_null(strstr(row_text(console, 11), "Boot Maintenance Manager"));
+		assert_int_equal(char_at(console, 22, 2), 0x2191);
+		assert_int_equal(char_at(console, 22, 3), 0x2193);
+		for (int row = 0; row < 25; row++)
+			for (int col = 0; col < 80; col++)
+				assert_int_not_equal(char_at(console, row, col), 0xFFFD);
+		/* One line of the menu stands out. */
+		console_cell(console, 9, 5, &marked);
+		console_cell(console, 10, 5, &plain);
+		assert_true(marked.bg != plain.bg || marked.fg != plain.fg ||
+			    marked.bold != plain.bold);
+		console_reset(console);
+		replay(console, "tests/data/cloudhv-2026.08-shell.bin", chunks[i], SIZE_MAX);
+		assert_size(console, 25, 80);
+		assert_string_equal(row_text(console, 0), "UEFI Interactive Shell v2.2");
+		assert_non_null(strstr(row_text(console, 2), "UEFI v2.70"));
+	}
+	assert_int_equal(answers_len, 0);
+}
+
 /* A newer one: UTF-8, and the announcement. */
 static void test_utf8_firmware(void **state)
 {
@@ -389,6 +425,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tail, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replay_shell, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replay_setup, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_replay_cloudhv, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_utf8_firmware, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),
 	};
