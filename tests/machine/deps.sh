@@ -14,7 +14,7 @@ declare -A GROUP=(
 		python3 python3-pexpect"
 	[test]="libcmocka-dev python3-pyte python3-pil fonts-dejavu-core tmux clang
 		libclang-rt-14-dev fio lz4 grub-efi-amd64-bin systemd-boot-efi
-		fdisk btrfs-progs exfatprogs ntfs-3g squashfs-tools udftools xorriso"
+		fdisk btrfs-progs exfatprogs ntfs-3g squashfs-tools udftools xorriso htop whiptail"
 )
 
 only_list=0
