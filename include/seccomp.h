@@ -27,7 +27,7 @@ struct seccomp_rule {
 #define SECCOMP_MAX_INSNS 256
 
 /*
- * Makes the program of RULES (COUNT of them; the most frequent call first) into RET_INSNS, which has
+ * Makes the program of RULES (COUNT of them, in any order) into RET_INSNS, which has
  * room for SECCOMP_MAX_INSNS. A call that no rule allows has the result REFUSAL (SECCOMP_RET_*,
  * with its data); one of another calling convention (i386's int 0x80) kills the process. x32 calls
  * have numbers of their own, so no rule allows them. Returns how many instructions, or -E2BIG.

@@ -5,22 +5,33 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define LOW_WORD(arg) (offsetof(struct seccomp_data, args) + (arg) * sizeof(uint64_t))
 
-/* Instructions that one rule needs at most: load, compare, allow. */
-#define RULE_INSNS 3
+#define MAX_CALLS 128
+#define GROUP	  4 /* calls compared one after the other */
 
 struct program {
 	struct sock_filter *insns;
 	unsigned int count;
+	bool too_long;
+	const struct seccomp_rule *rules;
+	size_t rule_count;
+	uint32_t refusal;
+	uint16_t calls[MAX_CALLS]; /* every number once, in order */
+	size_t call_count;
 };
 
 static void emit(struct program *p, uint16_t code, uint8_t jump_true, uint8_t jump_false,
 		 uint32_t k)
 {
+	if (p->count == SECCOMP_MAX_INSNS) {
+		p->too_long = true;
+		return;
+	}
 	p->insns[p->count++] =
 		(struct sock_filter){.code = code, .jt = jump_true, .jf = jump_false, .k = k};
 }
@@ -35,7 +46,14 @@ static void emit_return(struct program *p, uint32_t action)
 	emit(p, BPF_RET | BPF_K, 0, 0, action);
 }
 
-/* The accumulator may be lost: the number of the call is compared before any of its arguments. */
+/* How far it is from behind the instruction AT to the end: a jump reaches 255. */
+static uint8_t distance(struct program *p, unsigned int at)
+{
+	if (p->count - at - 1 > UINT8_MAX)
+		p->too_long = true;
+	return (uint8_t)(p->count - at - 1);
+}
+
 static void emit_rule(struct program *p, const struct seccomp_rule *rule)
 {
 	if (rule->check != SECCOMP_ANY_ARGS)
@@ -50,54 +68,78 @@ static void emit_rule(struct program *p, const struct seccomp_rule *rule)
 	emit_return(p, SECCOMP_RET_ALLOW);
 }
 
-/* All rules for the call of the first of COUNT rules. 0 or -E2BIG. */
-static int emit_call(struct program *p, const struct seccomp_rule *rules, size_t count,
-		     uint32_t refusal)
+/* Is it this call, then all rules for it. Once an argument is loaded the number is lost: it ends here. */
+static void emit_call(struct program *p, uint16_t nr)
+{
+	unsigned int compare = p->count;
+	bool any_args = false;
+
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, nr);
+	for (size_t i = 0; i < p->rule_count && !any_args; i++) {
+		if (p->rules[i].nr != nr)
+			continue;
+		emit_rule(p, &p->rules[i]);
+		any_args = p->rules[i].check == SECCOMP_ANY_ARGS;
+	}
+	if (!any_args)
+		emit_return(p, p->refusal);
+	if (!p->too_long)
+		p->insns[compare].jf = distance(p, compare);
+}
+
+/*
+ * By halves down to a few calls: when a filter is installed, the kernel runs it for every number there
+ * is, to know those that are always allowed, and that takes longer than all the rest.
+ */
+static void emit_calls(struct program *p, const uint16_t *calls, size_t count)
 {
 	unsigned int compare = p->count;
 
-	if (p->count >= SECCOMP_MAX_INSNS)
-		return -E2BIG;
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, rules->nr);
-	for (size_t i = 0; i < count; i++) {
-		if (rules[i].nr != rules->nr)
-			continue;
-		/* Room for this one, and for two returns behind it. */
-		if (p->count + RULE_INSNS + 2 > SECCOMP_MAX_INSNS)
-			return -E2BIG;
-		emit_rule(p, &rules[i]);
+	if (count <= GROUP) {
+		for (size_t i = 0; i < count; i++)
+			emit_call(p, calls[i]);
+		emit_return(p, p->refusal);
+		return;
 	}
-	emit_return(p, refusal);
-	p->insns[compare].jf = (uint8_t)(p->count - compare - 1);
-	return 0;
+	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, 0, calls[count / 2]);
+	emit_calls(p, calls, count / 2);
+	if (!p->too_long)
+		p->insns[compare].jt = distance(p, compare);
+	emit_calls(p, calls + count / 2, count - count / 2);
 }
 
-static bool is_first_of_call(const struct seccomp_rule *rules, size_t at)
+/* Puts NR into its place. */
+static void add_call(struct program *p, uint16_t nr)
 {
-	for (size_t i = 0; i < at; i++)
-		if (rules[i].nr == rules[at].nr)
-			return false;
-	return true;
+	size_t at = p->call_count;
+
+	while (at > 0 && p->calls[at - 1] >= nr)
+		at--;
+	if (at < p->call_count && p->calls[at] == nr)
+		return;
+	if (p->call_count == MAX_CALLS) {
+		p->too_long = true;
+		return;
+	}
+	memmove(&p->calls[at + 1], &p->calls[at], (p->call_count - at) * sizeof(p->calls[0]));
+	p->calls[at] = nr;
+	p->call_count++;
 }
 
 int seccomp_make_program(const struct seccomp_rule *rules, size_t count, uint32_t refusal,
 			 struct sock_filter *ret_insns)
 {
-	struct program p = {.insns = ret_insns};
-	int r = 0;
+	struct program p = {
+		.insns = ret_insns, .rules = rules, .rule_count = count, .refusal = refusal};
 
+	for (size_t i = 0; i < count; i++)
+		add_call(&p, rules[i].nr);
 	emit_load(&p, offsetof(struct seccomp_data, arch));
 	emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_X86_64);
 	emit_return(&p, SECCOMP_RET_KILL_PROCESS);
 	emit_load(&p, offsetof(struct seccomp_data, nr));
-	/* A jump reaches 255 instructions far: no further than the whole program is long. */
-	for (size_t i = 0; i < count && r == 0; i++)
-		if (is_first_of_call(rules, i))
-			r = emit_call(&p, &rules[i], count - i, refusal);
-	if (r < 0)
-		return r;
-	emit_return(&p, refusal);
-	return (int)p.count;
+	emit_calls(&p, p.calls, p.call_count);
+	return p.too_long ? -E2BIG : (int)p.count;
 }
 
 int seccomp_check_support(uint32_t refusal)
