@@ -164,7 +164,8 @@ static int find_daemon(const char *named, struct own_daemon *daemon, int *ret_so
 		return rc == 0 ? 0 : vmb_err_set(err, -rc, "No daemon answers on %s: %s.", named,
 						 strerror(-rc));
 	}
-	rc = daemon_path_socket(path, sizeof(path), NULL);
+	/* Settings of its own need a daemon of its own. */
+	rc = daemon->config ? -ENOENT : daemon_path_socket(path, sizeof(path), NULL);
 	if (rc == 0)
 		rc = cmd_connect_daemon(path, ret_sock);
 	if (rc == -EACCES || rc == -EPERM)

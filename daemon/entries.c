@@ -7,32 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "boot_state.h"
 #include "daemon_path.h"
 #include "disk_names.h"
+#include "entries_internal.h"
 #include "entry_file.h"
 #include "log.h"
 #include "text.h"
 
-#define DIRECTORY  "entries/"
-#define STATE_FILE "state.conf"
-
-struct entries {
-	struct store *store;
-	struct settings *settings;
-	void (*changed)(void *ctx);
-	void *ctx;
-	struct entry_file *files; /* as the store has them, beside LIST */
-	struct menu_entry *list;
-	size_t count;
-	struct boot_state state;
-	struct boot_state
-		skipped; /* of this boot only: "failed" are those that entries_skip() named */
-	uint32_t problems;
-	struct menu_device *devices;
-	size_t device_count;
-	const char *telling; /* name of the file that is being read */
-};
+#define DIRECTORY "entries/"
 
 int entries_create(struct store *store, struct settings *settings, void (*changed)(void *ctx),
 		   void *ctx, struct entries **ret_entries)
@@ -67,7 +49,7 @@ const struct menu_entry *entries_list(const struct entries *e, size_t *ret_count
 	return e->list;
 }
 
-static struct menu_entry *find(const struct entries *e, const char *id)
+struct menu_entry *entries_look_up(const struct entries *e, const char *id)
 {
 	for (size_t i = 0; id[0] && i < e->count; i++)
 		if (strcmp(e->list[i].id, id) == 0)
@@ -77,10 +59,10 @@ static struct menu_entry *find(const struct entries *e, const char *id)
 
 const struct menu_entry *entries_find(const struct entries *e, const char *id)
 {
-	return find(e, id);
+	return entries_look_up(e, id);
 }
 
-static char *file_name(const char *id, char name[STORE_NAME_SIZE])
+char *entries_file_name(const char *id, char name[STORE_NAME_SIZE])
 {
 	snprintf(name, STORE_NAME_SIZE, DIRECTORY "%s.conf", id);
 	return name;
@@ -222,7 +204,8 @@ static void mark_entries(struct entries *e)
 	for (size_t i = 0; i < e->count; i++) {
 		struct menu_entry *entry = &e->list[i];
 		char name[STORE_NAME_SIZE];
-		const struct store_file *file = store_find(e->store, file_name(entry->id, name));
+		const struct store_file *file =
+			store_find(e->store, entries_file_name(entry->id, name));
 
 		entry->writable = about.store_state == MENU_STORE_OK;
 		entry->changed = file && file->dirty;
@@ -233,10 +216,10 @@ static void mark_entries(struct entries *e)
 	}
 	next = entries_next(e, NULL);
 	if (next)
-		find(e, next->id)->is_next = 1;
+		entries_look_up(e, next->id)->is_next = 1;
 }
 
-static void refresh(struct entries *e)
+void entries_refresh(struct entries *e)
 {
 	for (size_t i = 0; i < e->count; i++)
 		join_entry(e, &e->files[i], &e->list[i]);
@@ -244,7 +227,7 @@ static void refresh(struct entries *e)
 	e->changed(e->ctx);
 }
 
-static int no_such_entry(const char *id, struct vmb_err *err)
+int entries_refuse_unknown(const char *id, struct vmb_err *err)
 {
 	char safe[MENU_ID_SIZE * 4];
 
@@ -255,13 +238,13 @@ static int no_such_entry(const char *id, struct vmb_err *err)
 int entries_prepare(const struct entries *e, const char *id, struct vm_config *ret_config,
 		    struct vmb_err *err)
 {
-	const struct menu_entry *entry = find(e, id);
+	const struct menu_entry *entry = entries_look_up(e, id);
 	const struct entry_file *file;
 	char path[VM_PATH_SIZE];
 	int rc = 0;
 
 	if (!entry)
-		return no_such_entry(id, err);
+		return entries_refuse_unknown(id, err);
 	file = &e->files[entry - e->list];
 	if (file->problem_line)
 		return vmb_err_set(err, EINVAL, "%s:%d: %s", entry->source, file->problem_line,
@@ -290,7 +273,7 @@ void entries_see_devices(struct entries *e, const struct menu_device *devices, s
 	free(e->devices);
 	e->devices = copy;
 	e->device_count = count;
-	refresh(e);
+	entries_refresh(e);
 }
 
 /* ---- reading ---- */
@@ -346,9 +329,9 @@ static int load_entry(struct entries *e, const struct store_file *file, size_t a
 	return 0;
 }
 
-static void load(struct entries *e, bool quiet)
+void entries_read(struct entries *e, bool quiet)
 {
-	const struct store_file *file = store_find(e->store, STATE_FILE);
+	const struct store_file *file = store_find(e->store, ENTRIES_STATE);
 	size_t total = 0, n = 0;
 
 	while (store_at(e->store, total))
@@ -368,7 +351,7 @@ static void load(struct entries *e, bool quiet)
 	e->state = (struct boot_state){.count = 0};
 	if (file && boot_state_parse(file->text, file->size, &e->state) < 0)
 		log_error("not enough memory for the state of the entries");
-	refresh(e);
+	entries_refresh(e);
 }
 
 void entries_load(struct entries *e)
@@ -376,323 +359,9 @@ void entries_load(struct entries *e)
 	const char *default_id = settings_get(e->settings)->default_id;
 
 	e->problems = 0;
-	load(e, false);
-	if (default_id[0] && !find(e, default_id)) {
+	entries_read(e, false);
+	if (default_id[0] && !entries_look_up(e, default_id)) {
 		e->problems++;
 		log_warn("the default entry %s is not there", default_id);
 	}
-}
-
-/* ---- writing ---- */
-
-/* The worse of two results of writing. */
-static int worse(int a, int b)
-{
-	if (a < 0 || b < 0)
-		return a < 0 ? a : b;
-	return a > b ? a : b;
-}
-
-static int put_state(struct entries *e, struct vmb_err *err)
-{
-	char *text = malloc(BOOT_STATE_SIZE);
-	int rc;
-
-	if (!text)
-		return vmb_err_set(err, ENOMEM, "Not enough memory to keep the state.");
-	rc = store_put(e->store, STATE_FILE, text, boot_state_render(&e->state, text), err);
-	free(text);
-	return rc;
-}
-
-/* An id for TITLE that no other entry has; that of entry OLD (may be empty) is free. */
-static void choose_id(const struct entries *e, const char *title, const char *old, char *id)
-{
-	char base[MENU_ID_SIZE];
-
-	entry_file_make_id(title, base);
-	text_copy(id, MENU_ID_SIZE, base);
-	for (unsigned int n = 2; find(e, id) && strcmp(id, old) != 0; n++)
-		snprintf(id, MENU_ID_SIZE, "%.48s-%u", base, n);
-}
-
-/* The name under which the file OLD (may be NULL) knew the disk at PATH, else the most stable one. */
-static void keep_name(const struct entries *e, const struct entry_file *old, char *path)
-{
-	char name[VM_PATH_SIZE], at[VM_PATH_SIZE];
-
-	for (uint32_t i = 0; old && i < old->entry.config.disk_count; i++) {
-		const char *known = old->entry.config.disks[i].path;
-
-		if (disk_name_resolve(e->devices, e->device_count, known, at, NULL) == 0 &&
-		    strcmp(at, path) == 0) {
-			text_copy(path, VM_PATH_SIZE, known);
-			return;
-		}
-	}
-	disk_name_make(e->devices, e->device_count, path, name);
-	text_copy(path, VM_PATH_SIZE, name);
-}
-
-/* What a menu sent, as it stands in a file. */
-static void make_stable(const struct entries *e, const struct entry_file *old,
-			struct menu_entry_save *save)
-{
-	struct vm_config *c = &save->config;
-	char usual[VM_PATH_SIZE];
-
-	for (uint32_t i = 0; i < c->disk_count; i++)
-		keep_name(e, old, c->disks[i].path);
-	if (c->firmware_device[0])
-		keep_name(e, NULL, c->firmware_device);
-	if (daemon_path_vars(usual, sizeof(usual)) == 0 && strcmp(usual, c->vars_path) == 0)
-		text_copy(c->vars_path, sizeof(c->vars_path), ENTRY_VARS_USUAL);
-	c->fresh_vars = 0; /* for one start, never kept */
-}
-
-/*
- * Puts SAVE in the place of OLD_ID (may be empty) under RET_ID. The new file is there before anything refers to
- * it, and the old one goes when nothing does any more: at every cut there is an entry.
- */
-static int put_entry(struct entries *e, const struct menu_entry_save *save, const char *old_text,
-		     size_t old_n, const char *old_id, const char *id, struct vmb_err *err)
-{
-	char name[STORE_NAME_SIZE];
-	size_t n;
-	char *text = entry_file_render(save, old_text, old_n, &n, err);
-	int rc;
-
-	if (!text)
-		return -EINVAL;
-	rc = store_put(e->store, file_name(id, name), text, n, err);
-	free(text);
-	if (rc < 0 || !old_id[0] || strcmp(old_id, id) == 0)
-		return rc;
-	if (strcmp(settings_get(e->settings)->default_id, old_id) == 0)
-		rc = worse(rc, settings_set_default(e->settings, id, err));
-	boot_state_rename(&e->state, old_id, id);
-	rc = worse(rc, put_state(e, err));
-	if (rc >= 0)
-		rc = worse(rc, store_put(e->store, file_name(old_id, name), NULL, 0, err));
-	return rc;
-}
-
-static int check_save(const struct menu_entry_save *save, struct vmb_err *err)
-{
-	int rc;
-
-	if (!memchr(save->id, '\0', sizeof(save->id)) ||
-	    !memchr(save->console.keys, '\0', sizeof(save->console.keys)) ||
-	    !memchr(save->console.charset, '\0', sizeof(save->console.charset)))
-		return vmb_err_set(err, EINVAL, "This entry was not made by vmboot.");
-	rc = vm_config_check_form(&save->config, err);
-	if (rc == 0 && !save->config.title[0])
-		rc = vmb_err_set(err, EINVAL, "An entry needs a name.");
-	if (rc == 0)
-		rc = entry_file_check_hints(&save->console, err);
-	return rc;
-}
-
-int entries_save(struct entries *e, const struct menu_entry_save *save, char *ret_id,
-		 struct vmb_err *err)
-{
-	char name[STORE_NAME_SIZE], id[MENU_ID_SIZE];
-	struct menu_entry_save *stable;
-	const struct store_file *old_file = NULL;
-	const struct menu_entry *old;
-	int rc = check_save(save, err);
-
-	if (rc == 0)
-		rc = settings_may_change(e->settings, err);
-	if (rc < 0)
-		return rc;
-	old = find(e, save->id);
-	if (save->id[0] && !old)
-		return no_such_entry(save->id, err);
-	stable = malloc(sizeof(*stable));
-	if (!stable)
-		return vmb_err_set(err, ENOMEM, "Not enough memory to save the entry.");
-	*stable = *save;
-	make_stable(e, old ? &e->files[old - e->list] : NULL, stable);
-	if (old && strcmp(old->config.title, save->config.title) == 0)
-		text_copy(id, sizeof(id), old->id);
-	else
-		choose_id(e, save->config.title, save->id, id);
-	if (old)
-		old_file = store_find(e->store, file_name(save->id, name));
-	rc = put_entry(e, stable, old_file ? old_file->text : "", old_file ? old_file->size : 0,
-		       save->id, id, err);
-	free(stable);
-	if (rc >= 0)
-		text_copy(ret_id, MENU_ID_SIZE, id);
-	load(e, true);
-	return rc;
-}
-
-/* The file of entry ID under another title; OLD_ID goes when it is not empty. */
-static int put_titled(struct entries *e, const char *id, const char *title, const char *old_id,
-		      char *ret_id, struct vmb_err *err)
-{
-	char name[STORE_NAME_SIZE], new_id[MENU_ID_SIZE];
-	const struct menu_entry *entry = find(e, id);
-	const struct store_file *file;
-	struct menu_entry_save *save;
-	int rc;
-
-	if (!entry)
-		return no_such_entry(id, err);
-	rc = settings_may_change(e->settings, err);
-	if (rc < 0)
-		return rc;
-	if (!title[0])
-		return vmb_err_set(err, EINVAL, "An entry needs a name.");
-	file = store_find(e->store, file_name(id, name));
-	save = malloc(sizeof(*save));
-	if (!file || !save) {
-		free(save);
-		return vmb_err_set(err, ENOMEM, "Not enough memory to save the entry.");
-	}
-	*save = e->files[entry - e->list].entry;
-	text_escape(save->config.title, sizeof(save->config.title), title, strlen(title));
-	choose_id(e, title, old_id, new_id);
-	rc = put_entry(e, save, file->text, file->size, old_id, new_id, err);
-	free(save);
-	if (rc >= 0)
-		text_copy(ret_id, MENU_ID_SIZE, new_id);
-	load(e, true);
-	return rc;
-}
-
-int entries_copy(struct entries *e, const char *id, const char *title, char *ret_id,
-		 struct vmb_err *err)
-{
-	return put_titled(e, id, title, "", ret_id, err);
-}
-
-int entries_rename(struct entries *e, const char *id, const char *title, char *ret_id,
-		   struct vmb_err *err)
-{
-	return put_titled(e, id, title, id, ret_id, err);
-}
-
-int entries_delete(struct entries *e, const char *id, struct vmb_err *err)
-{
-	char name[STORE_NAME_SIZE];
-	int rc = settings_may_change(e->settings, err);
-
-	if (rc < 0)
-		return rc;
-	if (!find(e, id))
-		return no_such_entry(id, err);
-	if (strcmp(settings_get(e->settings)->default_id, id) == 0)
-		rc = settings_set_default(e->settings, "", err);
-	boot_state_rename(&e->state, id, "");
-	rc = worse(rc, put_state(e, err));
-	if (rc >= 0)
-		rc = worse(rc, store_put(e->store, file_name(id, name), NULL, 0, err));
-	load(e, true);
-	return rc;
-}
-
-int entries_set_default(struct entries *e, const char *id, struct vmb_err *err)
-{
-	int rc;
-
-	if (id[0] && !find(e, id))
-		return no_such_entry(id, err);
-	rc = settings_set_default(e->settings, id, err);
-	/* Who chooses an entry wants it tried again. */
-	boot_state_set_failed(&e->skipped, id, 0);
-	if (rc >= 0 && id[0] && boot_state_failed(&e->state, id)) {
-		boot_state_set_failed(&e->state, id, 0);
-		rc = worse(rc, put_state(e, err));
-	}
-	refresh(e);
-	return rc;
-}
-
-int entries_set_once(struct entries *e, const char *id, struct vmb_err *err)
-{
-	int rc;
-
-	if (id[0] && !find(e, id))
-		return no_such_entry(id, err);
-	text_copy(e->state.once, sizeof(e->state.once), id);
-	rc = put_state(e, err);
-	refresh(e);
-	return rc;
-}
-
-/* ---- what starts by itself ---- */
-
-static bool may_start(const struct entries *e, const struct menu_entry *entry)
-{
-	return entry->autostart && boot_state_failed(&e->skipped, entry->id) == 0 &&
-	       (entry->tries == 0 || boot_state_failed(&e->state, entry->id) < entry->tries);
-}
-
-const struct menu_entry *entries_next(const struct entries *e, char *reason)
-{
-	const char *default_id = settings_get(e->settings)->default_id;
-	const struct menu_entry *entry = find(e, e->state.once);
-	size_t first;
-
-	if (reason)
-		reason[0] = '\0';
-	if (entry)
-		return entry;
-	entry = find(e, default_id);
-	if (!entry) {
-		if (reason && default_id[0])
-			snprintf(reason, MENU_TEXT_SIZE,
-				 "The default entry %s is not there: nothing starts by itself.",
-				 default_id);
-		return NULL;
-	}
-	/* From the default on, around once. */
-	first = (size_t)(entry - e->list);
-	for (size_t i = 0; i < e->count; i++)
-		if (may_start(e, &e->list[(first + i) % e->count]))
-			return &e->list[(first + i) % e->count];
-	if (reason && !entry->autostart)
-		snprintf(reason, MENU_TEXT_SIZE,
-			 "The default entry %s may not start by itself (autostart = no).",
-			 default_id);
-	else if (reason)
-		snprintf(reason, MENU_TEXT_SIZE,
-			 "%s failed %u times in a row, and every other entry that may start by "
-			 "itself, too: nothing starts by itself any more. Choose one, or the "
-			 "default "
-			 "anew.",
-			 default_id, entry->failed);
-	return NULL;
-}
-
-int entries_count_start(struct entries *e, const char *id, struct vmb_err *err)
-{
-	int rc;
-
-	boot_state_set_failed(&e->state, id, boot_state_failed(&e->state, id) + 1);
-	e->state.once[0] = '\0';
-	rc = put_state(e, err);
-	refresh(e);
-	return rc;
-}
-
-void entries_skip(struct entries *e, const char *id)
-{
-	boot_state_set_failed(&e->skipped, id, 1);
-	refresh(e);
-}
-
-int entries_count_success(struct entries *e, const char *id, struct vmb_err *err)
-{
-	int rc;
-
-	if (boot_state_failed(&e->state, id) == 0)
-		return 0;
-	boot_state_set_failed(&e->state, id, 0);
-	rc = put_state(e, err);
-	refresh(e);
-	return rc;
 }
