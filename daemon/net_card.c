@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/vhost.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -322,6 +321,50 @@ static int open_macvtap(const struct vm_config *config, const struct vm_net *net
 	}
 }
 
+/* ---- vhost-net ---- */
+
+static int vhost_error(int code, struct vmb_err *err)
+{
+	if (code == ENOENT || code == ENODEV || code == ENXIO)
+		return vmb_err_set(
+			err, code,
+			"This kernel has no vhost-net (" VHOST_DEVICE
+			"). `modprobe vhost_net` loads it where it is a module; or leave "
+			"vhost=on away.");
+	return vmb_err_set(err, code,
+			   VHOST_DEVICE
+			   " cannot be opened: %s. Leave vhost=on away, or run vmboot as root.",
+			   strerror(code));
+}
+
+/* One for each queue, or none where that is enough. */
+static int open_vhosts(const struct vm_net *net, struct net_card *card, struct vmb_err *err)
+{
+	unsigned int opened = 0;
+	int code;
+
+	if (net->vhost == VM_NET_VHOST_OFF)
+		return 0;
+	while (opened < card->info.queues) {
+		int fd = open(VHOST_DEVICE, O_RDWR | O_CLOEXEC);
+
+		if (fd < 0)
+			break;
+		card->vhosts[opened++] = fd;
+	}
+	code = errno;
+	card->info.vhost = opened == card->info.queues;
+	if (card->info.vhost)
+		return 0;
+	while (opened > 0)
+		close(card->vhosts[--opened]);
+	if (net->vhost == VM_NET_VHOST_ON)
+		return vhost_error(code, err);
+	log_info("vhost-net is not there (%s): the vmm moves the packets of %s itself",
+		 strerror(code), card->ifname);
+	return 0;
+}
+
 /* ---- the card ---- */
 
 static bool is_zero(const uint8_t *mac)
@@ -349,6 +392,8 @@ int net_card_open(const struct vm_config *config, unsigned int number, struct ne
 		rc = open_bridge(config, net, &card, err);
 	else
 		rc = open_macvtap(config, net, mac_given, &card, err);
+	if (rc == 0)
+		rc = open_vhosts(net, &card, err);
 	if (rc < 0) {
 		net_card_close(&card);
 		net_card_remove(&card);

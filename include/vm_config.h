@@ -13,7 +13,7 @@
 
 #define VM_MAX_DISKS	   24
 #define VM_MAX_NETS	   8
-#define VM_MAX_CARDS	   26 /* disks and network cards: slots of PCI bus 0, with room for what else is there */
+#define VM_MAX_DISKS_OF_NETS 19 /* beside network cards, whose slots on PCI bus 0 are the last ones */
 #define VM_MAX_NET_QUEUES  4  /* pairs of queues of one network card */
 #define VM_NET_NAME_SIZE   16 /* of a network interface: 15 bytes + NUL, Linux's own limit */
 #define VM_NET_MAC_SIZE	   6

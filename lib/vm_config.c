@@ -164,11 +164,11 @@ int vm_config_check_form(const struct vm_config *config, struct vmb_err *err)
 		return vmb_err_set(err, ERANGE,
 				   "%u network cards are more than vmboot supports (%u). Attach fewer.",
 				   config->net_count, VM_MAX_NETS);
-	if (config->disk_count + config->net_count > VM_MAX_CARDS)
+	if (config->net_count > 0 && config->disk_count > VM_MAX_DISKS_OF_NETS)
 		return vmb_err_set(err, ERANGE,
-				   "%u disks and %u network cards are more than there are places (%d). "
-				   "Attach fewer.",
-				   config->disk_count, config->net_count, VM_MAX_CARDS);
+				   "%u disks leave no room for a network card; with one there are places "
+				   "for %d. Attach fewer.",
+				   config->disk_count, VM_MAX_DISKS_OF_NETS);
 	rc = check_strings(config, err);
 	if (rc < 0)
 		return rc;

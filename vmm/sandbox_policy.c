@@ -8,6 +8,7 @@
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
+#include <linux/vhost.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -61,6 +62,7 @@ static const struct seccomp_rule vcpu[] = {
 	ALLOW_IOCTL(KVM_GET_REGS),
 	ALLOW_IOCTL(KVM_GET_SREGS),
 	ALLOW_IOCTL(KVM_TRANSLATE),
+	ALLOW_IOCTL(VHOST_SET_VRING_CALL), /* a vector is masked or unmasked */
 	C_LIBRARY,
 	ALLOW(read),
 	ALLOW(eventfd2),
@@ -84,6 +86,16 @@ static const struct seccomp_rule net[] = {
 	ALLOW(writev),
 	ALLOW_IOCTL(TUNSETOFFLOAD),
 	ALLOW_IOCTL(TUNSETQUEUE),
+	/* The kernel serves the queues, or no longer: vhost_start() and vhost_stop(). */
+	ALLOW_IOCTL(VHOST_SET_FEATURES),
+	ALLOW_IOCTL(VHOST_SET_VRING_NUM),
+	ALLOW_IOCTL(VHOST_SET_VRING_BASE),
+	ALLOW_IOCTL(VHOST_GET_VRING_BASE),
+	ALLOW_IOCTL(VHOST_SET_VRING_ADDR),
+	ALLOW_IOCTL(VHOST_SET_VRING_KICK),
+	ALLOW_IOCTL(VHOST_SET_VRING_CALL),
+	ALLOW_IOCTL(VHOST_SET_VRING_ERR),
+	ALLOW_IOCTL(VHOST_NET_SET_BACKEND),
 };
 
 static const struct seccomp_rule streams[] = {

@@ -1,6 +1,6 @@
 /*
- * The network cards of a virtual machine. They go into the PCI slots from the last one down, so that a
- * disk more or less moves none of them: guests name a card, and firmware a boot entry, by its slot.
+ * The network cards of a virtual machine. They have the last PCI slots for themselves, so that a disk
+ * more or less moves none of them: guests name a card, and firmware a boot entry, by its slot.
  */
 #include "vmm/vm_private.h"
 
@@ -9,70 +9,77 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LAST_SLOT 31
-#define NET_DEPTH 8 /* requests on the ring: a card makes none, it only waits there */
+#define FIRST_SLOT (32 - VM_MAX_NETS)
+#define NET_DEPTH  8 /* requests on the ring: a card makes none, it only waits there */
 
 _Static_assert(VM_MAX_NET_QUEUES <= VIRTIO_NET_MAX_PAIRS, "the device has queues for all pairs");
 
-/* Takes the next COUNT descriptors of *FDS. */
-static void take_fds(int **fds, unsigned int count, int *ret_fds)
+/* Takes the next of *FDS. */
+static int take_fd(int **fds)
 {
-	for (unsigned int i = 0; i < count; i++) {
-		ret_fds[i] = **fds;
-		*(*fds)++ = -1;
-	}
+	int fd = **fds;
+
+	*(*fds)++ = -1;
+	return fd;
 }
 
 /* The port behind FD (taken over), with a thread of its own. */
-static int open_pair(struct vm *vm, int fd, unsigned int card, unsigned int pair,
-		     struct virtio_net_pair *ret_pair, struct vmb_err *err)
+static int open_pair(struct vm *vm, int fd, unsigned int card, unsigned int index,
+		     struct virtio_net_pair *pair, struct vmb_err *err)
 {
-	struct net_port *port;
 	char name[32];
-	int r = net_open_tap(fd, &port, err);
+	int r = net_open_tap(fd, &pair->port, err);
 
 	if (r < 0)
 		return r;
-	if (pair)
-		snprintf(name, sizeof(name), "net%u.%u", card, pair);
+	if (index)
+		snprintf(name, sizeof(name), "net%u.%u", card, index);
 	else
 		snprintf(name, sizeof(name), "net%u", card);
 	r = vm_new_ring(vm, SANDBOX_NET, name, NET_DEPTH, err);
-	if (r < 0) {
-		port->ops->destroy(port);
-		return r;
+	if (r == 0)
+		pair->ring = vm->rings[vm->ring_count - 1];
+	return r;
+}
+
+static void close_pairs(struct virtio_net_pair *pairs, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (pairs[i].port)
+			pairs[i].port->ops->destroy(pairs[i].port);
+		if (pairs[i].vhost >= 0)
+			close(pairs[i].vhost);
 	}
-	*ret_pair = (struct virtio_net_pair){.ring = vm->rings[vm->ring_count - 1], .port = port};
-	return 0;
 }
 
 static int create_net(struct vm *vm, unsigned int card, int **fds, struct vmb_err *err)
 {
 	const struct vmm_net *info = &vm->start.nets[card];
 	struct virtio_net_params params = {.mtu = info->mtu, .instance = card};
-	struct virtio_net_pair pairs[VM_MAX_NET_QUEUES];
+	struct virtio_net_pair pairs[VM_MAX_NET_QUEUES] = {{0}};
 	int taps[VM_MAX_NET_QUEUES], r = 0;
-	unsigned int opened = 0;
 	struct pci_device *dev;
 	struct virtio_env env;
 
-	take_fds(fds, info->queues, taps);
-	while (opened < info->queues && r == 0) {
-		r = open_pair(vm, taps[opened], card, opened, &pairs[opened], err);
-		opened++;
+	for (unsigned int i = 0; i < info->queues; i++)
+		taps[i] = take_fd(fds);
+	for (unsigned int i = 0; i < info->queues; i++)
+		pairs[i].vhost = info->vhost ? take_fd(fds) : -1;
+	for (unsigned int i = 0; i < info->queues; i++) {
+		if (r == 0)
+			r = open_pair(vm, taps[i], card, i, &pairs[i], err);
+		else
+			close(taps[i]);
 	}
 	if (r < 0) {
-		for (unsigned int i = 0; i + 1 < opened; i++)
-			pairs[i].port->ops->destroy(pairs[i].port);
-		for (unsigned int i = opened; i < info->queues; i++)
-			close(taps[i]);
+		close_pairs(pairs, info->queues);
 		return r;
 	}
 	memcpy(params.mac, info->mac, sizeof(params.mac));
 	env = vm_make_env(vm, pairs[0].ring);
 	r = virtio_net_create(&env, &params, pairs, info->queues, &dev);
 	if (r == 0)
-		r = vm_add_to_bus(vm, LAST_SLOT - card, dev);
+		r = vm_add_to_bus(vm, FIRST_SLOT + card, dev);
 	if (r == 0)
 		vm->nets[card] = dev;
 	return r;

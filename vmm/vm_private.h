@@ -86,7 +86,7 @@ int vm_add_to_bus(struct vm *vm, unsigned int slot, struct pci_device *dev);
 
 /* ---- vm_nets.c ---- */
 
-/* The network cards, from the highest slot down. 0 or -errno with the sentence. */
+/* The network cards, in the last slots. 0 or -errno with the sentence. */
 int vm_nets_create(struct vm *vm, struct vmb_err *err);
 
 /* Every card stands still, or goes on. */

@@ -128,7 +128,8 @@ static inline struct fake_port *fake_port_new(struct fixture *f, int *ret_outsid
 	return p;
 }
 
-static inline struct fixture *fixture_new(unsigned int pairs)
+/* VHOST: for the first pair, -1: none. */
+static inline struct fixture *fixture_new_vhost(unsigned int pairs, int vhost)
 {
 	static const struct virtio_net_params params = {
 		.mac = {0x02, 1, 2, 3, 4, 5},
@@ -146,7 +147,7 @@ static inline struct fixture *fixture_new(unsigned int pairs)
 		f->rings[i] = f->m.ring;
 		if (i)
 			assert_int_equal(ring_create("net", 8, RING_AUTO, &f->rings[i], NULL), 0);
-		net_pairs[i] = (struct virtio_net_pair){f->rings[i], &f->ports[i]->port};
+		net_pairs[i] = (struct virtio_net_pair){f->rings[i], &f->ports[i]->port, i ? -1 : vhost};
 	}
 	assert_int_equal(virtio_net_create(&f->m.env, &params, net_pairs, pairs, &dev), 0);
 	for (unsigned int i = 1; i < pairs; i++)
@@ -154,6 +155,11 @@ static inline struct fixture *fixture_new(unsigned int pairs)
 	machine_start(&f->m, dev);
 	f->dev = dev;
 	return f;
+}
+
+static inline struct fixture *fixture_new(unsigned int pairs)
+{
+	return fixture_new_vhost(pairs, -1);
 }
 
 static inline void fixture_free(struct fixture *f)

@@ -86,7 +86,7 @@ static void offloads_are_the_ports(void **state)
 		machine_init(&f.m);
 		f.ports[0] = fake_port_new(&f, &f.outside[0]);
 		f.ports[0]->port.offloads = cases[i].port;
-		pair = (struct virtio_net_pair){f.m.ring, &f.ports[0]->port};
+		pair = (struct virtio_net_pair){f.m.ring, &f.ports[0]->port, -1};
 		assert_int_equal(virtio_net_create(&f.m.env, &params, &pair, 1, &dev), 0);
 		machine_start(&f.m, dev);
 		driver_map_bar(&f.m, TEST_BAR);

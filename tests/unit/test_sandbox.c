@@ -11,6 +11,7 @@
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
+#include <linux/vhost.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -78,6 +79,7 @@ static const struct listed listed_vcpu[] = {
 	REQUEST(KVM_GET_REGS),
 	REQUEST(KVM_GET_SREGS),
 	REQUEST(KVM_TRANSLATE),
+	REQUEST(VHOST_SET_VRING_CALL),
 	ALWAYS(timerfd_settime),
 	ALWAYS(timerfd_gettime),
 };
@@ -93,7 +95,20 @@ static const struct listed listed_disk[] = {
 };
 
 static const struct listed listed_net[] = {
-	RING, ALWAYS(readv), ALWAYS(writev), REQUEST(TUNSETOFFLOAD), REQUEST(TUNSETQUEUE),
+	RING,
+	ALWAYS(readv),
+	ALWAYS(writev),
+	REQUEST(TUNSETOFFLOAD),
+	REQUEST(TUNSETQUEUE),
+	REQUEST(VHOST_SET_FEATURES),
+	REQUEST(VHOST_SET_VRING_NUM),
+	REQUEST(VHOST_SET_VRING_BASE),
+	REQUEST(VHOST_GET_VRING_BASE),
+	REQUEST(VHOST_SET_VRING_ADDR),
+	REQUEST(VHOST_SET_VRING_KICK),
+	REQUEST(VHOST_SET_VRING_CALL),
+	REQUEST(VHOST_SET_VRING_ERR),
+	REQUEST(VHOST_NET_SET_BACKEND),
 };
 
 static const struct listed listed_streams[] = {

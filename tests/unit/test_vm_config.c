@@ -276,7 +276,9 @@ static void network_cards_are_checked(void **state)
 	config.net_count = VM_MAX_NETS;
 	config.disk_count = VM_MAX_DISKS;
 	assert_int_equal(vm_config_check(&config, &err), -ERANGE);
-	assert_says(&err, "24 disks and 8 network cards are more than there are places");
+	assert_says(&err, "24 disks leave no room for a network card");
+	config.disk_count = VM_MAX_DISKS_OF_NETS;
+	assert_int_equal(vm_config_check(&config, &err), 0);
 	config.disk_count = 0;
 	config.net_count = 1;
 	strcpy(config.nets[0].name, "tap0");

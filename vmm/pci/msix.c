@@ -223,6 +223,16 @@ bool msix_failed(const struct msix *msix, unsigned int vector)
 	return vector < msix->count && msix->vectors[vector].failed;
 }
 
+int msix_direct_fd(const struct msix *msix, unsigned int vector)
+{
+	const struct msix_vector *v;
+
+	if (vector >= msix->count)
+		return -1;
+	v = &msix->vectors[vector];
+	return v->used && v->connected && !v->failed && !vector_held_back(msix, v) ? v->eventfd : -1;
+}
+
 void msix_signal(struct msix *msix, unsigned int vector)
 {
 	struct msix_vector *v;

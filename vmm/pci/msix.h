@@ -74,6 +74,9 @@ int msix_use(struct msix *msix, unsigned int vector);
 /* Did VECTOR lose its connection (a new address or data was refused)? */
 bool msix_failed(const struct msix *msix, unsigned int vector);
 
+/* The eventfd that sends VECTOR's message by itself when it is written now; -1: it must go through msix_signal(). */
+int msix_direct_fd(const struct msix *msix, unsigned int vector);
+
 /* Sends VECTOR's message, or notes it as pending while masked. Nothing while MSI-X is off. */
 void msix_signal(struct msix *msix, unsigned int vector);
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/counter.h"
 #include "vmm/lazy.h"
@@ -85,9 +86,8 @@ static void use_pair(struct net_pair *pair, bool active)
 		log_warn("%s: a queue of the host's interface cannot be switched: %s",
 			 net->vdev.params.name, strerror(-rc));
 	pair->active = active;
-	if (active)
-		net_pair_start(pair);
-	else
+	net_pair_update(pair);
+	if (!active)
 		net_pair_stop(pair);
 }
 
@@ -136,6 +136,8 @@ static void net_start(struct virtio_device *vdev)
 	if (rc < 0)
 		log_warn("%s: the host's interface refuses offloads: %s", vdev->params.name,
 			 strerror(-rc));
+	for (unsigned int i = 0; i < net->pair_count; i++)
+		net->pairs[i].kernel_refused = false;
 	net_use_pairs(net, 1);
 }
 
@@ -144,7 +146,7 @@ static void net_queue_started(struct virtio_device *vdev, struct virtio_queue *q
 	struct net_pair *pair = pair_of(to_net(vdev), queue);
 
 	if (pair)
-		net_pair_start(pair);
+		net_pair_update(pair);
 }
 
 static void net_kick(struct virtio_device *vdev, struct virtio_queue *queue)
@@ -166,8 +168,31 @@ static void net_stop(struct virtio_device *vdev, struct virtio_queue *queue)
 	unsigned int pair = queue->index / 2;
 
 	/* Not pair_of(): whatever queue it was while it worked. */
-	if (pair < net->pair_count)
-		net_pair_stop(&net->pairs[pair]);
+	if (pair >= net->pair_count)
+		return;
+	net_kernel_update(&net->pairs[pair], false);
+	net_pair_stop(&net->pairs[pair]);
+}
+
+static void update_pair_on_thread(void *arg)
+{
+	net_pair_update(arg);
+}
+
+static void update_pairs(struct net *net)
+{
+	for (unsigned int i = 0; i < net->pair_count; i++)
+		ring_call(net->pairs[i].ring, update_pair_on_thread, &net->pairs[i]);
+}
+
+static void net_bus_master(struct virtio_device *vdev)
+{
+	update_pairs(to_net(vdev));
+}
+
+static void net_vectors_changed(struct virtio_device *vdev)
+{
+	net_kernel_update_calls(to_net(vdev));
 }
 
 static void net_batch_done(void *arg)
@@ -183,6 +208,7 @@ static void close_port(void *arg)
 	struct net_pair *pair = arg;
 
 	ring_set_batch_hook(pair->ring, NULL, NULL);
+	net_kernel_fini(pair);
 	pair->port->ops->destroy(pair->port);
 }
 
@@ -207,6 +233,8 @@ static const struct virtio_device_ops net_ops = {
 	.queue_started = net_queue_started,
 	.kick = net_kick,
 	.stop = net_stop,
+	.bus_master = net_bus_master,
+	.vectors_changed = net_vectors_changed,
 	.destroy = net_destroy,
 };
 
@@ -222,16 +250,10 @@ void net_set_link(struct net *net, bool up)
 
 void virtio_net_set_link(struct pci_device *dev, bool up)
 {
-	net_set_link(dev_to_net(dev), up);
-}
+	struct net *net = dev_to_net(dev);
 
-/* What came or was made available while the card was paused. */
-static void look_again_on_thread(void *arg)
-{
-	struct net_pair *pair = arg;
-
-	net_send(pair);
-	net_receive(pair);
+	net_set_link(net, up);
+	update_pairs(net);
 }
 
 void virtio_net_set_paused(struct pci_device *dev, bool paused)
@@ -239,14 +261,16 @@ void virtio_net_set_paused(struct pci_device *dev, bool paused)
 	struct net *net = dev_to_net(dev);
 
 	atomic_store(&net->paused, paused);
-	for (unsigned int i = 0; i < net->pair_count; i++)
-		ring_call(net->pairs[i].ring, look_again_on_thread, &net->pairs[i]);
+	update_pairs(net);
 }
 
 void virtio_net_get_status(struct pci_device *dev, struct vmm_net_status *ret_status)
 {
 	struct net *net = dev_to_net(dev);
-	struct vmm_net_status sum = {.link_up = atomic_load(&net->link_up)};
+	struct vmm_net_status sum = {
+		.link_up = atomic_load(&net->link_up),
+		.vhost = net->pairs[0].in_kernel,
+	};
 
 	for (unsigned int i = 0; i < net->pair_count; i++) {
 		const struct net_counters *c = &net->pairs[i].counters;
@@ -309,6 +333,18 @@ static int init_pair(struct net *net, unsigned int index, const struct virtio_ne
 	return pair->packet ? 0 : -ENOMEM;
 }
 
+/* Without the kernel's help a card works as well, so that is no failure. */
+static void join_kernel(struct net_pair *pair, int fd)
+{
+	int rc = fd < 0 ? 0 : net_kernel_init(pair, fd);
+
+	if (rc == 0)
+		return;
+	log_warn("%s: vhost-net cannot be used (%s); the vmm moves its packets",
+		 pair->net->vdev.params.name, strerror(-rc));
+	close(fd);
+}
+
 int virtio_net_create(const struct virtio_env *env, const struct virtio_net_params *params,
 		      const struct virtio_net_pair *pairs, unsigned int count,
 		      struct pci_device **ret_dev)
@@ -330,15 +366,20 @@ int virtio_net_create(const struct virtio_env *env, const struct virtio_net_para
 	rc = virtio_device_init(&net->vdev, &net_ops, &vparams, env);
 	if (rc < 0)
 		goto err_free;
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		ring_set_batch_hook(pairs[i].ring, net_batch_done, &net->pairs[i]);
+		join_kernel(&net->pairs[i], pairs[i].vhost);
+	}
 	*ret_dev = &net->vdev.pci;
 	return 0;
 
 err_free:
 	free_net(net);
 err_ports:
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		pairs[i].port->ops->destroy(pairs[i].port);
+		if (pairs[i].vhost >= 0)
+			close(pairs[i].vhost);
+	}
 	return rc;
 }

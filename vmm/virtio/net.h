@@ -1,6 +1,6 @@
 /*
  * Shared by net.c (the device), net_packets.c (its packets), net_control.c (its control queue) and
- * vhost_net.c. Nobody else includes this.
+ * net_kernel.c (vhost-net). Nobody else includes this.
  *
  * Each pair of queues has an I/O thread and a port of its own; what belongs to a pair is touched on
  * that thread only, but for what is atomic.
@@ -11,6 +11,7 @@
 #include <linux/virtio_net.h>
 
 #include "vmm/net/net.h"
+#include "vmm/virtio/vhost.h"
 #include "vmm/virtio/virtio.h"
 
 #define NET_QUEUE_SIZE 256
@@ -52,6 +53,16 @@ struct net_pair {
 	uint8_t *packet; /* lazy_alloc(): what was received, header first */
 	size_t waiting;	 /* its bytes, while there were not enough buffers for it; 0: none */
 	struct net_counters counters;
+
+	/* net_kernel.c: the kernel may serve the pair instead */
+	bool has_kernel;
+	bool in_kernel;	     /* it does; the pair's thread, with pci.lock to change it */
+	bool kernel_refused; /* not until the next start of a driver */
+	int vhost_fd;
+	struct vhost vhost;
+	struct ring_watch calls
+		[VHOST_QUEUES]; /* eventfds for interrupts that the kernel cannot deliver itself */
+	struct ring_watch kernel_error;
 };
 
 struct net {
@@ -65,13 +76,13 @@ struct net {
 
 /* ---- net_packets.c, on the pair's thread ---- */
 
-/* Before the other three; PORT, RING and the queues are set. Any thread. */
+/* Before the others; PORT, RING and the queues are set. Any thread. */
 void net_pair_init(struct net_pair *pair);
 
-/* The pair works from now on, if the driver uses it: begins to receive. */
-void net_pair_start(struct net_pair *pair);
+/* Something that decides whether packets may pass, or who moves them, has changed; or work may wait. */
+void net_pair_update(struct net_pair *pair);
 
-/* Nothing is sent or received any more until net_pair_start(); a packet that waited is lost. */
+/* The vmm watches the pair's port no more until net_pair_update(); a packet that waited is lost. */
 void net_pair_stop(struct net_pair *pair);
 
 /* Sends what the driver made available. */
@@ -85,12 +96,27 @@ void net_receive(struct net_pair *pair);
 /* Answers what is in the control queue; on its thread. */
 void net_control(struct net *net, struct virtio_queue *queue);
 
+/* ---- net_kernel.c ---- */
+
+/* PAIR may be served by FD, an open /dev/vhost-net (taken over on success). Before its ring starts. 0 or -errno. */
+int net_kernel_init(struct net_pair *pair, int fd);
+void net_kernel_fini(struct net_pair *pair);
+
+/*
+ * Hands the pair to the kernel or takes it back, as things are now. MAY_PASS: the device works and the driver uses the
+ * pair. True: the kernel has it. On the pair's thread.
+ */
+bool net_kernel_update(struct net_pair *pair, bool may_pass);
+
+/* MSI-X or a queue's vector changed. pci.lock held. */
+void net_kernel_update_calls(struct net *net);
+
 /* ---- net.c ---- */
 
 /* The driver uses the first COUNT pairs. No thread of a pair but the control queue's. */
 void net_use_pairs(struct net *net, unsigned int count);
 
-/* What virtio_net_set_link() does. Any thread without a lock of the device. */
+/* The driver hears of the link. Any thread without a lock of the device. */
 void net_set_link(struct net *net, bool up);
 
 /* What of NET_OFFLOAD_* the receive FEATURES (VIRTIO_NET_F_GUEST_*) mean. */

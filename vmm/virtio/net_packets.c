@@ -79,10 +79,16 @@ void net_pair_init(struct net_pair *pair)
 	};
 }
 
-void net_pair_start(struct net_pair *pair)
+void net_pair_update(struct net_pair *pair)
 {
-	if (pair->active && pair->rx->started)
-		start_reading(pair);
+	bool may_pass = device_works(pair) && pair->active;
+
+	if (net_kernel_update(pair, may_pass)) {
+		net_pair_stop(pair);
+	} else if (may_pass) {
+		net_send(pair);
+		net_receive(pair);
+	}
 }
 
 void net_pair_stop(struct net_pair *pair)
@@ -201,7 +207,7 @@ void net_send(struct net_pair *pair)
 	struct vq_chain chain;
 	int rc = 0;
 
-	if (!device_works(pair) || !pair->tx->started)
+	if (!device_works(pair) || !pair->tx->started || pair->in_kernel)
 		return;
 	/* Ends: without a publish in between, the queue holds no more chains than its size. */
 	vq_notify_off(vq);
@@ -361,7 +367,7 @@ static int read_packet(struct net_pair *pair)
 
 void net_receive(struct net_pair *pair)
 {
-	if (!device_works(pair) || !pair->rx->started || !pair->active) {
+	if (!device_works(pair) || !pair->rx->started || !pair->active || pair->in_kernel) {
 		stop_reading(pair);
 		return;
 	}

@@ -29,7 +29,7 @@ struct virtio_queue {
 	struct ring_watch watch; /* the doorbell's eventfd */
 	bool started;		 /* the queue's thread: enabled, and the features are in VQ */
 	bool driver_spins; /* on the used ring after each doorbell, whatever else it says: answer at once */
-	bool waits_for_others;	 /* chains stay until the outside world answers: no poller waits for that */
+	_Atomic bool waits_for_others; /* chains stay until the outside world answers: no poller waits for that */
 	uint16_t vector;	 /* pci.lock */
 	bool doorbell_attached;	 /* pci.lock */
 	/* For drivers that poll: how many doorbells exited to us, seen and wholly answered. */
@@ -54,6 +54,10 @@ struct virtio_device_ops {
 	 * guest memory is not touched for it after that.
 	 */
 	void (*stop)(struct virtio_device *vdev, struct virtio_queue *queue);
+	/* Bus mastering was switched on or off. A vCPU's thread, no lock held. May be NULL. */
+	void (*bus_master)(struct virtio_device *vdev);
+	/* MSI-X, or the vector of a queue, is not what it was. pci.lock held, any thread. May be NULL. */
+	void (*vectors_changed)(struct virtio_device *vdev);
 	/* Frees what embeds VDEV, after stop(); no lock held, not the I/O thread. */
 	void (*destroy)(struct virtio_device *vdev);
 };
@@ -121,6 +125,9 @@ int virtio_device_init(struct virtio_device *vdev, const struct virtio_device_op
 
 /* Publishes what was pushed to QUEUE and interrupts the driver if it wants that; stops the device if QUEUE broke. */
 void virtio_publish(struct virtio_queue *queue);
+
+/* Interrupts the driver for QUEUE, whether it wants that or not. Any thread without pci.lock. */
+void virtio_interrupt(struct virtio_queue *queue);
 
 /* Comes back to QUEUE soon, after other work of this I/O thread had its turn. Any thread. */
 void virtio_kick_again(struct virtio_queue *queue);

@@ -145,6 +145,8 @@ static void write_vector(struct virtio_device *vdev, uint16_t *where, uint16_t v
 
 	pthread_mutex_lock(&vdev->pci.lock);
 	*where = taken;
+	if (vdev->ops->vectors_changed)
+		vdev->ops->vectors_changed(vdev);
 	pthread_mutex_unlock(&vdev->pci.lock);
 }
 

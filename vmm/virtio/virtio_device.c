@@ -29,7 +29,7 @@ void virtio_update_intx(struct virtio_device *vdev)
 }
 
 /* Virtio 1.2, 4.1.4.5.1: with MSI-X, only the configuration bit of ISR is ever set. */
-static void interrupt_queue(struct virtio_queue *queue)
+void virtio_interrupt(struct virtio_queue *queue)
 {
 	struct virtio_device *vdev = queue->vdev;
 
@@ -107,7 +107,7 @@ static void stop_if_broken(struct virtio_queue *queue)
 void virtio_publish(struct virtio_queue *queue)
 {
 	if (vq_publish(&queue->vq))
-		interrupt_queue(queue);
+		virtio_interrupt(queue);
 	stop_if_broken(queue);
 	answer_pollers(queue);
 }

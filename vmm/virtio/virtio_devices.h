@@ -64,6 +64,7 @@ void virtio_blk_get_status(struct pci_device *dev, struct vmm_disk_status *ret_s
 struct virtio_net_pair {
 	struct ring *ring; /* borrowed, outlives the device; of no other device with a batch hook */
 	struct net_port *port;
+	int vhost; /* an open /dev/vhost-net for the port, a tap; -1: none */
 };
 
 struct virtio_net_params {
@@ -73,8 +74,8 @@ struct virtio_net_params {
 };
 
 /*
- * virtio-net (virtio 1.2, 5.1) with COUNT pairs (1 to VIRTIO_NET_MAX_PAIRS), whose ports are taken over,
- * also on failure. The link is up. The result goes to pci_bus_add(). 0, -ENOMEM or -EMFILE.
+ * virtio-net (virtio 1.2, 5.1) with COUNT pairs (1 to VIRTIO_NET_MAX_PAIRS), whose ports and descriptors are
+ * taken over, also on failure. The link is up. The result goes to pci_bus_add(). 0, -ENOMEM or -EMFILE.
  */
 int virtio_net_create(const struct virtio_env *env, const struct virtio_net_params *params,
 		      const struct virtio_net_pair *pairs, unsigned int count,

@@ -163,6 +163,13 @@ static uint64_t virtio_bar_read(struct pci_device *dev, unsigned int bar, uint64
 	}
 }
 
+/* pci.lock held. */
+static void tell_vectors_changed(struct virtio_device *vdev)
+{
+	if (vdev->ops->vectors_changed)
+		vdev->ops->vectors_changed(vdev);
+}
+
 static void write_notify(struct virtio_device *vdev, uint64_t offset)
 {
 	uint64_t queue = offset / NOTIFY_MULTIPLIER;
@@ -196,6 +203,7 @@ static void virtio_bar_write(struct pci_device *dev, unsigned int bar, uint64_t 
 	case AT_TABLE:
 		pthread_mutex_lock(&vdev->pci.lock);
 		msix_table_write(&vdev->msix, offset - AT_TABLE, size, value);
+		tell_vectors_changed(vdev);
 		pthread_mutex_unlock(&vdev->pci.lock);
 		break;
 	case AT_CONFIG: write_config(vdev, offset - AT_CONFIG, size, value); break;
@@ -289,27 +297,30 @@ static bool bar_is_sized(const struct pci_device *dev)
 static void virtio_cfg_written(struct pci_device *dev, unsigned int offset, unsigned int size)
 {
 	struct virtio_device *vdev = to_virtio(dev);
-	bool master, became_master, sized, msix = false;
+	bool master, was_master, sized, msix = false;
 	unsigned int i;
 
 	pthread_mutex_lock(&dev->lock);
 	if (touches(offset, size, vdev->msix.cap + PCI_MSIX_FLAGS, 2)) {
 		msix_cfg_written(&vdev->msix);
+		tell_vectors_changed(vdev);
 		virtio_update_intx(vdev);
 		update_doorbells(vdev);
 		msix = msix_enabled(&vdev->msix);
 	}
 	sized = touches(offset, size, PCI_BASE_ADDRESS_0, 4) && bar_is_sized(dev);
 	master = pci_device_is_bus_master(dev);
-	became_master = !atomic_exchange(&vdev->bus_master, master) && master;
+	was_master = atomic_exchange(&vdev->bus_master, master);
 	pthread_mutex_unlock(&dev->lock);
 
 	if (sized)
 		virtio_tell(vdev, VIRTIO_EVENT_SIZED);
 	if (msix)
 		virtio_tell(vdev, VIRTIO_EVENT_MSIX);
-	for (i = 0; became_master && i < vdev->params.queues; i++)
+	for (i = 0; master && !was_master && i < vdev->params.queues; i++)
 		virtio_kick_again(&vdev->queues[i]); /* what was rung meanwhile */
+	if (master != was_master && vdev->ops->bus_master)
+		vdev->ops->bus_master(vdev);
 	if (touches_window_data(vdev, offset, size))
 		write_window(vdev);
 }

@@ -263,6 +263,13 @@ bool vq_publish(struct vq *vq)
 	return !(load_relaxed(&vq->avail[RING_FLAGS]) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
+void vq_go_on_at(struct vq *vq, uint16_t index)
+{
+	vq->last_avail = index;
+	vq->next_used = index;
+	vq->published = index;
+}
+
 /* ---- asking for kicks ---- */
 
 void vq_notify_off(struct vq *vq)

@@ -97,6 +97,12 @@ int vq_break(struct vq *vq, const char *why);
 /* Gives back the chain that began at HEAD; LEN bytes of its writable part were written. */
 void vq_push(struct vq *vq, uint16_t head, uint32_t len);
 
+/*
+ * Somebody else has served the queue up to INDEX, chains taken and given back alike, and told the driver; it is served
+ * here from there on.
+ */
+void vq_go_on_at(struct vq *vq, uint16_t index);
+
 /* Shows everything pushed to the driver. True: it wants an interrupt for it. */
 bool vq_publish(struct vq *vq);
 
