@@ -34,6 +34,7 @@ struct ctl {
 	size_t size;	     /* of BODY */
 	const char *args[2]; /* of the command; NULL: none */
 	uint64_t number;     /* the argument of those that take one: a size, or a disk */
+	struct vmm_set_link link;
 };
 
 static int fail(int status, const char *text)
@@ -247,6 +248,13 @@ static int do_resize(struct ctl *ctl)
 	return DONE;
 }
 
+static int do_link(struct ctl *ctl)
+{
+	int status = say(ctl, MENU_VM_LINK, &ctl->link, sizeof(ctl->link));
+
+	return status == DONE ? wait_for(ctl, MENU_VM, NULL) : status;
+}
+
 static int do_kill(struct ctl *ctl)
 {
 	return ask(ctl, MENU_VM_KILL, MENU_VM, is_ended);
@@ -414,6 +422,7 @@ static const struct {
 	{"default", do_default, NEEDS_NONE, 1}, {"once", do_once, NEEDS_NONE, 1},
 	{"copy", do_copy, NEEDS_NONE, 2},	{"balloon", do_balloon, NEEDS_RUNNING, 1},
 	{"resize", do_resize, NEEDS_RUNNING, 1},
+	{"link", do_link, NEEDS_RUNNING, 2},
 };
 
 static int find_action(const char *name)
@@ -476,6 +485,17 @@ static bool parse_number(int action, struct ctl *ctl)
 	return true;
 }
 
+/* The card's number, and "up" or "down". */
+static bool parse_link(const char *const *args, struct ctl *ctl)
+{
+	uint64_t net;
+
+	if (text_parse_uint(args[0], 0, VM_MAX_NETS - 1, &net) < 0)
+		return false;
+	ctl->link = (struct vmm_set_link){.net = (uint32_t)net, .up = strcmp(args[1], "up") == 0};
+	return ctl->link.up || strcmp(args[1], "down") == 0;
+}
+
 int cmd_ctl(int argc, char **argv)
 {
 	const char *socket_path = NULL;
@@ -494,6 +514,8 @@ int cmd_ctl(int argc, char **argv)
 	for (int i = 0; i < actions[action].args; i++)
 		ctl.args[i] = argv[at + 1 + i];
 	if (!parse_number(action, &ctl))
+		return CMD_USAGE;
+	if (actions[action].run == do_link && !parse_link(ctl.args, &ctl))
 		return CMD_USAGE;
 	log_init(-1, LOG_LEVEL_ERROR, "ctl");
 	status = connect_to(socket_path, &ctl.sock);

@@ -58,6 +58,21 @@ static void print_disk(unsigned int i, const struct vm_disk *disk, const struct 
 	       safe(path, sizeof(path), disk->path, sizeof(disk->path)));
 }
 
+static void print_net(unsigned int i, const struct vm_net *net, const struct vmm_net_status *n)
+{
+	char text[VM_NET_TEXT_SIZE], shown[4 * VM_NET_TEXT_SIZE], in[16], out[16];
+
+	printf("network card %u: link %s, ", i, n->link_up ? "up" : "down");
+	if (n->vhost)
+		printf("by the kernel (vhost-net), which counts on the tap; ");
+	printf("received %" PRIu64 " packets (%s), %" PRIu64 " dropped, sent %" PRIu64
+	       " (%s), %" PRIu64 " dropped  %s\n",
+	       n->rx_packets, text_format_size(n->rx_bytes, in, sizeof(in)), n->rx_dropped,
+	       n->tx_packets, text_format_size(n->tx_bytes, out, sizeof(out)), n->tx_dropped,
+	       safe(shown, sizeof(shown), vm_config_format_net(net, text, sizeof(text)),
+		    sizeof(text)));
+}
+
 static void print_balloon(const struct vmm_balloon_status *b)
 {
 	char target[16], actual[16], reported[16], total[16], available[16];
@@ -89,6 +104,8 @@ void ctl_print_status(const struct menu_vm *vm, const struct vmm_status *status)
 	       status->unclaimed_mmio);
 	for (unsigned int i = 0; i < status->disk_count && i < VM_MAX_DISKS; i++)
 		print_disk(i, &vm->config.disks[i], &status->disks[i]);
+	for (unsigned int i = 0; i < status->net_count && i < VM_MAX_NETS; i++)
+		print_net(i, &vm->config.nets[i], &status->nets[i]);
 	print_balloon(&status->balloon);
 	printf("input and output: %s\n",
 	       safe(engine, sizeof(engine), status->engine, sizeof(status->engine)));

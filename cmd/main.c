@@ -33,7 +33,8 @@ static const struct command commands[] = {
 	{"daemon", cmd_daemon, "[--socket PATH] [--config DIR] [--log FILE] [--images DIR]...",
 	 "serve menus on several consoles: disks, firmware, the virtual machine"},
 	{"ctl", cmd_ctl, "[--socket PATH] list|status|pause|resume|reset|power|kill|console|entries\n"
-	 "           |start ENTRY|default ENTRY|once ENTRY|copy ENTRY NAME|balloon SIZE|resize DISK",
+	 "           |start ENTRY|default ENTRY|once ENTRY|copy ENTRY NAME|balloon SIZE|resize DISK\n"
+	 "           |link CARD up|down",
 	 "control the daemon's virtual machine from outside; 0 done, 1 not possible, 2 no daemon"},
 	{"check", cmd_check, "[--config DIR] [FILE... | --sign-check FILE...]",
 	 "check settings and entries (FILES, else those in /etc/vmboot), prints FILE:LINE: MESSAGE; or\n"

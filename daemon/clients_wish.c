@@ -152,6 +152,19 @@ static int grant_balloon(struct client *c, const void *body, size_t size, struct
 	return rc < 0 ? rc : machine_set_balloon(c->clients->parts.machine, bytes, err);
 }
 
+static int grant_link(struct client *c, const void *body, size_t size, struct vmb_err *err)
+{
+	struct vmm_set_link link;
+	int rc = check_running(c, err);
+
+	memcpy(&link, body, size);
+	if (rc == 0)
+		rc = machine_set_link(c->clients->parts.machine, link.net, link.up, err);
+	if (rc == 0)
+		c->due |= DUE_VM;
+	return rc;
+}
+
 /* What cannot fail and has no body. */
 #define GRANT_BARE(name, act)                                                    \
 	static int grant_##name(struct client *c, const void *body, size_t size, \
@@ -417,6 +430,7 @@ static const struct wish wishes[] = {
 	{MENU_VM_RESUME, 0, false, grant_resume},
 	{MENU_VM_STATUS, 0, true, grant_status},
 	{MENU_VM_GROW_DISK, sizeof(uint32_t), false, grant_grow},
+	{MENU_VM_LINK, sizeof(struct vmm_set_link), false, grant_link},
 	{MENU_VM_BALLOON, sizeof(uint64_t), false, grant_balloon},
 	{MENU_RESCAN, 0, true, grant_rescan},
 	{MENU_SCAN_CANCEL, 0, false, grant_scan_cancel},

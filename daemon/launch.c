@@ -471,6 +471,13 @@ void launch_resume(struct launch *launch)
 	send_control(launch, VMM_RESUME);
 }
 
+void launch_set_link(struct launch *launch, unsigned int net, bool up)
+{
+	const struct vmm_set_link link = {.net = net, .up = up};
+
+	send_body(launch, VMM_SET_LINK, &link, sizeof(link));
+}
+
 void launch_get_status(struct launch *launch)
 {
 	send_control(launch, VMM_GET_STATUS);

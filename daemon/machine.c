@@ -395,6 +395,20 @@ void machine_resume(struct machine *m)
 		launch_resume(m->launch);
 }
 
+int machine_set_link(struct machine *m, unsigned int net, bool up, struct vmb_err *err)
+{
+	unsigned int count = m->vm.config.net_count;
+
+	if (net >= count)
+		return vmb_err_set(err, ENODEV,
+				   "There is no network card %u: the virtual machine has %u of them, "
+				   "counted from 0.",
+				   net, count);
+	if (m->launch)
+		launch_set_link(m->launch, net, up);
+	return 0;
+}
+
 void machine_get_status(struct machine *m)
 {
 	if (m->launch)

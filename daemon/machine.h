@@ -48,6 +48,8 @@ void machine_break(struct machine *machine);
 void machine_log(struct machine *machine, bool on); /* the raw log of its console goes on, or not */
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
+/* Of network card NET. 0, or -ENODEV with the sentence: it has none of that number. */
+int machine_set_link(struct machine *machine, unsigned int net, bool up, struct vmb_err *err);
 /* The answer comes as an event, if the VM lives that long. */
 void machine_get_status(struct machine *machine);
 /* Disk number DISK may have become bigger. 0, or -ERANGE with the sentence: there is none. */

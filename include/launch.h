@@ -74,6 +74,8 @@ void launch_break(struct launch *launch); /* on the guest's serial line */
 /* paused() follows, also when nothing changes. A reset while paused leaves it paused. */
 void launch_pause(struct launch *launch);
 void launch_resume(struct launch *launch);
+/* Plugs the cable of network card NET in, or pulls it out. */
+void launch_set_link(struct launch *launch, unsigned int net, bool up);
 /* status() follows, if the vmm runs and answers. */
 void launch_get_status(struct launch *launch);
 /* Disk number DISK of the configuration may have become bigger; launch_get_status() tells its size. */

@@ -65,6 +65,7 @@ enum menu_msg {
 	MENU_POWER,  /* uint32_t, enum menu_power; the running VM is ended first */
 	MENU_REPORT, /* struct menu_report_to; answered by MENU_REPORTED, or MENU_REFUSED */
 	MENU_VM_GROW_DISK, /* uint32_t, number of the disk: it may have become bigger; answered by MENU_STATUS */
+	MENU_VM_LINK,	  /* struct vmm_set_link: a network card's cable; answered as MENU_VM_PAUSE */
 	MENU_VM_BALLOON,  /* uint64_t: bytes the guest is to give back; answered as MENU_VM_PAUSE */
 	MENU_SCAN_CANCEL, /* no body: what is still being looked at is left alone, until MENU_RESCAN */
 	/* daemon -> menu */

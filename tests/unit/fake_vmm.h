@@ -58,6 +58,7 @@ static inline void fake_firmware(const char *path)
 struct fake_vmm {
 	struct vmm_start start;
 	uint64_t balloon, grown;
+	bool link_down; /* of its first network card */
 	int fds[VMM_FD_DISKS + VM_MAX_DISKS];
 	unsigned int fd_count;
 };
@@ -156,14 +157,25 @@ static inline void fake_status(const struct fake_vmm *v)
 		.engine = "threads",
 		.cpu_count = v->start.cpus,
 		.disk_count = v->start.disk_count,
+		.net_count = v->start.net_count,
 		.unclaimed_ports = 17,
 		.cpus[0] = {.io = 1001, .mmio = 1002, .other = 1003},
 		.balloon = {.driven = 1, .target = v->balloon, .actual = v->balloon / 2},
 		.disks[0] = {.size = v->start.disks[0].size + v->grown,
 			     .reads = 11, .writes = 12, .others = 13, .errors = 14},
+		.nets[0] = {.rx_packets = 21, .rx_bytes = 22, .rx_dropped = 23, .tx_packets = 24,
+			    .tx_bytes = 25, .tx_dropped = 26, .link_up = !v->link_down},
 	};
 
 	proto_send(VMM_CONTROL_FD, VMM_STATUS, &status, sizeof(status), NULL, 0);
+}
+
+static inline bool fake_is_link_down(uint64_t body)
+{
+	struct vmm_set_link link;
+
+	memcpy(&link, &body, sizeof(link));
+	return !link.up;
 }
 
 static inline void fake_echo(struct fake_vmm *v)
@@ -184,6 +196,7 @@ static inline void fake_echo(struct fake_vmm *v)
 		switch (fake_wait_for(&body)) {
 		case VMM_SET_BALLOON: v->balloon = body; break;
 		case VMM_GROW_DISK: v->grown += 1 << 20; break;
+		case VMM_SET_LINK: v->link_down = fake_is_link_down(body); break;
 		case VMM_RESET: fake_tell(VMM_WAS_RESET); break;
 		case VMM_PAUSE: fake_tell(VMM_PAUSED); break;
 		case VMM_RESUME: fake_tell(VMM_RESUMED); break;

@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "cmd/ctl.h"
 #include "daemon.h"
+#include "daemon/net_card.h"
 #include "fake_vmm.h"
 #include "log.h"
 #include "menu_proto.h"
@@ -132,32 +133,44 @@ static void start_vm(struct fixture *f, const char *how)
 	write_file(scratch_path(f->scratch, "disk.img", path), NULL, 0, 1 << 20);
 	text_copy(config.disks[0].path, sizeof(config.disks[0].path), path);
 	config.disk_count = 1;
+	text_copy(config.nets[0].name, sizeof(config.nets[0].name), "tap0");
+	config.net_count = 1;
 	assert_int_equal(proto_send(f->sock, MENU_START, &config, sizeof(config), NULL, 0), 0);
 	wait_vm(f, MENU_VM_RUNNING);
 }
 
-/* Runs `vmboot ctl --socket ... COMMAND` (a word, or two); its exit status, its output of both kinds in F->text. */
+/* Stands in for the host's tap. */
+int __wrap_net_card_open(const struct vm_config *config, unsigned int number, struct net_card *ret_card,
+			 struct vmb_err *err);
+int __wrap_net_card_open(const struct vm_config *config, unsigned int number, struct net_card *ret_card,
+			 struct vmb_err *err)
+{
+	(void)config;
+	(void)number;
+	(void)err;
+	*ret_card = (struct net_card){.info.queues = 1, .taps[0] = open("/dev/null", O_RDWR | O_CLOEXEC)};
+	return 0;
+}
+
+/* Runs `vmboot ctl --socket ... COMMAND` (a few words); its exit status, its output of both kinds in F->text. */
 static int ctl_at(struct fixture *f, const char *socket_path, const char *command)
 {
-	char name[] = "ctl", option[] = "--socket", path[PATH_MAX], word[32];
-	char *argv[] = {name, option, path, word, NULL, NULL}, *second;
-	int status, fd = open(f->output, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	char name[] = "ctl", option[] = "--socket", path[PATH_MAX], words[32], *rest = words;
+	char *argv[8] = {name, option, path, NULL};
+	int argc = 3, status, fd = open(f->output, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	ssize_t n;
 	pid_t pid;
 
 	text_copy(path, sizeof(path), socket_path);
-	text_copy(word, sizeof(word), command);
-	second = strchr(word, ' ');
-	if (second) {
-		*second = '\0';
-		argv[4] = second + 1;
-	}
+	text_copy(words, sizeof(words), command);
+	while (argc < 7 && (argv[argc] = strsep(&rest, " ")))
+		argc++;
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
-		status = cmd_ctl(second ? 5 : 4, argv);
+		status = cmd_ctl(argc, argv);
 		fflush(NULL);
 		_exit(status);
 	}
@@ -296,6 +309,29 @@ static void watchdog_shows_after_its_reset(void **state)
 	expect_no_text(f, "watchdog");
 }
 
+static void the_cable_of_a_card(void **state)
+{
+	struct fixture *f = *state;
+
+	start_vm(f, "echo");
+	assert_int_equal(ctl(f, "status"), 0);
+	expect_text(f, "network card 0: link up, received 21 packets (22), 23 dropped, sent 24 (25), 26 dropped  tap=tap0\n");
+	assert_int_equal(ctl(f, "link 0 down"), 0);
+	assert_int_equal(ctl(f, "status"), 0);
+	expect_text(f, "network card 0: link down");
+	assert_int_equal(ctl(f, "link 0 up"), 0);
+	assert_int_equal(ctl(f, "status"), 0);
+	expect_text(f, "network card 0: link up");
+	assert_int_equal(ctl(f, "link 1 down"), 1);
+	expect_text(f, "There is no network card 1: the virtual machine has 1 of them");
+	assert_int_equal(ctl(f, "link"), CMD_USAGE);
+	assert_int_equal(ctl(f, "link 0"), CMD_USAGE);
+	assert_int_equal(ctl(f, "link 0 sideways"), CMD_USAGE);
+	assert_int_equal(ctl(f, "link 0 up again"), CMD_USAGE);
+	assert_int_equal(ctl(f, "link x up"), CMD_USAGE);
+	assert_int_equal(ctl(f, "link 8 up"), CMD_USAGE);
+}
+
 static void balloon_is_asked_for_and_shown(void **state)
 {
 	struct fixture *f = *state;
@@ -417,6 +453,7 @@ int main(int argc, char **argv)
 		TEST(resets_are_counted),
 		TEST(panic_shows_until_the_reset),
 		TEST(watchdog_shows_after_its_reset),
+		TEST(the_cable_of_a_card),
 		TEST(balloon_is_asked_for_and_shown),
 		TEST(resized_disk_is_looked_at_and_shown),
 		TEST(kill_returns_when_it_is_dead),
