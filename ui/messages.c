@@ -120,12 +120,42 @@ void ui_guest_input(struct ui *ui, const uint8_t *buf, size_t n)
 	}
 }
 
-/* Firmware and an operating system take keys in different forms; until the operator chooses one. */
+/* The entry's word on how its guest takes keys: false if it has none. */
+static bool hinted_profile(const struct menu_entry *entry, enum guest_profile *ret_profile)
+{
+	static const char *const names[GUEST_PROFILES] = {
+		[GUEST_VTUTF8] = "vt-utf8", [GUEST_XTERM] = "xterm", [GUEST_PCANSI] = "pc-ansi",
+		[GUEST_TTYTERM] = "tty",
+	};
+
+	for (int i = 0; entry && i < GUEST_PROFILES; i++)
+		if (strcmp(entry->console.keys, names[i]) == 0) {
+			*ret_profile = (enum guest_profile)i;
+			return true;
+		}
+	return false;
+}
+
+static void choose_charset(struct ui *ui)
+{
+	const struct menu_entry *entry = model_entry(&ui->model, ui->model.vm.id);
+
+	if (entry && strcmp(entry->console.charset, "utf-8") == 0)
+		console_set_charset(ui->console, CHARSET_UTF8);
+	else if (entry && strcmp(entry->console.charset, "cp437") == 0)
+		console_set_charset(ui->console, CHARSET_CP437);
+}
+
+/*
+ * Firmware and an operating system take keys in different forms: as the entry says, else by the guest's stage; until
+ * the operator chooses one.
+ */
 static void choose_profile(struct ui *ui)
 {
 	const struct menu_vm *vm = &ui->model.vm;
 
-	if (ui->profile_by_hand)
+	if (ui->profile_by_hand ||
+	    hinted_profile(model_entry(&ui->model, vm->id), &ui->guest_profile))
 		return;
 	ui->guest_profile =
 		vm->config.kernel_path[0] || vm->stage == VMM_STAGE_OS ? GUEST_XTERM : GUEST_VTUTF8;
@@ -142,6 +172,7 @@ static void output_open(struct ui *ui)
 	ui->console_bytes = 0;
 	ui->profile_by_hand = false;
 	ui->reset_seen = 0;
+	choose_charset(ui);
 	ui_send(ui, MENU_CONSOLE_OPEN, NULL, 0);
 }
 
@@ -410,6 +441,12 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 		console_snapshot(ui->console);
 	if (what & MODEL_VM)
 		vm_changed(ui, was_state);
+	/* A menu that comes late hears of the VM first. */
+	if ((what & MODEL_ENTRIES) && ui->model.vm.state != MENU_VM_NONE) {
+		choose_profile(ui);
+		if (console_get_charset(ui->console) == CHARSET_AUTO)
+			choose_charset(ui);
+	}
 	if (what & MODEL_SETTINGS) {
 		wait_end(ui, MENU_SETTINGS_SAVE);
 		ui_take_looks(ui);

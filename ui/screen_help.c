@@ -2,6 +2,7 @@
 #include "ui/screens.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "ui/draw.h"
 #include "ui/frame.h"
@@ -29,6 +30,17 @@ static const char *const help_lines[] = {
 	"  ^L           paint the screen anew",
 	"  q            leave vmboot",
 	"",
+	"Any screen without a text field",
+	"  i            system information",
+	"  l            log: e w i filter, / searches, f follows,",
+	"               s saves a report, to a USB disk too",
+	"  P            switch this machine off, or restart it",
+	"",
+	"When a VM has ended",
+	"  Enter        start it again",
+	"  e            edit it; m back to the menu",
+	"  [            all that its console said",
+	"",
 	"Editor and settings",
 	"  Up Down Tab  move; Left Right Space change a choice",
 	"  Enter        open a list, do what stands in [ ]",
@@ -48,10 +60,14 @@ static const char *const help_lines[] = {
 	"  ^] f         the whole screen, without a status row",
 	"  ^] t         transparent: this terminal becomes the",
 	"               guest's; ^] t again takes it back",
+	"  ^] l         the raw log of the console, off or on",
+	"  ^] b         a break on the serial line",
 	"  ^] k         kill the VM (asks)",
 	"  ^] r         reset it (asks)",
 	"  ^] p         press its power button",
 	"  ^] ^]        one ^] for the guest",
+	"  T            take the keyboard, where another console",
+	"               has it",
 	"",
 	"Words",
 	"  read-write   the guest can change the disk",
@@ -133,6 +149,22 @@ static const struct ui_screen screen_help_ops = {
 	.close = help_close,
 };
 
+/* The line where the keys of the screen called NAME begin. */
+static int first_line(const char *name)
+{
+	static const char *const sections[][2] = {
+		{"log", "Any screen without a text field"}, {"info", "Any screen without a text field"},
+		{"result", "When a VM has ended"},	    {"edit", "Editor and settings"},
+		{"settings", "Editor and settings"},
+	};
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		for (int line = 0; strcmp(sections[i][0], name) == 0 && line < HELP_LINES; line++)
+			if (strcmp(help_lines[line], sections[i][1]) == 0)
+				return line;
+	return 0;
+}
+
 void screen_help_open(struct ui *ui)
 {
 	struct list *list = calloc(1, sizeof(*list));
@@ -141,5 +173,6 @@ void screen_help_open(struct ui *ui)
 		ui_say(ui, UI_BAD, "There is not enough memory for the help.");
 		return;
 	}
+	list->cursor = first_line(ui->stack[ui->depth - 1].screen->name);
 	ui_push(ui, &screen_help_ops, list);
 }

@@ -30,6 +30,8 @@ static void fake_make_entries(struct fake *f)
 	f->entries[0].is_default = 1;
 	f->entries[1] = fake_entry("debian-ro", "Debian (no writes)", "nvme0n1", "/dev/nvme0n1");
 	f->entries[1].config.disks[0].overlay = 1;
+	snprintf(f->entries[1].console.keys, sizeof(f->entries[1].console.keys), "pc-ansi");
+	snprintf(f->entries[1].console.charset, sizeof(f->entries[1].console.charset), "cp437");
 	f->entries[2] = fake_entry("windows", "Windows (EFI)", "sda", "/dev/sda");
 	f->entries[3] = fake_entry("installer", "Installer", "sdb", "/dev/sdb");
 	f->entries[3].failed = 2;
@@ -188,8 +190,11 @@ static void fake_entry_id(struct fake *f, uint32_t type, const void *body, size_
 	if (type == MENU_ENTRY_START) {
 		snprintf(f->seen->started_id, sizeof(f->seen->started_id), "%s", id.id);
 		for (unsigned int i = 0; i < f->entry_count && f->scene != FAKE_SLOW; i++)
-			if (strcmp(f->entries[i].id, id.id) == 0)
+			if (strcmp(f->entries[i].id, id.id) == 0) {
 				fake_start(f, &f->entries[i].config, sizeof(struct vm_config));
+				memcpy(f->vm.id, id.id, sizeof(f->vm.id));
+				fake_send_vm(f);
+			}
 		return;
 	}
 	for (unsigned int i = 0; i < f->entry_count; i++) {

@@ -576,6 +576,27 @@ static void test_log_break_and_old_questions(void **state)
 	session_close(a);
 }
 
+/* The keys of where one is come first. */
+static void test_help_begins_where_one_is(void **state)
+{
+	struct session *s = open_main(FAKE_NORMAL, &plain);
+
+	(void)state;
+	session_keys(s, "?");
+	session_wait(s, "Main screen");
+	session_keys(s, "qi");
+	session_wait(s, "System information");
+	session_keys(s, "?");
+	session_wait(s, "Any screen without a text field");
+	session_wait_gone(s, "Main screen");
+	assert_memory_equal(session_text(s) + 2 * 81 + 3, "Any screen", 10);
+	session_keys(s, "q");
+	session_wait(s, "AMD EPYC");
+	session_keys(s, "q");
+	session_wait(s, "Enter starts");
+	end(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -595,6 +616,7 @@ int main(void)
 		cmocka_unit_test(test_another_prefix_key),
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_result),
+		cmocka_unit_test(test_help_begins_where_one_is),
 		cmocka_unit_test(test_restart_from_the_result),
 		cmocka_unit_test(test_log_break_and_old_questions),
 	};

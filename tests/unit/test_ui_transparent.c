@@ -273,6 +273,29 @@ static void test_keys_follow_the_guest(void **state)
 	end(s);
 }
 
+/* An entry that says how its guest takes keys and what its bytes mean. */
+static void test_entry_says_how(void **state)
+{
+	struct session *s = session_open(FAKE_ENTRIES, &plain);
+
+	(void)state;
+	session_wait(s, "Debian (no writes)");
+	session_keys(s, "\033[H\033[B\033[B\r");
+	session_wait(s, "Shell>");
+	session_wait(s, "Debian (no writes)  running");
+	session_settle(s);
+	session_keys(s, "\033[21~");
+	session_wait_count(s, input_len, 3);
+	assert_memory_equal(s->daemon.seen->input, "\033[V", 3);
+	session_keys(s, "\035u");
+	session_wait(s, "Character set: automatic");
+	session_keys(s, "\035.");
+	session_wait(s, "running");
+	session_keys(s, "qy");
+	assert_int_equal(session_end(s), 0);
+	session_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +309,7 @@ int main(void)
 		cmocka_unit_test(test_whole_screen),
 		cmocka_unit_test(test_silence_has_a_word),
 		cmocka_unit_test(test_keys_follow_the_guest),
+		cmocka_unit_test(test_entry_says_how),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
