@@ -437,8 +437,8 @@ static void test_another_prefix_key(void **state)
 	session_wait(s, "Enter: console");
 	session_keys(s, "?");
 	session_wait(s, "Help");
-	session_keys(s, "\033[6~");
-	session_wait(s, "^A .         the menu");
+	session_keys(s, "\033[F");
+	session_wait(s, "^A ^A        one ^A for the guest");
 	session_keys(s, "q");
 	session_wait(s, "Enter: console");
 	session_keys(s, "qy");
