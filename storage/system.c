@@ -363,7 +363,7 @@ static void look_at_loaders(struct look *look)
 		say(look, "Windows Boot Manager");
 	each_name(look, "/EFI", is_vendor, look_at_vendor);
 	if (has_any(look, removable))
-		say(look, "removable loader BOOTX64.EFI");
+		say(look, "boot loader BOOTX64.EFI");
 	/* Beside a system it would say nothing new. */
 	if (look->count == 0 && has_any(look, grub))
 		say(look, "GRUB menu");

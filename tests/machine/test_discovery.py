@@ -170,8 +170,8 @@ def test_every_file_system_is_named_and_left_alone():
         "nvme4n1": ("exfat", "STICK", ""),
         "nvme5n1": ("udf", "DISC", ""),
         "nvme6n1": ("ntfs", "WINDOWS", ""),
-        "nvme7n1": ("gpt", "", "Arch Linux, Windows Boot Manager, GRUB of debian, removable loader BOOTX64.EFI"),
-        "nvme7n1p1": ("vfat", "ESP", "Arch Linux, Windows Boot Manager, GRUB of debian, removable loader BOOTX64.EFI"),
+        "nvme7n1": ("gpt", "", "Arch Linux, Windows Boot Manager, GRUB of debian, boot loader BOOTX64.EFI"),
+        "nvme7n1p1": ("vfat", "ESP", "Arch Linux, Windows Boot Manager, GRUB of debian, boot loader BOOTX64.EFI"),
         "nvme8n1": ("crypto_LUKS", "", "LUKS 1 encrypted volume"),
         "disc.iso": ("iso9660", "MEDIUM", "ISO 9660, boots by UEFI"),
     }

@@ -156,7 +156,7 @@ static void an_efi_system_partition_tells_its_loaders(void **state)
 	put(s, "EFI/empty/readme.txt", "");
 	look(s, "vfat");
 	ASSERT_SEEN("Windows Boot Manager", "GRUB of debian", "systemd-boot",
-		    "removable loader BOOTX64.EFI");
+		    "boot loader BOOTX64.EFI");
 }
 
 static void boot_entries_tell_their_titles(void **state)
@@ -295,11 +295,11 @@ static void installation_media_are_named(void **state)
 	put(s, "EFI/boot/bootx64.efi", "MZ");
 	look(s, "iso9660");
 	ASSERT_SEEN("Debian GNU/Linux 12.5.0 \"Bookworm\" - Official amd64 NETINST",
-		    "removable loader BOOTX64.EFI");
+		    "boot loader BOOTX64.EFI");
 	assert_true(sh("rm -r %s/.disk", s->dir));
 	put(s, ".treeinfo", "[general]\narch = x86_64\nname = Fedora 39\n");
 	look(s, "iso9660");
-	ASSERT_SEEN("Fedora 39 installation medium", "removable loader BOOTX64.EFI");
+	ASSERT_SEEN("Fedora 39 installation medium", "boot loader BOOTX64.EFI");
 }
 
 static void a_boot_partition_tells_its_grub_menu(void **state)
