@@ -9,16 +9,14 @@
 #include <strings.h>
 
 #include <curses.h>
-#include <ini.h>
 
+#include "ini_file.h"
 #include "text.h"
 
 #define WORDS " \t"
 
 struct parser {
-	const char *text;
-	size_t len, at;
-	int line; /* the one inih has read last */
+	int line; /* that is being read */
 	struct theme *theme;
 	int bad_line; /* first fault, 0: none */
 	char fault[300];
@@ -50,7 +48,7 @@ const char *theme_element_name(enum ui_element element)
 	return element_names[element];
 }
 
-/* Keeps the first fault. Returns 0: what an inih handler returns for an error. */
+/* Keeps the first fault. Returns 0: nothing was taken. */
 static int __attribute__((format(printf, 2, 3))) fault(struct parser *p, const char *fmt, ...)
 {
 	va_list ap;
@@ -133,9 +131,8 @@ static int parse_style(struct parser *p, enum theme_kind kind, char *value, stru
 	return 1;
 }
 
-static int on_value(void *user, const char *section, const char *name, const char *value)
+static int take_value(struct parser *p, const char *section, const char *name, const char *value)
 {
-	struct parser *p = user;
 	enum theme_kind kind = THEME_COLOUR;
 	char copy[256];
 
@@ -147,54 +144,39 @@ static int on_value(void *user, const char *section, const char *name, const cha
 					  "[mono].");
 	for (int i = 0; i < UI_ELEMENT_COUNT; i++)
 		if (strcmp(name, element_names[i]) == 0) {
-			text_copy(copy, sizeof(copy), value);
+			if (text_copy(copy, sizeof(copy), value) < 0)
+				return fault(p, "The line is too long; expected at most %zu "
+					     "characters.", sizeof(copy) - 1);
 			return parse_style(p, kind, copy, &p->theme->styles[kind][i]);
 		}
 	return fault(p, "\"%.40s\" is no element; expected one of those in the default theme, for example "
 		     "normal, title or selected.", name);
 }
 
-/* An ini_reader: one line at a time, counted; blanks before it would make inih join two lines. */
-static char *read_line(char *buf, int size, void *stream)
+static void on_value(void *ctx, int line, const char *section, const char *name, const char *value)
 {
-	struct parser *p = stream;
-	const char *start, *end;
-	size_t n;
+	struct parser *p = ctx;
 
-	if (p->at >= p->len)
-		return NULL;
-	p->line++;
-	start = p->text + p->at;
-	end = memchr(start, '\n', p->len - p->at);
-	n = end ? (size_t)(end - start) : p->len - p->at;
-	p->at += n + 1;
-	if (memchr(start, '\0', n))
-		fault(p, "A byte here is no text; expected: element = foreground background.");
-	while (n > 0 && strchr(WORDS, *start)) {
-		start++;
-		n--;
-	}
-	if (n > (size_t)size - 1) {
-		fault(p, "The line is too long; expected at most %d characters.", size - 1);
-		n = 0;
-	}
-	memcpy(buf, start, n);
-	buf[n] = '\0';
-	return buf;
+	p->line = line;
+	take_value(p, section, name, value);
+}
+
+static void on_fault(void *ctx, int line, const char *text)
+{
+	struct parser *p = ctx;
+
+	p->line = line;
+	fault(p, "%s", text);
 }
 
 int theme_parse(const char *source, const char *text, size_t n, struct theme *theme,
 		struct vmb_err *err)
 {
-	struct parser p = {.text = text, .len = n, .theme = theme};
-	int rc = ini_parse_stream(read_line, &p, on_value, &p);
+	static const struct ini_handler handler = {.value = on_value, .fault = on_fault};
+	struct parser p = {.theme = theme};
 
-	if (rc < 0)
+	if (ini_file_parse(text, n, &handler, &p) < 0)
 		return vmb_err_set(err, ENOMEM, "There is not enough memory to read %s.", source);
-	/* inih knows the faults of form, we the rest; the first one is told. */
-	if (rc > 0 && (!p.bad_line || rc < p.bad_line))
-		return vmb_err_set(err, EINVAL, "%s:%d: This is neither \"element = ...\" nor [colour] nor "
-				   "[mono].", source, rc);
 	if (p.bad_line)
 		return vmb_err_set(err, EINVAL, "%s:%d: %s", source, p.bad_line, p.fault);
 	return 0;

@@ -163,7 +163,7 @@ static void test_bad_files(void **state)
 		{"[mono]\ntitle =\n", ":2: ", "Nothing stands after"},
 		{"title = red blue\n", ":1: ", "No section begins before"},
 		{"[colours]\ntitle = red blue\n", ":2: ", "[colours]; expected [colour] or [mono]"},
-		{"[colour\n", ":1: ", "neither \"element = ...\""},
+		{"[colour\n", ":1: ", "\"[colour\" is no section; expected [name]."},
 		{"[colour]\ntitle red blue\n", ":2: ", "neither"},
 		/* Two lines are never joined to one. */
 		{"[colour]\ntitle = red blue\n   bold\n", ":3: ", "neither"},
@@ -210,9 +210,10 @@ static void test_what_is_no_theme(void **state)
 	assert_int_equal(theme_load("/dev/zero", NULL, &theme, &err), -EINVAL);
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
+	memcpy(text, "[colour]\ntitle = ", 17);
 	dir = dir_with("long", text);
 	assert_int_equal(theme_load("long", dir, &theme, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "long.theme:1: The line is too long; expected at most"));
+	assert_non_null(strstr(err.text, "long.theme:2: The line is too long; expected at most"));
 	dir_remove(dir, "long");
 	memset(big, '\n', sizeof(big) - 1);
 	big[sizeof(big) - 1] = '\0';
@@ -220,8 +221,7 @@ static void test_what_is_no_theme(void **state)
 	assert_int_equal(theme_load("big", dir, &theme, &err), -EFBIG);
 	dir_remove(dir, "big");
 	assert_int_equal(theme_parse("nul", "[colour]\n\0\n", 11, &theme, &err), -EINVAL);
-	assert_string_equal(err.text, "nul:2: A byte here is no text; expected: element = foreground "
-				      "background.");
+	assert_string_equal(err.text, "nul:2: A byte here is no text; expected: name = value.");
 }
 
 /* ---- on the screen ---- */
