@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "atomic_file.h"
 #include "text.h"
 #include "varstore.h"
 
@@ -261,22 +262,12 @@ int vars_file_make_memory(const struct vars_file *vars, int *ret_fd, struct vmb_
 static int write_new(int dir, const char *name, const struct vars_file *vars, const uint8_t *store)
 {
 	struct stat st;
-	int fd, rc;
+	bool is_there = vars->lock >= 0 && fstat(vars->lock, &st) == 0;
+	int fd = atomic_file_new(dir, name, is_there ? &st : NULL, store, VARSTORE_SIZE), rc;
 
-	unlinkat(dir, name, 0); /* of a vmboot that was killed in here */
-	fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return -errno;
-	if (vars->lock >= 0 && fstat(vars->lock, &st) == 0) {
-		/* Best effort: only root may give files away. */
-		(void)!fchown(fd, st.st_uid, st.st_gid);
-		(void)!fchmod(fd, st.st_mode & 07777);
-	}
-	rc = write_all(fd, store, VARSTORE_SIZE, 0);
-	if (rc == 0)
-		rc = lock_file(fd, true);
-	if (rc == 0 && fsync(fd) < 0)
-		rc = -errno;
+		return fd;
+	rc = lock_file(fd, true);
 	if (rc < 0) {
 		close(fd);
 		unlinkat(dir, name, 0);

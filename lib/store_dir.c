@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "atomic_file.h"
 #include "entry_file.h"
 
 #define ENTRIES "entries"
@@ -170,55 +171,22 @@ int store_dir_read(int dir, bool beneath, const struct store_report *report, voi
 
 /* ---- writing ---- */
 
-static int write_all(int fd, const char *data, size_t n)
-{
-	while (n > 0) {
-		ssize_t put = write(fd, data, n);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return put < 0 ? -errno : -ENOSPC;
-		data += put;
-		n -= (size_t)put;
-	}
-	return 0;
-}
-
-/* TEMP in DIR with DATA, on the disk when this returns 0. */
-static int write_new(int dir, const char *temp, const char *name, const void *data, size_t n)
-{
-	struct stat st;
-	int fd, rc;
-
-	unlinkat(dir, temp, 0); /* of a vmboot whose power went in here */
-	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
-		/* Best effort: only root may give files away, and FAT knows neither. */
-		(void)!fchown(fd, st.st_uid, st.st_gid);
-		(void)!fchmod(fd, st.st_mode & 07777);
-	}
-	rc = write_all(fd, data, n);
-	if (rc == 0 && fsync(fd) < 0)
-		rc = -errno;
-	if (close(fd) < 0 && rc == 0)
-		rc = -errno;
-	if (rc < 0)
-		unlinkat(dir, temp, 0);
-	return rc;
-}
-
 static int replace(int dir, const char *name, const void *data, size_t n)
 {
 	char temp[STORE_NAME_SIZE + 8];
-	int rc;
+	struct stat st;
+	bool is_there = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+	int fd, rc;
 
 	snprintf(temp, sizeof(temp), ".%s.new", name);
-	rc = write_new(dir, temp, name, data, n);
-	if (rc < 0)
+	fd = atomic_file_new(dir, temp, is_there ? &st : NULL, data, n);
+	if (fd < 0)
+		return fd;
+	if (close(fd) < 0) {
+		rc = -errno;
+		unlinkat(dir, temp, 0);
 		return rc;
+	}
 	if (renameat(dir, temp, dir, name) < 0) {
 		rc = -errno;
 		unlinkat(dir, temp, 0);
