@@ -4,7 +4,7 @@
 
 FUZZ := build/fuzz
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := virtqueue blk console balloon rng pci uart rtc board loaders varstore disks settings
+FUZZ_TARGETS := virtqueue blk net console balloon rng pci uart rtc board loaders varstore disks settings
 # The vmm without KVM and threads: tests/fuzz/machine.c stands in for them.
 FUZZ_SRCS := vmm/bus.c vmm/mem.c $(wildcard vmm/pci/*.c vmm/virtio/*.c vmm/net/*.c vmm/platform/*.c vmm/boot/*.c lib/*.c storage/*.c) \
 	tests/fuzz/machine.c

@@ -6,6 +6,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 
@@ -14,11 +15,22 @@
 
 /* ---- ring.h without a thread ---- */
 
-#define WATCHES 16
+#define WATCHES 20
 
 static struct ring_watch *watches[WATCHES];
-static void (*hook)(void *arg);
-static void *hook_arg;
+
+/* Of the I/O thread of the disk and of that of the network card, which is MACHINE_NET_RING. */
+static struct {
+	void (*fn)(void *arg);
+	void *arg;
+} hooks[2];
+
+static void run_hooks(void)
+{
+	for (unsigned int i = 0; i < 2; i++)
+		if (hooks[i].fn)
+			hooks[i].fn(hooks[i].arg);
+}
 
 int ring_create(const char *name, unsigned int depth, enum ring_engine engine,
 		struct ring **ret_ring, struct vmb_err *err)
@@ -61,26 +73,40 @@ void ring_call(struct ring *ring, void (*fn)(void *arg), void *arg)
 {
 	(void)ring;
 	fn(arg);
-	if (hook)
-		hook(hook_arg);
+	run_hooks();
 }
 
 void ring_set_batch_hook(struct ring *ring, void (*fn)(void *arg), void *arg)
 {
-	(void)ring;
-	hook = fn;
-	hook_arg = arg;
+	unsigned int i = ring == MACHINE_NET_RING;
+
+	hooks[i].fn = fn;
+	hooks[i].arg = arg;
+}
+
+/* What the watch waits for has come. */
+static bool has_fired(const struct ring_watch *watch, uint64_t *ret_value)
+{
+	struct pollfd pfd = {.fd = watch->fd, .events = watch->events ? watch->events : POLLIN};
+	eventfd_t n;
+
+	*ret_value = POLLIN;
+	if (!watch->is_eventfd)
+		return poll(&pfd, 1, 0) > 0;
+	if (eventfd_read(watch->fd, &n) < 0)
+		return false;
+	*ret_value = n;
+	return true;
 }
 
 void machine_pump(void)
 {
-	eventfd_t n;
+	uint64_t n;
 
 	for (unsigned int i = 0; i < WATCHES; i++)
-		if (watches[i] && eventfd_read(watches[i]->fd, &n) == 0)
+		if (watches[i] && has_fired(watches[i], &n))
 			watches[i]->fn(watches[i], n);
-	if (hook)
-		hook(hook_arg);
+	run_hooks();
 }
 
 /* A vCPU whose driver polls would wait for the I/O thread here: it takes its turn instead. */
@@ -153,8 +179,7 @@ void machine_answer(struct machine *m, unsigned int which, int error)
 	req = m->held[which];
 	m->held[which] = m->held[--m->held_count];
 	disk_finish(m, req, error);
-	if (hook)
-		hook(hook_arg);
+	run_hooks();
 }
 
 static void disk_drain(struct disk *disk)
@@ -249,6 +274,20 @@ static void console_ready(void *ctx)
 	((struct machine *)ctx)->console_readies++;
 }
 
+struct net_port *(*machine_make_port)(void);
+
+static void add_net(const struct virtio_env *env, struct machine *m)
+{
+	const struct virtio_net_params params = {.mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
+	const struct virtio_net_pair pair = {MACHINE_NET_RING, machine_make_port(), -1};
+	const struct irq_pin pin = {0};
+	struct pci_device *dev;
+
+	must(virtio_net_create(env, &params, &pair, 1, &dev) == 0);
+	must(pci_bus_add(m->pci, MACHINE_NET, dev, &pin) == 0);
+	m->net = dev;
+}
+
 static void add_devices(struct machine *m)
 {
 	const struct virtio_console_params console = {
@@ -270,6 +309,8 @@ static void add_devices(struct machine *m)
 	must(pci_bus_add(m->pci, MACHINE_CONSOLE, m->console, &pin) == 0);
 	must(virtio_balloon_create(&env, &m->balloon) == 0);
 	must(pci_bus_add(m->pci, MACHINE_BALLOON, m->balloon, &pin) == 0);
+	if (machine_make_port)
+		add_net(&env, m);
 }
 
 static struct machine *make(void)

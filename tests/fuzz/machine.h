@@ -11,6 +11,7 @@
 #include "vmm/bus.h"
 #include "vmm/disk/disk.h"
 #include "vmm/mem.h"
+#include "vmm/net/net.h"
 #include "vmm/pci/pci.h"
 #include "vmm/ring.h"
 
@@ -22,6 +23,8 @@
 #define MACHINE_RNG  2
 #define MACHINE_CONSOLE	     3
 #define MACHINE_BALLOON	     4
+#define MACHINE_NET	     5 /* the target puts its BAR in place itself */
+#define MACHINE_NET_RING ((struct ring *)(uintptr_t)16)
 #define MACHINE_DISK 65536
 #define MACHINE_HELD 512
 
@@ -37,7 +40,11 @@ struct machine {
 	int attached, connected;
 	struct pci_device *console, *balloon; /* on PCI */
 	unsigned long console_sum, console_readies;
+	struct pci_device *net; /* NULL without machine_make_port */
 };
+
+/* Where a virtio-net of one pair sends to; NULL: there is none. Before machine_new(). */
+extern struct net_port *(*machine_make_port)(void);
 
 /* The machine in its power-on state; there is only one. */
 struct machine *machine_new(void);
