@@ -18,26 +18,34 @@ static int cmd_version(int argc, char **argv);
 
 static const struct command commands[] = {
 	{"menu", cmd_menu,
-	 "[--ascii] [--theme NAME|FILE] [--theme-dir DIR] [--prefix ^KEY] [--config DIR | --socket PATH]",
+	 "[--ascii] [--theme NAME|FILE] [--theme-dir DIR] [--prefix ^KEY] [--config DIR | --socket "
+	 "PATH]",
 	 "the menu (also without any command); starts a daemon if none runs"},
 	{"attach", cmd_attach, "[--ascii] [--theme NAME|FILE] [--prefix ^KEY] [--socket PATH]",
 	 "the console of the daemon's virtual machine, without the menu; ^] . leaves it"},
 	{"run", cmd_run,
-	 "--firmware FILE [--vars FILE [--fresh-vars]] | --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"
-	 "           [--disk PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S]]... [--memory SIZE] [--cpus N]\n"
-	 "           [--net tap=NAME|bridge=NAME|macvtap=NAME[,mac=M][,queues=N][,vhost=on|off|auto]]... [--log FILE]\n"
+	 "--firmware FILE [--vars FILE [--fresh-vars]] | --kernel FILE [--initrd FILE] [--cmdline "
+	 "TEXT]\n"
+	 "           [--disk PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S]]... [--memory "
+	 "SIZE] [--cpus N]\n"
+	 "           [--net "
+	 "tap=NAME|bridge=NAME|macvtap=NAME[,mac=M][,queues=N][,vhost=on|off|auto]]... [--log "
+	 "FILE]\n"
 	 "           [--nested] [--console serial|virtio] [--panic keep|stop]",
 	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
 	{"list", cmd_list, "[--json] [--images DIR]...",
 	 "list the disks, what they hold, disk images, and the firmware found"},
 	{"daemon", cmd_daemon, "[--socket PATH] [--config DIR] [--log FILE] [--images DIR]...",
 	 "serve menus on several consoles: disks, firmware, the virtual machine"},
-	{"ctl", cmd_ctl, "[--socket PATH] list|status|pause|resume|reset|power|kill|console|entries\n"
-	 "           |start ENTRY|default ENTRY|once ENTRY|copy ENTRY NAME|balloon SIZE|resize DISK\n"
+	{"ctl", cmd_ctl,
+	 "[--socket PATH] list|status|pause|resume|reset|power|kill|console|entries\n"
+	 "           |start ENTRY|default ENTRY|once ENTRY|copy ENTRY NAME|balloon SIZE|resize "
+	 "DISK\n"
 	 "           |link CARD up|down",
 	 "control the daemon's virtual machine from outside; 0 done, 1 not possible, 2 no daemon"},
 	{"check", cmd_check, "[--config DIR] [FILE... | --sign-check FILE...]",
-	 "check settings and entries (FILES, else those in /etc/vmboot), prints FILE:LINE: MESSAGE; or\n"
+	 "check settings and entries (FILES, else those in /etc/vmboot), prints FILE:LINE: "
+	 "MESSAGE; or\n"
 	 "      whether FILES are signed by a key that the settings trust"},
 	{"report", cmd_report, "[--to FILE|DIRECTORY|/dev/DISK] [--socket PATH]",
 	 "log, devices, settings, console and kernel messages in one piece, to send to who helps"},
@@ -45,13 +53,19 @@ static const struct command commands[] = {
 	 "examine whether this computer can run virtual machines"},
 	{"vmm", cmd_vmm, "", NULL},
 	{"probe", cmd_probe,
-	 "--device PATH | --system | --images DIR | --read[-signed] DEVICE PATH | --settings|--save DEVICE FSTYPE",
+	 "--device PATH | --system | --images DIR | --read[-signed] DEVICE PATH | "
+	 "--settings|--save DEVICE FSTYPE",
 	 NULL},
 	{"version", cmd_version, "", "print the version"},
-	{"help", cmd_help, "", "print this list"},
+	{"help", cmd_help, "", "print this list; `vmboot COMMAND --help` one command's part of it"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(const struct command *command)
+{
+	printf("  vmboot %s %s\n      %s\n", command->name, command->args, command->help);
+}
 
 static int cmd_help(int argc, char **argv)
 {
@@ -61,8 +75,7 @@ static int cmd_help(int argc, char **argv)
 	printf("vmboot: a boot menu that runs UEFI firmware in a virtual machine\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (commands[i].help)
-			printf("  vmboot %s %s\n      %s\n", commands[i].name, commands[i].args,
-			       commands[i].help);
+			print_help(&commands[i]);
 	return 0;
 }
 
@@ -97,6 +110,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vmboot: there is no command \"%s\"; `vmboot help` lists them.\n",
 			name);
 		return CMD_USAGE;
+	}
+	if (argc == 3 && command->help && strcmp(argv[2], "--help") == 0) {
+		print_help(command);
+		return 0;
 	}
 	if (argc > 1) {
 		argc--;
