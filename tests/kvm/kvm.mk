@@ -28,6 +28,7 @@ build/san/tests/kvm/%: build/san/tests/kvm/%.o build/san/tests/kvm/machine.o bui
 reliability: $(KVM_GUESTS) fuzz-build
 	$(Q)$(MAKE) --no-print-directory SAN=1 build/san/vmboot build/san/tests/kvm/test_hostile \
 		build/san/tests/unit/test_storm build/san/tests/unit/test_verify \
+		build/san/tests/unit/test_trust \
 		build/san/tests/unit/test_ui_random build/san/tests/unit/test_ui_scrollback
 	$(Q)$(MAKE) --no-print-directory SAN=thread build/tsan/tests/unit/test_storm
 	$(Q)tests/reliability
