@@ -6,6 +6,7 @@
 
 #include "text.h"
 #include "ui/draw.h"
+#include "ui/screen.h"
 #include "ui/screens.h"
 
 static bool colours_wanted(void)
@@ -42,7 +43,28 @@ void ui_take_looks(struct ui *ui)
 	if (apply(ui, theme, ui->named_ascii || settings->ascii, &err) < 0 &&
 	    strcmp(ui->refused_theme, theme) != 0) {
 		text_copy(ui->refused_theme, sizeof(ui->refused_theme), theme);
-		dialog_tell(ui, "The default theme is used", err.text);
+		/* Where there is nothing but a console, a dialog below it would be the end. */
+		if (ui->attach_only)
+			ui_say(ui, UI_WARN, "%s", err.text);
+		else
+			dialog_tell(ui, "The default theme is used", err.text);
 	}
 	ui_redraw_all(ui);
+}
+
+void ui_take_line(struct ui *ui)
+{
+	const struct menu_settings *settings = &ui->model.settings;
+
+	for (unsigned int i = 0; i < settings->console_count && i < MENU_MAX_CONSOLES; i++) {
+		const struct menu_console_settings *line = &settings->consoles[i];
+
+		if (strcmp(line->tty, ui->console_name) != 0)
+			continue;
+		if (line->baud && screen_set_speed(line->baud) < 0)
+			ui_say(ui, UI_WARN, "%s cannot run at %u baud.", line->tty, line->baud);
+		if (line->rows && line->cols)
+			screen_set_size(line->rows, line->cols);
+		ui_redraw_all(ui);
+	}
 }

@@ -450,6 +450,7 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 	if (what & MODEL_SETTINGS) {
 		wait_end(ui, MENU_SETTINGS_SAVE);
 		ui_take_looks(ui);
+		ui_take_line(ui);
 	}
 	if (model_vm_alive(&ui->model) && ui->model.vm.guest_event &&
 	    ui->model.vm.guest_event != was_event)

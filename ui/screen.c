@@ -286,6 +286,18 @@ unsigned int screen_paint_interval(void)
 	return 33;
 }
 
+int screen_set_speed(unsigned int baud)
+{
+	struct termios now;
+
+	/* glibc takes the number as well as the constant. */
+	if (tcgetattr(STDIN_FILENO, &now) < 0 || cfsetspeed(&now, baud) < 0 ||
+	    tcsetattr(STDIN_FILENO, TCSADRAIN, &now) < 0)
+		return -errno;
+	cfsetspeed(&screen.saved, baud);
+	return 0;
+}
+
 const char *screen_terminal_name(void)
 {
 	return termname();

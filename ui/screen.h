@@ -66,6 +66,9 @@ bool screen_has_no_size(void);
 void screen_ask_size(void);
 void screen_set_size(int rows, int cols);
 
+/* The line's speed in baud, also for when the terminal is given back. 0 or -errno: no line has such a speed. */
+int screen_set_speed(unsigned int baud);
+
 /* Asks the terminal for its size and tells curses. A line that knows none counts as 24 x 80. */
 void screen_measure(int *ret_rows, int *ret_cols);
 

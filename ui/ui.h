@@ -179,6 +179,9 @@ void ui_set_looks(struct ui *ui, const char *theme, bool ascii);
 /* The looks that the command line or else the settings want. A theme that cannot be used is said once. */
 void ui_take_looks(struct ui *ui);
 
+/* Speed and size of the line this menu is on, where the settings have them. */
+void ui_take_line(struct ui *ui);
+
 /* Gives the terminal to a shell until it exits. */
 void ui_start_shell(struct ui *ui);
 

@@ -43,6 +43,7 @@ enum fake_scene {
 	FAKE_SLOW,	/* the same, and no start or save is ever answered */
 	FAKE_SCANNING,	/* sdc is looked at for four seconds already */
 	FAKE_PLUG,	/* FAKE_ENTRIES; each rescan plugs another disk in before all others, or takes it out */
+	FAKE_LINE,    /* the settings have speed and size of the menu's line */
 	FAKE_LOGGED,  /* warnings and errors in the log */
 	FAKE_NO_SHELL, /* the recovery shell is forbidden */
 	FAKE_SILENT,  /* the guest says nothing on its serial line, and has run for a while */

@@ -83,6 +83,12 @@ static void fake_make_settings(struct fake *f)
 	snprintf(s->store, sizeof(s->store), "/etc/vmboot");
 	if (f->scene == FAKE_COUNTDOWN)
 		s->hidden_menu = getenv("FAKE_HIDDEN") != NULL;
+	if (f->scene == FAKE_LINE) {
+		s->console_count = 2;
+		s->consoles[0] = (struct menu_console_settings){.tty = "ttyS7", .rows = 50, .cols = 50};
+		s->consoles[1] = (struct menu_console_settings){.baud = 9600, .rows = 33, .cols = 101};
+		snprintf(s->consoles[1].tty, sizeof(s->consoles[1].tty), "%.15s", f->names[0]);
+	}
 	if (f->scene == FAKE_READ_ONLY) {
 		s->store_state = MENU_STORE_READ_ONLY;
 		snprintf(s->store, sizeof(s->store), "/dev/sda1");

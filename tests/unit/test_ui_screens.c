@@ -418,6 +418,34 @@ static void test_size_is_asked_for(void **state)
 	end(s);
 }
 
+/* console = TTY,baud=N,size=COLSxROWS of the settings. */
+static void test_line_as_the_settings_have_it(void **state)
+{
+	struct session *s = session_open(FAKE_LINE, &plain);
+	struct winsize size = {0};
+	struct termios now;
+
+	(void)state;
+	for (int i = 0; i < 100 && size.ws_row != 33; i++) {
+		session_idle(s, 50);
+		ioctl(s->master, TIOCGWINSZ, &size);
+	}
+	assert_int_equal(size.ws_row, 33);
+	assert_int_equal(size.ws_col, 101);
+	tcgetattr(s->master, &now);
+	assert_int_equal(cfgetospeed(&now), B9600);
+	session_resize(s, 33, 101);
+	session_keys(s, "\014");
+	session_wait(s, "5 disks, 3 firmware images");
+	session_keys(s, "q");
+	assert_int_equal(session_end(s), 0);
+	/* Whoever comes next on this line has its real speed. */
+	tcgetattr(s->master, &now);
+	assert_int_equal(cfgetospeed(&now), B9600);
+	assert_int_equal(now.c_lflag, s->before.c_lflag);
+	session_close(s);
+}
+
 static void test_another_prefix_key(void **state)
 {
 	static const struct session_options o = {.term = "xterm-256color", .rows = 24, .cols = 80,
@@ -613,6 +641,7 @@ int main(void)
 		cmocka_unit_test(test_two_consoles_one_result),
 		cmocka_unit_test(test_shell_from_every_screen),
 		cmocka_unit_test(test_size_is_asked_for),
+		cmocka_unit_test(test_line_as_the_settings_have_it),
 		cmocka_unit_test(test_another_prefix_key),
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_result),
