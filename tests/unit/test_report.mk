@@ -1,0 +1,2 @@
+# Drives the real program.
+$(B)/tests/unit/test_report: $(B)/vmboot
