@@ -36,6 +36,18 @@ void form_fit(struct ui *ui, struct form *form)
 	list_fit(&form->list, form->ops->count(ui, form->data), frame_body_rows(ui->rows));
 }
 
+/* VALUE, and dots for the screen behind it, which a long value does not push away. */
+static void draw_pick(int y, int width, enum ui_element element, const char *value)
+{
+	static const char dots[] = " ...";
+	int room = width - (int)sizeof(dots) + 1, columns = draw_columns(value);
+
+	if (columns > room)
+		columns = room;
+	draw_text(y, VALUE_COL, columns, element, value);
+	draw_text(y, VALUE_COL + columns, (int)sizeof(dots) - 1, element, dots);
+}
+
 static void draw_value(struct ui *ui, int y, int width, bool focus, const struct form_row *row)
 {
 	bool bad = row->check[0] && row->check_element == UI_BAD;
@@ -49,11 +61,11 @@ static void draw_value(struct ui *ui, int y, int width, bool focus, const struct
 		draw_text(y, VALUE_COL + width - 1, 1, UI_NORMAL, "]");
 		return;
 	}
-	snprintf(text, sizeof(text),
-		 row->kind == FORM_CHOICE   ? "< %s >"
-		 : row->kind == FORM_ACTION ? "[ %s ]"
-					    : "%s ...",
-		 row->value);
+	if (row->kind == FORM_PICK) {
+		draw_pick(y, width, element, row->value);
+		return;
+	}
+	snprintf(text, sizeof(text), row->kind == FORM_CHOICE ? "< %s >" : "[ %s ]", row->value);
 	columns = draw_columns(text);
 	draw_text(y, VALUE_COL, columns < width ? columns : width, element, text);
 }

@@ -111,7 +111,15 @@ static const struct vm_disk *missing_disk(const struct ui *ui, const struct scre
 
 /* ---- drawing ---- */
 
-/* What stands right of a disk or a partition: the trouble with it, else what it holds. */
+static bool has_parts(const struct model *model, const struct menu_device *disk)
+{
+	for (unsigned int i = 0; i < model->device_count; i++)
+		if (model_is_part_of(&model->devices[i], disk))
+			return true;
+	return false;
+}
+
+/* What stands right of a disk or a partition: the trouble with it, else what it holds, once. */
 static enum ui_element device_remark(const struct ui *ui, const struct menu_device *device,
 				     char *buf, size_t size)
 {
@@ -137,8 +145,10 @@ static enum ui_element device_remark(const struct ui *ui, const struct menu_devi
 		snprintf(buf, size, "no medium");
 	else if (strncmp(device->fstype, "crypto_LUKS", 11) == 0)
 		snprintf(buf, size, "LUKS - can be passed to the guest as is");
+	else if (device->holds[0] && !has_parts(&ui->model, device))
+		text_copy(buf, size, device->holds);
 	else
-		text_copy(buf, size, device->holds[0] ? device->holds : device->note);
+		text_copy(buf, size, device->note);
 	return UI_NORMAL;
 }
 

@@ -31,8 +31,7 @@ SCREENS = (
     ("editor", ["e"] + ["down"] * 7, "6?[0-9.]+[MG] of [0-9.]+[MG] free", ["esc"]),
     ("disks", ["s"], "Disks if there is no entry", ["q"]),
     ("firmware", ["f"], "It can be started", ["q"]),
-    ("network", ["e"] + ["down"] * 9 + ["ret"], "Network of", ["q", "esc"]),
-    ("checklist", ["end", "up", "ret"], "will not start like this", ["q", "home"]),
+    ("checklist", ["end", "ret"], "will not start like this", ["q", "home"]),
     ("settings", ["c", "down"], "store:", ["q"]),
     ("information", ["i"], "System information", ["q"]),
     ("log", ["l"], "Log", ["q"]),
@@ -66,7 +65,7 @@ def main():
 
         vga.wait_for("Debian GNU/Linux 12 .*default", 60)
         # The first key stops the countdown, and does nothing else.
-        picture("countdown", "any key to wait")
+        picture("countdown", r"PVH ELF[\s\S]*any key to wait")
         vga.press("spc")
         for name, keys, pattern, back in SCREENS:
             vga.press(*keys)
