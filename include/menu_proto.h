@@ -136,7 +136,7 @@ struct menu_device {
 	uint64_t scanning_since;
 	uint32_t logical_block;
 	uint8_t kind;  /* enum menu_device_kind */
-	uint8_t empty; /* nothing is behind it (a loop device without a file): no row of its own */
+	uint8_t empty; /* nothing is behind it (a loop device without a file): no disk to offer */
 	uint8_t read_only;
 	uint8_t removable;
 	uint8_t in_use; /* cannot be attached read-write; USE says by whom */

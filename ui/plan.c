@@ -40,7 +40,7 @@ bool plan_attach_allowed(const struct model *model, const struct menu_device *de
 	if (attach == PLAN_OFF)
 		return true;
 	if (device->size == 0)
-		return refuse(why, "no medium in it");
+		return refuse(why, device->note[0] ? device->note : "no medium in it");
 	if (device->state == MENU_DEVICE_FAILED)
 		return refuse(why, device->note[0] ? device->note : "it does not answer");
 	if (attach != PLAN_READ_WRITE)

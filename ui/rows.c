@@ -290,6 +290,24 @@ int rows_build(struct rows *rows, const struct model *model, const struct filter
 
 /* ---- lists to choose from ---- */
 
+/* Loop devices without a file and the like: what they are not is told at the end. */
+static int add_empty_devices(struct rows *rows, const struct model *model)
+{
+	bool heading = false;
+	int rc = 0;
+
+	for (unsigned int i = 0; i < model->device_count && rc == 0; i++) {
+		if (!model->devices[i].empty)
+			continue;
+		if (!heading)
+			rc = row_add(rows, ROW_HEADING, 0, "Nothing is behind these");
+		heading = true;
+		if (rc == 0)
+			rc = row_add(rows, ROW_DISK, i, NULL);
+	}
+	return rc;
+}
+
 int rows_build_disks(struct rows *rows, const struct model *model, const struct filter *filter)
 {
 	int rc = 0;
@@ -308,6 +326,12 @@ int rows_build_disks(struct rows *rows, const struct model *model, const struct 
 	}
 	if (rc == 0 && !has_disk(model) && !model->scanning)
 		rc = add_no_disk(rows);
+	if (rc == 0) {
+		unsigned int first = rows->count;
+
+		rc = add_empty_devices(rows, model);
+		filter_group(rows, model, filter, first);
+	}
 	if (rc == 0)
 		rc = add_filtered_out(rows, filter);
 	if (rc < 0)

@@ -265,6 +265,8 @@ static void test_rows_group_by_disk(void **state)
 static void test_rows_empty_states(void **state)
 {
 	struct menu_device nothing = device("loop0", "", 0);
+	const char *why = NULL;
+	char got[32];
 	struct model m = {0};
 	struct rows rows = {0};
 
@@ -279,9 +281,16 @@ static void test_rows_empty_states(void **state)
 	/* What has nothing behind it is no disk. */
 	nothing.empty = 1;
 	nothing.state = MENU_DEVICE_SKIPPED;
+	snprintf(nothing.note, sizeof(nothing.note), "no file is attached to it");
 	take_devices(&m, &nothing, 1);
 	assert_int_equal(rows_build(&rows, &m, NULL), 0);
 	assert_int_equal(rows.count, 6);
+	/* The list of all disks has it, at the end, with the reason. */
+	assert_int_equal(rows_build_disks(&rows, &m, NULL), 0);
+	kinds(&rows, got);
+	assert_string_equal(got, "TTHD");
+	assert_false(plan_attach_allowed(&m, &m.devices[0], PLAN_READ_ONLY, &why));
+	assert_string_equal(why, "no file is attached to it");
 	m.scanning = true;
 	assert_int_equal(rows_build(&rows, &m, NULL), 0);
 	assert_int_equal(rows.count, 0);
