@@ -11,9 +11,10 @@
 #include "vmm_proto.h"
 
 #define TICK_MS	   1000
-#define SUCCESS_MS (5 * 60 * 1000)
-#define RETRY_SECONDS \
-	5 /* before another start after one that failed, however short the countdown is */
+#define SUCCESS_MS (5 * 60 * 1000) /* of any running */
+#define SETTLE_MS  (30 * 1000)	   /* of an operating system */
+/* Before another start after one that failed, however short the countdown is. */
+#define RETRY_SECONDS 5
 
 struct autoboot {
 	struct loop *loop;
@@ -32,6 +33,7 @@ struct autoboot {
 	/* the machine that runs */
 	char vm_id[MENU_ID_SIZE];
 	bool vm_alive, vm_by_itself, vm_succeeded;
+	bool vm_well; /* its operating system runs */
 	struct loop_timer *success_timer;
 };
 
@@ -221,29 +223,7 @@ void autoboot_cancel(struct autoboot *a, const char *text)
 	turn_off(a, text);
 }
 
-static void on_success_timer(void *arg)
-{
-	struct autoboot *a = arg;
-
-	a->success_timer = NULL;
-	autoboot_vm_succeeded(a);
-}
-
-void autoboot_vm_started(struct autoboot *a, const char *id, bool by_itself)
-{
-	text_copy(a->vm_id, sizeof(a->vm_id), id);
-	a->vm_alive = true;
-	a->vm_by_itself = by_itself;
-	a->vm_succeeded = false;
-	/* An operator who starts something has taken over. */
-	a->over = a->over || !by_itself;
-	loop_remove_timer(a->success_timer);
-	a->success_timer = NULL;
-	loop_add_timer(a->loop, SUCCESS_MS, on_success_timer, a, &a->success_timer);
-	turn_off(a, NULL);
-}
-
-void autoboot_vm_succeeded(struct autoboot *a)
+static void succeed(struct autoboot *a)
 {
 	struct vmb_err err = {0};
 
@@ -256,6 +236,43 @@ void autoboot_vm_succeeded(struct autoboot *a)
 		log_info("that %s started well is written later: %s", a->vm_id, err.text);
 }
 
+static void on_success_timer(void *arg)
+{
+	struct autoboot *a = arg;
+
+	a->success_timer = NULL;
+	succeed(a);
+}
+
+static void succeed_in(struct autoboot *a, uint64_t ms)
+{
+	loop_remove_timer(a->success_timer);
+	a->success_timer = NULL;
+	loop_add_timer(a->loop, ms, on_success_timer, a, &a->success_timer);
+}
+
+void autoboot_vm_started(struct autoboot *a, const char *id, bool by_itself)
+{
+	text_copy(a->vm_id, sizeof(a->vm_id), id);
+	a->vm_alive = true;
+	a->vm_by_itself = by_itself;
+	a->vm_succeeded = a->vm_well = false;
+	/* An operator who starts something has taken over. */
+	a->over = a->over || !by_itself;
+	succeed_in(a, SUCCESS_MS);
+	turn_off(a, NULL);
+}
+
+void autoboot_vm_progress(struct autoboot *a, uint32_t stage, bool panicked)
+{
+	bool well = stage == VMM_STAGE_OS && !panicked;
+
+	if (!a->vm_alive || a->vm_succeeded || well == a->vm_well)
+		return;
+	a->vm_well = well;
+	succeed_in(a, well ? SETTLE_MS : SUCCESS_MS);
+}
+
 void autoboot_vm_ended(struct autoboot *a, uint32_t reason)
 {
 	const struct menu_entry *entry;
@@ -264,7 +281,7 @@ void autoboot_vm_ended(struct autoboot *a, uint32_t reason)
 	if (!a->vm_alive)
 		return;
 	if (reason == VMM_EXIT_POWER_OFF)
-		autoboot_vm_succeeded(a);
+		succeed(a);
 	loop_remove_timer(a->success_timer);
 	a->success_timer = NULL;
 	a->vm_alive = false;

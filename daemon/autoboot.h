@@ -2,8 +2,8 @@
  * What starts without an operator: the countdown, its pause, and what comes after a start that failed. One for
  * all menus, and also when there is none.
  *
- * A start counts as failed until the guest reached the stage of an operating system, switched itself
- * off, or ran for five minutes; so a power cut while it boots is a failed one.
+ * A start counts as failed until the guest has run its operating system for half a minute without a panic or a
+ * reset, switched itself off, or ran for five minutes; so a power cut while it boots is a failed one.
  */
 #ifndef VMB_DAEMON_AUTOBOOT_H
 #define VMB_DAEMON_AUTOBOOT_H
@@ -45,8 +45,8 @@ void autoboot_cancel(struct autoboot *autoboot, const char *text);
 
 /* A machine started: ID is its entry or empty, BY_ITSELF whether start() was called for it. */
 void autoboot_vm_started(struct autoboot *autoboot, const char *id, bool by_itself);
-/* It boots well: the stage of an operating system. */
-void autoboot_vm_succeeded(struct autoboot *autoboot);
+/* How far it has come: enum vmm_stage, and whether its kernel panicked. */
+void autoboot_vm_progress(struct autoboot *autoboot, uint32_t stage, bool panicked);
 /* It ended: REASON as in struct menu_vm. After a failure of what started by itself the next one is tried. */
 void autoboot_vm_ended(struct autoboot *autoboot, uint32_t reason);
 

@@ -175,8 +175,7 @@ static void on_machine_changed(void *ctx)
 		discovery_set_taken(d->discovery, NULL, 0);
 	}
 	clients_vm_changed(d->clients);
-	if (vm.stage == VMM_STAGE_OS)
-		autoboot_vm_succeeded(d->autoboot);
+	autoboot_vm_progress(d->autoboot, vm.stage, vm.guest_event == VMM_GUEST_PANICKED);
 	if (vm.state == MENU_VM_ENDED) {
 		autoboot_vm_ended(d->autoboot, vm.reason);
 		follow_guest(d, &vm);

@@ -92,7 +92,7 @@ vmboot ctl console; cat /tmp/log"""
 def test_the_countdown_starts_the_default_and_counts():
     image = store("timeout = 3\ndefault = b\n", a=entry("this-is-a"), b=entry("this-is-b", "tries = 2\n"))
     files = {"k/vmlinuz": KERNEL, "k/initrd": initramfs()}
-    got = run(DAEMON + "until vmboot ctl list | grep -q running; do sleep 1; done\n"
+    got = run(DAEMON + "until vmboot ctl status >/dev/null 2>&1; do sleep 1; done\n"
               "until vmboot ctl console | grep -q guest:; do sleep 1; done\nsleep 1\n" + WAIT_END,
               disks=[image], files=files, sleep=True, timeout=400)
     expect_text(plain(got.output), "guest: ", "this-is-b")
@@ -105,7 +105,7 @@ def test_a_cut_boot_falls_back_to_the_next_entry():
     image = store("timeout = 1\ndefault = b\n", b=entry("this-is-b stay", "tries = 1\n"), c=entry("this-is-c"))
     files = {"k/vmlinuz": KERNEL, "k/initrd": initramfs()}
     try:
-        run(DAEMON + "until vmboot ctl list | grep -q 'running\\|starting'; do sleep 0.1; done\n"
+        run(DAEMON + "until vmboot ctl status >/dev/null 2>&1; do sleep 0.1; done\n"
             "echo o >/proc/sysrq-trigger; sleep 100", disks=[image], files=files, sleep=True, timeout=400)
         expect(False, "the machine goes off without a word")
     except machine.MachineError:
