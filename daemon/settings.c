@@ -207,6 +207,10 @@ int settings_save(struct settings *s, const struct menu_settings *values, struct
 
 	if (rc < 0)
 		return rc;
+	if (values->trust == MENU_TRUST_REQUIRE && file.key_count == 0)
+		return vmb_err_set(err, EINVAL,
+				   "No key is trusted yet, so nothing could start any more. Put a "
+				   "trust-key line into vmboot.conf first.");
 	file.values = *values;
 	file.values.has_password = s->file.values.has_password;
 	if (s->pinned)

@@ -205,6 +205,10 @@ static void settings_are_saved_and_checked(void **state)
 	assert_true(
 		sh("grep -q '^timeout = 42$' %s/vmboot.conf && grep -q '^# mine$' %s/vmboot.conf",
 		   f->config_path, f->config_path));
+	values.trust = MENU_TRUST_REQUIRE;
+	tell(f->sock, MENU_SETTINGS_SAVE, &values, sizeof(values));
+	expect_refusal(f, f->sock, MENU_SETTINGS_SAVE, "No key is trusted yet");
+	values.trust = MENU_TRUST_OFF;
 	values.prefix_key = 'x';
 	tell(f->sock, MENU_SETTINGS_SAVE, &values, sizeof(values));
 	expect_refusal(f, f->sock, MENU_SETTINGS_SAVE,
