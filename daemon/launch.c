@@ -157,14 +157,6 @@ static int send_start(const struct launch *launch, int control, int console,
 	return 0;
 }
 
-static int spawn_vmm(struct launch *launch, int control, struct vmb_err *err)
-{
-	char name[] = "vmboot", role[] = "vmm";
-	char *argv[] = {name, role, NULL};
-
-	return child_spawn(argv, &control, 1, &launch->child, err);
-}
-
 static int make_pair(int type, int pair[2], struct vmb_err *err)
 {
 	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0)
@@ -172,10 +164,37 @@ static int make_pair(int type, int pair[2], struct vmb_err *err)
 	return vmb_err_set(err, errno, "No socket for the virtual machine: %s.", strerror(errno));
 }
 
+/*
+ * The process, which then has KVM make a machine: the earlier, the less of that is waited for. It is told the rest by
+ * send_start().
+ */
+static int spawn_vmm(struct launch *launch, struct vmb_err *err)
+{
+	char name[] = "vmboot", role[] = "vmm";
+	char *argv[] = {name, role, NULL};
+	int pair[2], rc = make_pair(SOCK_SEQPACKET, pair, err);
+
+	if (rc < 0)
+		return rc;
+	launch->control = pair[0];
+	/* The vmm waits for its messages; the launcher's end stays non-blocking. */
+	if (fcntl(pair[1], F_SETFL, 0) < 0)
+		rc = vmb_err_set(err, errno, "The control socket cannot be set up.");
+	if (rc == 0)
+		rc = proto_send(launch->control, VMM_PREPARE, NULL, 0, &launch->kvm, 1);
+	if (rc == 0)
+		rc = child_spawn(argv, &pair[1], 1, &launch->child, err);
+	else if (rc != -err->code)
+		vmb_err_set(err, -rc, "The virtual machine's process cannot be told anything: %s.",
+			    strerror(-rc));
+	close(pair[1]);
+	return rc;
+}
+
 /* Everything that needs the firmware to be there: disks, the process, its start message. */
 static int start_vmm(struct launch *launch, struct vmb_err *err)
 {
-	int control[2] = {-1, -1}, console[2] = {-1, -1}, rc;
+	int console[2] = {-1, -1}, rc;
 	struct disks disks = {.count = 0};
 
 	rc = launch_check_trust(launch, err);
@@ -186,23 +205,16 @@ static int start_vmm(struct launch *launch, struct vmb_err *err)
 	if (rc == 0 && !boots_kernel(launch))
 		rc = vars_file_make_memory(&launch->vars, &launch->variables, err);
 	if (rc == 0)
-		rc = make_pair(SOCK_SEQPACKET, control, err);
-	if (rc == 0)
 		rc = make_pair(SOCK_STREAM, console, err);
-	/* The vmm waits for its start message; the launcher's end stays non-blocking. */
-	if (rc == 0 && fcntl(control[1], F_SETFL, 0) < 0)
-		rc = vmb_err_set(err, errno, "The control socket cannot be set up.");
 	if (rc == 0)
 		rc = vars_file_set_aside(&launch->vars, err);
+	if (rc == 0 && launch->control < 0)
+		rc = spawn_vmm(launch, err);
 	if (rc == 0)
-		rc = send_start(launch, control[0], console[1], &disks, err);
-	if (rc == 0)
-		rc = spawn_vmm(launch, control[1], err);
+		rc = send_start(launch, launch->control, console[1], &disks, err);
 	close_disks(&disks);
 	close_cards(launch);
-	close_fd(&control[1]);
 	close_fd(&console[1]);
-	launch->control = control[0];
 	launch->console = console[0];
 	close_fd(&launch->kvm);
 	close_fd(&launch->firmware);
@@ -363,9 +375,11 @@ static int start_reader(struct launch *launch, struct vmb_err *err)
 
 static int start_from_file(struct launch *launch, struct vmb_err *err)
 {
-	int rc = storage_copy_file(launch->config.firmware_path, "firmware", STORAGE_FIRMWARE_MAX,
-				   launch->firmware, err);
+	int rc = spawn_vmm(launch, err);
 
+	if (rc == 0)
+		rc = storage_copy_file(launch->config.firmware_path, "firmware",
+				       STORAGE_FIRMWARE_MAX, launch->firmware, err);
 	if (rc == 0)
 		rc = firmware_seal(launch->firmware, launch->config.firmware_path, err);
 	return rc < 0 ? rc : start_vmm(launch, err);
@@ -373,8 +387,10 @@ static int start_from_file(struct launch *launch, struct vmb_err *err)
 
 static int start_kernel(struct launch *launch, struct vmb_err *err)
 {
-	int rc = kernel_read(&launch->config, &launch->firmware, &launch->initrd, err);
+	int rc = spawn_vmm(launch, err);
 
+	if (rc == 0)
+		rc = kernel_read(&launch->config, &launch->firmware, &launch->initrd, err);
 	return rc < 0 ? rc : start_vmm(launch, err);
 }
 
@@ -407,9 +423,9 @@ static int prepare(struct launch *launch, struct vmb_err *err)
 	return rc;
 }
 
-int launch_start(struct loop *loop, const struct vm_config *config, const struct launch_trust *trust,
-		 const struct launch_events *events, void *ctx, struct launch **ret_launch,
-		 struct vmb_err *err)
+int launch_start(struct loop *loop, const struct vm_config *config,
+		 const struct launch_trust *trust, const struct launch_events *events, void *ctx,
+		 struct launch **ret_launch, struct vmb_err *err)
 {
 	struct launch *launch = calloc(1, sizeof(*launch));
 	int rc;

@@ -1,6 +1,6 @@
 /*
  * Messages between the launcher (daemon or `vmboot run`) and one vmm process, over the control
- * socket that the vmm finds as descriptor VMM_CONTROL_FD. The launcher speaks first with VMM_START.
+ * socket that the vmm finds as descriptor VMM_CONTROL_FD. The launcher speaks first, with VMM_PREPARE or VMM_START.
  */
 #ifndef VMB_INCLUDE_VMM_PROTO_H
 #define VMB_INCLUDE_VMM_PROTO_H
@@ -25,6 +25,11 @@ enum vmm_msg {
 	VMM_SET_LINK,	   /* struct vmm_set_link: a cable is plugged in or pulled out */
 	VMM_GROW_DISK,	   /* uint32_t, number of the disk: it may have become bigger; VMM_STATUS has its size */
 	VMM_SET_BALLOON,   /* uint64_t: bytes that the guest is asked to give back */
+	/*
+	 * No body, the descriptor of kvm, before VMM_START if at all: has KVM make a machine meanwhile. Its kernel
+	 * waits long for something in there that needs no processor.
+	 */
+	VMM_PREPARE,
 	/* vmm -> launcher */
 	VMM_STARTED = 100, /* no body: first KVM_RUN is about to happen */
 	VMM_WAS_RESET,	   /* no body: the machine was rebuilt and runs again */

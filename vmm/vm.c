@@ -143,7 +143,7 @@ static int create_vcpus(struct vm *vm, struct vmb_err *err)
 
 static int create_parts(struct vm *vm, struct vmb_err *err)
 {
-	int r = kvm_vm_create(vm->params.kvm_fd, &vm->kvm, err);
+	int r = vm->kvm ? 0 : kvm_vm_create(vm->params.kvm_fd, &vm->kvm, err);
 
 	if (r == 0)
 		r = create_memory_and_chips(vm, err);
@@ -229,6 +229,7 @@ int vm_create(const struct vm_params *params, struct vm **ret_vm, struct vmb_err
 	if (!vm)
 		return vmb_err_set(err, ENOMEM, "No memory for the virtual machine.");
 	vm->params = *params;
+	vm->kvm = params->kvm;
 	vm->start = *params->start;
 	vm->params.start = NULL;
 	pthread_mutex_init(&vm->request_lock, NULL);

@@ -17,6 +17,7 @@ struct sandbox;
 
 struct vm_params {
 	const struct vmm_start *start; /* borrowed during vm_create() only */
+	struct kvm_vm *kvm;	       /* made already, taken over; NULL: vm_create() makes one */
 	int kvm_fd;		       /* these are borrowed until vm_destroy() */
 	int console_fd;
 	int firmware_fd; /* firmware and its variables; -1 when a kernel is booted directly */

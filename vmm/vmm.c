@@ -20,6 +20,7 @@
 #include "proto.h"
 #include "text.h"
 #include "vmm/sandbox.h"
+#include "vmm/kvm.h"
 #include "vmm/vm.h"
 #include "vmm_proto.h"
 
@@ -35,6 +36,8 @@ struct vmm {
 	unsigned int fd_count;
 	int fds[VMM_MAX_FDS]; /* beside VMM_START; -1 when given away */
 	struct sandbox sandbox;
+	struct kvm_vm *kvm; /* made by VMM_PREPARE with KVM_FD, until it is the machine's */
+	int kvm_fd;
 	struct vm *vm;
 	struct timespec started;
 	bool paused;
@@ -112,10 +115,11 @@ static int check_start(const struct vmm *vmm, struct vmb_err *err)
 			"which do not belong together.",
 			start->disk_count, start->net_count, vmm->fd_count);
 	if (start->boot != VMM_BOOT_FIRMWARE && start->boot != VMM_BOOT_LINUX)
-		return vmb_err_set(err, EPROTO,
-				   "The launcher asks for a way to boot that this vmm does not know "
-				   "(%u). Use one vmboot for both.",
-				   start->boot);
+		return vmb_err_set(
+			err, EPROTO,
+			"The launcher asks for a way to boot that this vmm does not know "
+			"(%u). Use one vmboot for both.",
+			start->boot);
 	if (start->memory < VM_MIN_MEMORY || start->memory % (1 << 20) != 0)
 		return vmb_err_set(
 			err, EINVAL,
@@ -123,6 +127,21 @@ static int check_start(const struct vmm *vmm, struct vmb_err *err)
 			"MiB, in whole MiB.",
 			(unsigned long long)start->memory);
 	return 0;
+}
+
+/*
+ * KVM_CREATE_VM starts a kernel thread that takes a lock of the control groups for writing: 10 ms of waiting for an RCU
+ * grace period, in which the launcher reads what is to be booted. Why it fails is said when it is tried again.
+ */
+static void prepare(struct vmm *vmm)
+{
+	struct vmb_err err = {0};
+
+	if (vmm->fd_count != 1 || vmm->kvm_fd >= 0)
+		return;
+	vmm->kvm_fd = vmm->fds[0];
+	vmm->fd_count = 0;
+	(void)kvm_vm_create(vmm->kvm_fd, &vmm->kvm, &err);
 }
 
 /* 0, or -errno with the sentence. The first message decides; the launcher speaks first. */
@@ -137,7 +156,9 @@ static int receive_start(struct vmm *vmm, struct vmb_err *err)
 			return vmb_err_set(err, errno, "poll: %s", strerror(errno));
 		r = proto_recv(vmm->control, &type, &vmm->start, sizeof(vmm->start), vmm->fds,
 			       VMM_MAX_FDS, &vmm->fd_count);
-	} while (r == -EAGAIN || r == -EINTR);
+		if (r >= 0 && type == VMM_PREPARE)
+			prepare(vmm);
+	} while (r == -EAGAIN || r == -EINTR || (r >= 0 && type == VMM_PREPARE));
 	if (r < 0)
 		return vmb_err_set(err, -r, "The launcher sent no start message (%s).",
 				   strerror(-r));
@@ -154,6 +175,7 @@ static int build(struct vmm *vmm, struct vmb_err *err)
 	bool linux_kernel = vmm->start.boot == VMM_BOOT_LINUX;
 	const struct vm_params params = {
 		.start = &vmm->start,
+		.kvm = vmm->kvm,
 		.kvm_fd = vmm->fds[VMM_FD_KVM],
 		.console_fd = vmm->fds[VMM_FD_CONSOLE],
 		.firmware_fd = linux_kernel ? -1 : vmm->fds[VMM_FD_FIRMWARE],
@@ -169,6 +191,7 @@ static int build(struct vmm *vmm, struct vmb_err *err)
 
 	/* Before there is a second thread; what is built needs no path. */
 	sandbox_enter(&vmm->sandbox);
+	vmm->kvm = NULL;
 	r = vm_create(&params, &vmm->vm, err);
 	if (r == 0)
 		r = sandbox_filter(&vmm->sandbox, SANDBOX_CONTROL);
@@ -392,7 +415,7 @@ static int exit_status(const struct vmm *vmm, bool was_built)
 
 int vmm_main(int control)
 {
-	struct vmm vmm = {.control = control};
+	struct vmm vmm = {.control = control, .kvm_fd = -1};
 	struct vmb_err err = {0};
 	bool was_built = false;
 
@@ -415,6 +438,9 @@ int vmm_main(int control)
 	/* Told before the memory is given back, which may take a while: the operator waits for this. */
 	tell(&vmm, VMM_EXITED, &vmm.exited, sizeof(vmm.exited));
 	vm_destroy(vmm.vm);
+	kvm_vm_destroy(vmm.kvm);
+	if (vmm.kvm_fd >= 0)
+		close(vmm.kvm_fd);
 	for (unsigned int i = 0; i < vmm.fd_count; i++)
 		if (vmm.fds[i] >= 0)
 			close(vmm.fds[i]);

@@ -137,8 +137,8 @@ static inline void fake_report(const struct fake_vmm *v)
 
 		fstat(v->fds[VMM_FD_INITRD], &initrd);
 		n = snprintf(line, sizeof(line), "boot=linux initrd=%lld seals=%d cmdline=[%s]\n",
-			     (long long)initrd.st_size,
-			     fcntl(v->fds[VMM_FD_INITRD], F_GET_SEALS), v->start.cmdline);
+			     (long long)initrd.st_size, fcntl(v->fds[VMM_FD_INITRD], F_GET_SEALS),
+			     v->start.cmdline);
 		fake_print(v, line, (size_t)n);
 	}
 	n = snprintf(line, sizeof(line),
@@ -300,6 +300,11 @@ static inline int fake_vmm_main(void)
 	for (int fd = VMM_CONTROL_FD + 1; fd < 1024; fd++)
 		if (fcntl(fd, F_GETFD) >= 0)
 			setenv("FAKE_INHERITED", "1", 1);
+	/* First KVM, so that it begins early. */
+	n = proto_recv(VMM_CONTROL_FD, &type, NULL, 0, v.fds, 1, &v.fd_count);
+	if (n != 0 || type != VMM_PREPARE || v.fd_count != 1)
+		return 98;
+	close(v.fds[0]);
 	n = proto_recv(VMM_CONTROL_FD, &type, &v.start, sizeof(v.start), v.fds,
 		       VMM_FD_DISKS + VM_MAX_DISKS, &v.fd_count);
 	if (n != (int)sizeof(v.start) || type != VMM_START || v.start.version != VMM_PROTO_VERSION)
