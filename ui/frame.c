@@ -25,6 +25,9 @@ static void draw_title(const struct ui *ui, const char *title)
 	if (!ui->model.welcome.host_name[0])
 		host[0] = '\0';
 	right = draw_right(0, ui->cols / 2, ui->cols - ui->cols / 2, UI_TITLE, host);
+	if (ui->lock.locked)
+		right += 1 + draw_right(0, ui->cols / 2, ui->cols - ui->cols / 2 - right - 1, UI_TITLE,
+					"locked: U");
 	/* Warnings and errors that nobody has read here. */
 	if (journal_unseen(&ui->journal) > 0) {
 		snprintf(host, sizeof(host), "[!%u]", journal_unseen(&ui->journal));

@@ -397,6 +397,15 @@ static int take_facts(struct ui *ui, size_t size)
 	return rc < 0 ? rc : 0;
 }
 
+static int take_lock(struct ui *ui, size_t size)
+{
+	if (size != sizeof(ui->lock))
+		return -EBADMSG;
+	memcpy(&ui->lock, ui->body, size);
+	model_changed(ui, MODEL_LOCK);
+	return 0;
+}
+
 static void take_reported(struct ui *ui, size_t size)
 {
 	char path[VM_PATH_SIZE];
@@ -430,6 +439,7 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 	case MENU_LOG:
 	case MENU_LOG_STATE: return take_journal(ui, type, size);
 	case MENU_FACTS: return take_facts(ui, size);
+	case MENU_LOCK_STATE: return take_lock(ui, size);
 	case MENU_REPORTED: take_reported(ui, size); return 0;
 	default: break;
 	}

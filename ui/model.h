@@ -65,6 +65,7 @@ enum model_change {
 	MODEL_SAVED = 128, /* the answer to MENU_ENTRY_SAVE has come; never of model_take() */
 	MODEL_LOG = 256,   /* this and the next are never of model_take() */
 	MODEL_FACTS = 512,
+	MODEL_LOCK = 1024,
 };
 
 /*

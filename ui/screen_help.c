@@ -35,6 +35,7 @@ static const char *const help_lines[] = {
 	"  l            log: e w i filter, / searches, f follows,",
 	"               s saves a report, to a USB disk too",
 	"  P            switch this machine off, or restart it",
+	"  U            unlock the menu (password), or lock it",
 	"",
 	"When a VM has ended",
 	"  Enter        start it again",

@@ -66,6 +66,9 @@ void screen_report_open(struct ui *ui);
 /* What the machine is and has. */
 void screen_info_open(struct ui *ui);
 
+/* Asks for the password of a locked menu; locks one that was unlocked. */
+void screen_unlock_open(struct ui *ui);
+
 /* Switch the machine off, or restart it. */
 void screen_power_open(struct ui *ui);
 

@@ -218,6 +218,7 @@ bool ui_common_key(struct ui *ui, const struct ui_key *key)
 	case 'i': screen_info_open(ui); return true;
 	case 'l': screen_log_open(ui); return true;
 	case 'P': screen_power_open(ui); return true;
+	case 'U': screen_unlock_open(ui); return true;
 	case 'q': ui_ask_quit(ui); return true;
 	default: return false;
 	}
@@ -355,6 +356,10 @@ void ui_start_shell(struct ui *ui)
 
 	if (ui->model.settings_known && !ui->model.settings.shell_allowed) {
 		ui_say(ui, UI_BAD, "shell disabled by policy (shell in vmboot.conf)");
+		return;
+	}
+	if (ui->lock.locked) {
+		screen_unlock_open(ui);
 		return;
 	}
 	screen_suspend();

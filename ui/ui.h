@@ -69,6 +69,7 @@ struct ui {
 	struct transparent transparent;
 	struct journal journal;
 	struct facts facts;
+	struct menu_lock_state lock;
 	char console_name[32];	     /* which console this menu is on: "ttyS0", "pts/2 (ssh)" */
 	char report_target[VM_PATH_SIZE]; /* where the report goes that the operator is asked about */
 	uint64_t console_bytes;	     /* from this VM so far */
@@ -185,7 +186,7 @@ void ui_take_line(struct ui *ui);
 /* Gives the terminal to a shell until it exits. */
 void ui_start_shell(struct ui *ui);
 
-/* ^L ! ? h F1 i l P q, which mean the same on every screen without a text field. True if KEY was one. */
+/* ^L ! ? h F1 i l P U q, which mean the same on every screen without a text field. True if KEY was one. */
 bool ui_common_key(struct ui *ui, const struct ui_key *key);
 
 #endif

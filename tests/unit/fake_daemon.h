@@ -44,6 +44,7 @@ enum fake_scene {
 	FAKE_SCANNING,	/* sdc is looked at for four seconds already */
 	FAKE_PLUG,	/* FAKE_ENTRIES; each rescan plugs another disk in before all others, or takes it out */
 	FAKE_LINE,    /* the settings have speed and size of the menu's line */
+	FAKE_LOCKED,  /* the password is "open sesame" */
 	FAKE_LOGGED,  /* warnings and errors in the log */
 	FAKE_NO_SHELL, /* the recovery shell is forbidden */
 	FAKE_SILENT,  /* the guest says nothing on its serial line, and has run for a while */
@@ -78,6 +79,7 @@ struct fake {
 	char names[FAKE_CLIENTS][32]; /* of the menus on them */
 	unsigned int sock_count;
 	uint64_t log_next;
+	bool unlocked;
 	enum fake_scene scene;
 	struct fake_seen *seen;
 	struct menu_vm vm;
@@ -272,6 +274,14 @@ static void fake_send_vm(struct fake *f)
 	fake_broadcast(f, MENU_VM, &f->vm, sizeof(f->vm));
 }
 
+static void fake_send_lock(struct fake *f)
+{
+	struct menu_lock_state lock = {.has_password = f->scene == FAKE_LOCKED,
+				       .locked = f->scene == FAKE_LOCKED && !f->unlocked};
+
+	fake_send(f, MENU_LOCK_STATE, &lock, sizeof(lock));
+}
+
 /* Seven lines of the log want to be read. */
 static void fake_send_log_state(struct fake *f)
 {
@@ -314,6 +324,7 @@ static void fake_hello(struct fake *f)
 	fake_greet_entries(f);
 	fake_send_vm(f);
 	fake_send_log_state(f);
+	fake_send_lock(f);
 }
 
 static void fake_console(struct fake *f, const char *text)
@@ -519,6 +530,16 @@ static void fake_message(struct fake *f, uint32_t type, const void *body, size_t
 		fake_send(f, MENU_CONSOLE_LIVE, NULL, 0);
 		break;
 	case MENU_VM_BREAK: f->seen->breaks++; break;
+	case MENU_LOCK:
+		f->unlocked = false;
+		fake_send_lock(f);
+		break;
+	case MENU_UNLOCK:
+		f->unlocked = size == 11 && memcmp(body, "open sesame", 11) == 0;
+		if (!f->unlocked)
+			fake_answer(f, MENU_REFUSED, MENU_UNLOCK, "That is not the password.");
+		fake_send_lock(f);
+		break;
 	case MENU_VM_LOG:
 		f->vm.log = *(const uint8_t *)body ? MENU_VM_LOG_ON : MENU_VM_LOG_PAUSED;
 		fake_send_vm(f);

@@ -625,6 +625,39 @@ static void test_help_begins_where_one_is(void **state)
 	end(s);
 }
 
+/* No shell without the password; it is never seen, and each console is unlocked for itself. */
+static void test_lock(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct session *s = open_main(FAKE_LOCKED, &matrix[i]);
+
+		session_wait(s, "locked: U");
+		session_keys(s, "!");
+		session_wait(s, "Password:");
+		assert_false(session_shows(s, "Type exit to return"));
+		session_keys(s, "wrong!q\r");
+		session_wait(s, "That is not the password.");
+		session_keys(s, "open sesame");
+		session_settle(s);
+		assert_null(memmem(s->raw, s->raw_len, "sesame", 6));
+		session_keys(s, "\r");
+		session_wait(s, "Unlocked on this console");
+		session_wait_gone(s, "locked: U");
+		session_keys(s, "!");
+		session_wait(s, "Type exit to return");
+		session_keys(s, "exit\n");
+		session_wait(s, "returned from shell");
+		session_keys(s, "U");
+		session_wait(s, "locked: U");
+		session_keys(s, "U");
+		session_wait(s, "Password:");
+		session_keys(s, "\033");
+		session_wait_gone(s, "Password:");
+		end(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -646,6 +679,7 @@ int main(void)
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_result),
 		cmocka_unit_test(test_help_begins_where_one_is),
+		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_restart_from_the_result),
 		cmocka_unit_test(test_log_break_and_old_questions),
 	};
