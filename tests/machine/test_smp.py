@@ -24,7 +24,7 @@ for i in cache/index*; do
 done
 echo "flags: $(sed -n 's/^flags[^:]*://p' /proc/cpuinfo | head -n 1) :end"
 echo "clock source: $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
-dmesg | grep -iE 'firmware bug|apic id mismatch|tsc.*unstable|clocksource.*(unstable|skew)|topology.*(bug|broken)' |
+dmesg | grep -iE 'firmware bug|apic id mismatch|clocksource.*(unstable|skew)|topology.*(bug|broken)' |
 	sed 's/^/complaint: /'
 echo "complaints: over"
 """

@@ -408,6 +408,14 @@ static void fake_stage(struct fake *f, uint32_t stage)
 }
 
 /* What the guest does with its keyboard: echoes, writes much on ^B, ends on ^D, is an OS from ^O on. */
+static void fake_guest_event(struct fake *f, uint32_t event)
+{
+	f->vm.guest_event = (uint8_t)event;
+	if (event == VMM_GUEST_WATCHDOG)
+		f->vm.resets++;
+	fake_send_vm(f);
+}
+
 static void fake_input(struct fake *f, const char *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -428,6 +436,9 @@ static void fake_input(struct fake *f, const char *bytes, size_t n)
 			fake_console(f, FAKE_MODES);
 		else if (bytes[i] == 15)
 			fake_stage(f, VMM_STAGE_OS);
+		else if (bytes[i] == 16 || bytes[i] == 23)
+			fake_guest_event(f,
+					 bytes[i] == 16 ? VMM_GUEST_PANICKED : VMM_GUEST_WATCHDOG);
 		else if (f->scene != FAKE_SETUP && bytes[i] >= 0x20 && bytes[i] < 0x7F)
 			fake_broadcast(f, MENU_CONSOLE, bytes + i, 1);
 	}
@@ -509,6 +520,7 @@ static void fake_message(struct fake *f, uint32_t type, const void *body, size_t
 	case MENU_VM_RESET:
 		f->seen->reset++;
 		f->vm.resets++;
+		f->vm.guest_event = 0;
 		fake_send_vm(f);
 		break;
 	case MENU_VM_POWER: f->seen->power++; break;

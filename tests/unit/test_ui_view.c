@@ -195,6 +195,31 @@ static void test_charset_by_prefix(void **state)
 	end(s);
 }
 
+/* A panic is said when it comes, and seen until the reset; the watchdog's reset is said. */
+static void test_what_the_guest_says_of_itself(void **state)
+{
+	struct session *s = session_open_console(FAKE_NORMAL, &plain);
+
+	(void)state;
+	session_keys(s, "\020");
+	session_wait(s, "The guest's kernel panicked");
+	session_keys(s, "\035.");
+	session_wait(s, "panicked");
+	session_keys(s, "\r");
+	session_wait(s, "panicked 00:00:");
+	session_keys(s, "\035r");
+	session_wait(s, "Reset it?");
+	session_keys(s, "y");
+	session_wait(s, "Reset.");
+	session_keys(s, "\035.");
+	session_wait_gone(s, "panicked");
+	session_keys(s, "\r");
+	session_wait(s, "running 00:00:");
+	session_keys(s, "\027");
+	session_wait(s, "did not serve its watchdog in time");
+	end(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_key_profiles),
 		cmocka_unit_test(test_function_keys_by_prefix),
 		cmocka_unit_test(test_charset_by_prefix),
+		cmocka_unit_test(test_what_the_guest_says_of_itself),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
