@@ -143,20 +143,18 @@ ESCAPE(swap, syscall(SYS_swapoff, "/"))
 ESCAPE(type_on_terminal, syscall(SYS_ioctl, 0, TIOCSTI, "x"))
 ESCAPE(new_machine, syscall(SYS_ioctl, 0, 0xAE01 /* KVM_CREATE_VM */, 0L))
 
-/* STOPPED_WITHOUT_FILTER: an empty root directory and no rights are enough. */
+/* What is enough without a filter: nothing is, an empty root directory and no rights, or those and Landlock 6. */
+enum escape_stop { BY_FILTER, BY_LAYERS, BY_SCOPE };
+
 static const struct {
 	const char *name;
 	bool (*attempt)(void);
-	bool stopped_without_filter;
+	enum escape_stop stopped;
 } escapes[] = {
-#define STOPPED(name)                      \
-	{                                  \
-#name, escape_##name, true \
-	}
-#define FILTERED(name)                      \
-	{                                   \
-#name, escape_##name, false \
-	}
+/* clang-format off */
+#define STOPPED(name)  {#name, escape_##name, BY_LAYERS}
+#define SCOPED(name)   {#name, escape_##name, BY_SCOPE}
+#define FILTERED(name) {#name, escape_##name, BY_FILTER}
 	STOPPED(open_password_file),
 	STOPPED(open_by_old_call),
 	STOPPED(open_kvm),
@@ -184,8 +182,8 @@ static const struct {
 	FILTERED(new_thread),
 	STOPPED(trace_parent),
 	FILTERED(let_parent_trace),
-	STOPPED(signal_parent),
-	STOPPED(signal_parents_thread),
+	SCOPED(signal_parent),
+	SCOPED(signal_parents_thread),
 	STOPPED(signal_init),
 	STOPPED(take_parents_descriptor),
 	STOPPED(read_parent),
@@ -212,7 +210,9 @@ static const struct {
 	FILTERED(type_on_terminal),
 	FILTERED(new_machine),
 #undef STOPPED
+#undef SCOPED
 #undef FILTERED
+	/* clang-format on */
 };
 
 #define ESCAPES (sizeof(escapes) / sizeof(escapes[0]))

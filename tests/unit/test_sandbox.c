@@ -87,11 +87,7 @@ static const struct listed listed_vcpu[] = {
 #define RING LIBC, DEVICES, ALWAYS(io_uring_enter), ALWAYS(poll), ALWAYS(clock_nanosleep)
 
 static const struct listed listed_disk[] = {
-	RING,
-	ALWAYS(preadv),
-	ALWAYS(pwritev),
-	ALWAYS(fdatasync),
-	WITH(lseek, 2, SEEK_END),
+	RING, ALWAYS(preadv), ALWAYS(pwritev), ALWAYS(fdatasync), WITH(lseek, 2, SEEK_END),
 };
 
 static const struct listed listed_net[] = {
@@ -418,7 +414,15 @@ static bool layers_are_there(bool as_user)
 	return wait_for(pid) == 0;
 }
 
-/* Tries every escape that the layers WITHOUT_FILTER are to stop; fails the test if one succeeds. */
+/* Root's processes are out of reach of nobody; those of the same user only where Landlock says so. */
+static bool layers_stop(enum escape_stop stopped)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0L, 1L /* _VERSION */);
+
+	return stopped == BY_LAYERS || (stopped == BY_SCOPE && (abi >= 6 || geteuid() == 0));
+}
+
+/* Tries every escape that the layers without filters are to stop; fails the test if one succeeds. */
 static void nothing_escapes(bool as_user)
 {
 	if (!layers_are_there(as_user)) {
@@ -429,7 +433,7 @@ static void nothing_escapes(bool as_user)
 		pid_t pid;
 		int status;
 
-		if (!escapes[i].stopped_without_filter)
+		if (!layers_stop(escapes[i].stopped))
 			continue;
 		pid = fork();
 		if (pid == 0)
