@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 MODULES="irqbypass kvm kvm-amd virtio_pci virtio_blk xfs crc32c-intel vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1
-	loop tun virtio_scsi sd_mod btrfs exfat isofs udf squashfs"
+	loop tun virtio_scsi sd_mod btrfs exfat isofs udf squashfs bridge macvtap vhost_net virtio_net"
 kernel=build/machine/kernel
 out=build/machine/base.cpio
 version=$(cat $kernel/version)
