@@ -18,7 +18,7 @@
 
 /* ---- flips ---- */
 
-#define QUICK_FLIPS 2000000
+#define QUICK_FLIPS 10000000
 #define FULL_FLIPS  100000000
 #define FLIP_BATCH  64
 
@@ -150,7 +150,7 @@ static void descriptors_change_while_they_are_read(void **state)
 
 /* ---- resets ---- */
 
-#define QUICK_RESETS 2000
+#define QUICK_RESETS 10000
 #define FULL_RESETS  100000
 #define IN_FLIGHT    16
 
