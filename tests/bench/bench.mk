@@ -28,7 +28,7 @@ VMBENCH_SRCS := tests/bench/vmbench.c $(wildcard lib/*.c)
 $(BENCH)/vmbench: $(VMBENCH_SRCS) $(wildcard include/*.h)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) -std=c11 -O2 -g -Wall -Wextra -Werror -o $@ \
-		$(VMBENCH_SRCS) $(shell pkg-config --libs inih 2>/dev/null) -pthread
+		$(VMBENCH_SRCS) $(shell pkg-config --libs inih libsodium 2>/dev/null) -pthread
 
 # These run in the emulated machine and in a guest of it, which have no libraries.
 $(BENCH)/vmwatch $(BENCH)/linux_guest: $(BENCH)/%: tests/bench/%.c
