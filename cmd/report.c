@@ -157,11 +157,35 @@ static void take_fstype(void *ctx, const struct storage_identity *identity)
 	text_copy(ctx, sizeof(identity->fstype), identity->fstype);
 }
 
+/* What else a probe finds is of no interest here. */
+static void skip_system(void *ctx, const struct storage_system *system)
+{
+	(void)ctx;
+	(void)system;
+}
+
+static void skip_image(void *ctx, const struct storage_image *image)
+{
+	(void)ctx;
+	(void)image;
+}
+
+static void skip_firmware(void *ctx, const struct storage_firmware *firmware)
+{
+	(void)ctx;
+	(void)firmware;
+}
+
 /* DEVICE is mounted where nobody else sees it, for as long as the report is written. */
 static int write_device(const char *device, const struct report_facts *facts, char *path,
 			size_t size, struct vmb_err *err)
 {
-	static const struct storage_report probe = {.identity = take_fstype};
+	static const struct storage_report probe = {
+		.identity = take_fstype,
+		.system = skip_system,
+		.image = skip_image,
+		.firmware = skip_firmware,
+	};
 	const struct menu_device *known = facts->devices.items;
 	char fstype[sizeof(((struct storage_identity *)0)->fstype)] = "";
 	int dir, rc;
