@@ -106,17 +106,14 @@ static void one_by_one(const struct phase *p, int fd, char *buf)
 }
 
 /* Linux's own asynchronous I/O: what comes back is handed in again, together. */
-static void many_at_once(const struct phase *p, int fd, char *buf)
+static void many_at_once(const struct phase *p, aio_context_t ctx, int fd, char *buf)
 {
 	struct io_event events[DEPTH];
 	struct iocb cbs[DEPTH] = {0}, *list[DEPTH];
 	unsigned int begun = 0, done = 0, ready = p->depth;
-	aio_context_t ctx = 0;
 	uint32_t state = 1;
 	long n;
 
-	if (syscall(SYS_io_setup, DEPTH, &ctx) < 0)
-		stop("io_setup");
 	for (unsigned int i = 0; i < p->depth; i++)
 		list[i] = &cbs[i];
 	while (done < p->count) {
@@ -143,22 +140,25 @@ static void many_at_once(const struct phase *p, int fd, char *buf)
 		ready = n > 0 ? (unsigned int)n : 0;
 		done += ready;
 	}
-	syscall(SYS_io_destroy, ctx);
 }
 
 static void measure(const struct phase *p, int fd, char *buf)
 {
+	aio_context_t ctx = 0;
 	uint64_t start, ns;
 
+	if (syscall(SYS_io_setup, DEPTH, &ctx) < 0)
+		stop("io_setup");
 	printf("@begin %s\n", p->name);
 	usleep(20000); /* the line is out */
 	start = now_ns();
 	if (p->depth > 1)
-		many_at_once(p, fd, buf);
+		many_at_once(p, ctx, fd, buf);
 	else if (p->depth == 1)
 		one_by_one(p, fd, buf);
 	ns = now_ns() - start;
 	usleep(20000);
+	syscall(SYS_io_destroy, ctx); /* waits for an RCU grace period, milliseconds */
 	printf("@end %s %u %llu\n", p->name, p->count, (unsigned long long)(ns / p->count));
 }
 
