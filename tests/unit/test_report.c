@@ -93,6 +93,40 @@ static void what_cannot_be_written_to_is_said(void **state)
 	assert_non_null(strstr(out, "usage: vmboot report"));
 }
 
+/* A disk that nobody has mounted is mounted for this moment, and whole afterwards; a mounted one is left alone. */
+static void a_disk_is_mounted_for_that_moment(void **state)
+{
+	char image[PATH_MAX], loop_file[PATH_MAX], loop[64] = "", args[128], out[4096],
+						   listing[4096];
+	FILE *f;
+
+	if (geteuid() != 0)
+		skip();
+	scratch_path(*state, "disk.img", image);
+	scratch_path(*state, "loop", loop_file);
+	if (!sh("truncate -s 16M %s && mkfs.ext4 -q %s", image, image) ||
+	    !sh("losetup -f --show %s >%s 2>/dev/null", image, loop_file))
+		skip();
+	f = fopen(loop_file, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%63s", loop), 1);
+	fclose(f);
+	snprintf(args, sizeof(args), "--to %s", loop);
+	if (report(args, out, sizeof(out)) != 0 && strstr(out, "not permitted")) {
+		sh("losetup -d %s", loop);
+		skip();
+	}
+	assert_non_null(strstr(out, ":/vmboot-report-"));
+	assert_false(sh("grep -q '^%s ' /proc/mounts", loop));
+	assert_true(sh("losetup -d %s", loop));
+	assert_true(sh("e2fsck -fn %s >/dev/null 2>&1", image));
+	assert_true(sh("debugfs -R 'ls -p /' %s >%s 2>/dev/null", image, loop_file));
+	f = fopen(loop_file, "r");
+	listing[fread(listing, 1, sizeof(listing) - 1, f)] = '\0';
+	fclose(f);
+	assert_non_null(strstr(listing, "vmboot-report-"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -100,6 +134,7 @@ int main(void)
 		TEST(all_parts_in_one_piece),
 		TEST(a_file_is_new_or_refused),
 		TEST(a_directory_gets_a_new_one_each_time),
+		TEST(a_disk_is_mounted_for_that_moment),
 		TEST(what_cannot_be_written_to_is_said),
 	};
 
