@@ -14,6 +14,11 @@
 #define MAX_CALLS 128
 #define GROUP	  4 /* calls compared one after the other */
 
+struct allow_jump {
+	uint16_t at;
+	bool is_true; /* the jump of a comparison that holds, else the other */
+};
+
 struct program {
 	struct sock_filter *insns;
 	unsigned int count;
@@ -23,6 +28,8 @@ struct program {
 	uint32_t refusal;
 	uint16_t calls[MAX_CALLS]; /* every number once, in order */
 	size_t call_count;
+	struct allow_jump allowing[SECCOMP_MAX_INSNS + 1]; /* in the group at hand */
+	size_t allowing_count;
 };
 
 static void emit(struct program *p, uint16_t code, uint8_t jump_true, uint8_t jump_false,
@@ -54,37 +61,68 @@ static uint8_t distance(struct program *p, unsigned int at)
 	return (uint8_t)(p->count - at - 1);
 }
 
+/* A comparison that leads to the group's "allowed" when it is TRUE, else on to the next instruction. */
+static void emit_allow_if(struct program *p, uint16_t test, uint32_t value, bool is_true)
+{
+	p->allowing[p->allowing_count++] =
+		(struct allow_jump){.at = (uint16_t)p->count, .is_true = is_true};
+	emit(p, (uint16_t)(BPF_JMP | test | BPF_K), 0, 0, value);
+}
+
 static void emit_rule(struct program *p, const struct seccomp_rule *rule)
 {
-	if (rule->check != SECCOMP_ANY_ARGS)
-		emit_load(p, LOW_WORD(rule->arg));
 	switch (rule->check) {
-	case SECCOMP_ARG_IS: emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, rule->value); break;
-	case SECCOMP_ARG_LACKS: emit(p, BPF_JMP | BPF_JSET | BPF_K, 1, 0, rule->value); break;
-	case SECCOMP_ARG_IS_PID:
-		emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (uint32_t)getpid());
-		break;
+	case SECCOMP_ARG_IS: emit_allow_if(p, BPF_JEQ, rule->value, true); break;
+	case SECCOMP_ARG_LACKS: emit_allow_if(p, BPF_JSET, rule->value, false); break;
+	case SECCOMP_ARG_IS_PID: emit_allow_if(p, BPF_JEQ, (uint32_t)getpid(), true); break;
 	}
-	emit_return(p, SECCOMP_RET_ALLOW);
+}
+
+static bool allows_any_args(const struct program *p, uint16_t nr)
+{
+	for (size_t i = 0; i < p->rule_count; i++)
+		if (p->rules[i].nr == nr && p->rules[i].check == SECCOMP_ANY_ARGS)
+			return true;
+	return false;
 }
 
 /* Is it this call, then all rules for it. Once an argument is loaded the number is lost: it ends here. */
 static void emit_call(struct program *p, uint16_t nr)
 {
 	unsigned int compare = p->count;
-	bool any_args = false;
+	int loaded = -1;
 
+	if (allows_any_args(p, nr)) {
+		emit_allow_if(p, BPF_JEQ, nr, true);
+		return;
+	}
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, nr);
-	for (size_t i = 0; i < p->rule_count && !any_args; i++) {
+	for (size_t i = 0; i < p->rule_count && !p->too_long; i++) {
 		if (p->rules[i].nr != nr)
 			continue;
+		if (loaded != p->rules[i].arg)
+			emit_load(p, LOW_WORD(p->rules[i].arg));
+		loaded = p->rules[i].arg;
 		emit_rule(p, &p->rules[i]);
-		any_args = p->rules[i].check == SECCOMP_ANY_ARGS;
 	}
-	if (!any_args)
-		emit_return(p, p->refusal);
+	emit_return(p, p->refusal);
 	if (!p->too_long)
 		p->insns[compare].jf = distance(p, compare);
+}
+
+/* A few calls one after the other, with the two ends that they share. */
+static void emit_group(struct program *p, const uint16_t *calls, size_t count)
+{
+	p->allowing_count = 0;
+	for (size_t i = 0; i < count && !p->too_long; i++)
+		emit_call(p, calls[i]);
+	emit_return(p, p->refusal);
+	for (size_t i = 0; i < p->allowing_count && !p->too_long; i++) {
+		struct sock_filter *insn = &p->insns[p->allowing[i].at];
+
+		*(p->allowing[i].is_true ? &insn->jt : &insn->jf) = distance(p, p->allowing[i].at);
+	}
+	emit_return(p, SECCOMP_RET_ALLOW);
 }
 
 /*
@@ -96,9 +134,7 @@ static void emit_calls(struct program *p, const uint16_t *calls, size_t count)
 	unsigned int compare = p->count;
 
 	if (count <= GROUP) {
-		for (size_t i = 0; i < count; i++)
-			emit_call(p, calls[i]);
-		emit_return(p, p->refusal);
+		emit_group(p, calls, count);
 		return;
 	}
 	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, 0, calls[count / 2]);
