@@ -6,6 +6,7 @@ Every screen in the default theme, and the main screen in all themes (theme-NAME
 
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import guest_disk, sample_disk  # noqa: E402
@@ -71,6 +72,7 @@ def main():
             vga.press(*keys)
             picture(name, pattern)
             vga.press(*back)
+            time.sleep(1)  # a lone Esc is known by the silence after it
             ready()
         for theme in THEMES[1:] + THEMES[:1]:
             vga.press("c", "down", "right")
