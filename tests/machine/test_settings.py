@@ -92,8 +92,7 @@ vmboot ctl console; cat /tmp/log"""
 def test_the_countdown_starts_the_default_and_counts():
     image = store("timeout = 3\ndefault = b\n", a=entry("this-is-a"), b=entry("this-is-b", "tries = 2\n"))
     files = {"k/vmlinuz": KERNEL, "k/initrd": initramfs()}
-    got = run(DAEMON + "until vmboot ctl status >/dev/null 2>&1; do sleep 1; done\n"
-              "until vmboot ctl console | grep -q guest:; do sleep 1; done\nsleep 1\n" + WAIT_END,
+    got = run(DAEMON + "until vmboot ctl console | grep -q guest:; do sleep 1; done\nsleep 1\n" + WAIT_END,
               disks=[image], files=files, sleep=True, timeout=400)
     expect_text(plain(got.output), "guest: ", "this-is-b")
     expect("this-is-a" not in plain(got.output), "no other entry starts")
