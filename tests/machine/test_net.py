@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-from harness import BUILD, ROOT, expect, expect_text, plain, run, scratch
+from harness import BUILD, FIRMWARE, ROOT, expect, expect_text, plain, run, scratch, slow
 
 KERNEL = os.path.join(BUILD, "machine", "kernel")
 MODULES = ["failover", "net_failover", "virtio_net"]
@@ -16,11 +16,12 @@ INIT_HEAD = r"""#!/bin/busybox sh
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 for m in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci %s; do insmod /m/$m.ko 2>/dev/null; done
-# Looks for packets every 5 ms instead of being interrupted by each: QEMU can freeze a guest that is interrupted much.
+# Under load looks for packets every 2 ms instead of being interrupted by each: QEMU can freeze a guest that is
+# interrupted much.
 few_interrupts()
 {
-	echo 1000000 >/sys/class/net/$1/napi_defer_hard_irqs
-	echo 5000000 >/sys/class/net/$1/gro_flush_timeout
+	echo 2 >/sys/class/net/$1/napi_defer_hard_irqs
+	echo 2000000 >/sys/class/net/$1/gro_flush_timeout
 }
 """ % " ".join(MODULES)
 
@@ -125,3 +126,155 @@ def test_tcp_to_the_guest_by_the_kernel():
 
 def test_tcp_from_the_guest_by_the_kernel():
     expect_features(check_tcp("on", "recv", "send 10"))
+
+
+# ---- beyond a tap that is given: the emulated machine's own network, QEMU's, has DHCP and TFTP ----
+
+HOST_NETWORK = """
+modprobe virtio_net
+ip link set eth0 up
+"""
+BRIDGE = """
+brctl addbr br0; brctl addif br0 eth0; ip link set br0 up
+"""
+
+
+def qemu_network(folder, bootfile=""):
+    return ("-netdev", "user,id=net,restrict=on,tftp=%s,bootfile=%s" % (folder, bootfile),
+            "-device", "virtio-net-pci,netdev=net,mac=02:00:00:00:99:01")
+
+
+@slow
+def test_pxe_by_a_bridge():
+    """The firmware gets an address and an EFI program over the bridge, and starts it."""
+    loader = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+    folder = scratch()
+    subprocess.run(["cp", loader, os.path.join(folder, "boot.efi")], check=True)
+    got = run(HOST_NETWORK + BRIDGE + """
+vmboot run --firmware /firmware/CLOUDHV.fd --memory 256M --net bridge=br0 --log /tmp/log &
+vm=$!
+for i in $(seq 120); do
+	sleep 1
+	[ $i = 5 ] && ls /sys/class/net/br0/brif | sed 's/^/port: /'
+	grep -aq "NBP file downloaded" /tmp/log && grep -aq "root directory" /tmp/log && break
+done
+sleep 1
+kill $vm; wait $vm
+ls /sys/class/net | sed 's/^/left: /'
+""", timeout=120, files=FIRMWARE, qemu_args=qemu_network(folder, "boot.efi"))
+    out = plain(got.output)
+    # The last words are systemd-boot's, which comes from no file system here.
+    expect_text(out, "port: vmb0", "NBP file downloaded successfully", "Unable to open root directory")
+    expect("left: vmb" not in out, "the tap goes with the virtual machine")
+
+
+GUEST_MACVTAP = r"""
+few_interrupts eth0
+ip link set eth0 up
+echo "card: $(cat /sys/class/net/eth0/address)"
+echo "vectors: $(grep -c -E 'virtio[0-9]+-(input|output)\.[01]' /proc/interrupts)"
+printf '#!/bin/busybox sh\n[ "$1" != bound ] || ip addr add $ip/24 dev eth0\n' >/tmp/dhcp; chmod 755 /tmp/dhcp
+udhcpc -i eth0 -s /tmp/dhcp -n -q 2>&1 | grep -i lease
+tftp -g -r file -l /tmp/file 10.0.2.2 && echo "file: $(cat /tmp/file)"
+"""
+
+
+def test_macvtap_with_two_pairs_of_queues():
+    folder = scratch()
+    with open(os.path.join(folder, "file"), "w", encoding="ascii") as f:
+        f.write("over macvtap\n")
+    got = run(HOST_NETWORK + "modprobe macvtap\n" + boot(["macvtap=eth0,queues=2,mac=02:00:00:00:10:02"]) + """
+echo "status: $?"
+ls /sys/class/net | sed 's/^/left: /'
+""", timeout=60, files=kernel_files(initramfs(GUEST_MACVTAP)), qemu_args=qemu_network(folder))
+    out = plain(got.output)
+    expect_text(out, "card: 02:00:00:00:10:02", "vectors: 4", "lease of 10.0.2.", "file: over macvtap", "status: 0")
+    expect("left: eth0" in out and "left: vmb" not in out, "the macvtap is removed at the end")
+
+
+def test_what_cannot_be_joined_is_told():
+    long = " ".join("--net tap=t%d" % i for i in range(9))
+    run_it = "vmboot run --kernel /k/vmlinuz --memory 64M "
+    got = run("""
+tunctl -t tap0 >/dev/null; brctl addbr br0
+chmod 666 /dev/kvm
+no() { echo "case $1"; shift; "$@"; echo "s=$?"; }
+no missing RUN --net tap=tap9
+no bridge RUN --net bridge=br9
+no kind RUN --net tap=br0
+no queues RUN --net tap=tap0,queues=2
+no mac RUN --net tap=tap0,mac=1:2:3
+no many RUN LONG
+no vhost RUN --net tap=tap0,vhost=on
+chmod 644 /k/vmlinuz; chmod 666 /dev/net/tun
+no rights su -s /bin/sh nobody -c "RUN --net bridge=br0"
+vmboot run --firmware /firmware/CLOUDHV.fd --memory 64M --net tap=tap0 >/dev/null 2>&1 &
+sleep 5
+no busy RUN --net tap=tap0
+kill %1; wait
+""".replace("RUN", run_it).replace("LONG", long), timeout=60,
+              files=dict(FIRMWARE, **{"k/vmlinuz": os.path.join(KERNEL, "vmlinuz")}))
+    out = plain(got.output)
+    for case, text in (("missing", "There is no tap tap9. Make it with `ip tuntap add tap9 mode tap`"),
+                       ("bridge", "There is no bridge br9."), ("kind", "br0 is no tap. It is a bridge; say bridge="),
+                       ("queues", "Tap tap0 has one pair of queues only."), ("mac", "\"1:2:3\" is no MAC address."),
+                       ("many", "more than 8 network cards are not supported."),
+                       ("vhost", "This kernel has no vhost-net (/dev/vhost-net)."),
+                       ("rights", "No tap can be made for bridge br0: no permission"),
+                       ("busy", "Tap tap0 is in use: another virtual machine or program has it open.")):
+        part = out.split("case %s\n" % case, 1)[1].split("case ", 1)[0]
+        expect(text in part, "%s: \"%s\" is said, not: %s" % (case, text, part))
+        expect("s=2" in part or (case in ("mac", "many") and re.search(r"s=\d", part)), case + ": exit status 2")
+
+
+GUEST_LINK = r"""
+few_interrupts eth0
+ip link set eth0 up
+for want in 1 0 1; do
+	until [ "$(cat /sys/class/net/eth0/carrier)" = $want ]; do sleep 0.2; done
+	echo "carrier is $want"
+done
+"""
+
+
+def check_link(modules):
+    entry = ("title = linked\nkernel = /k/vmlinuz\ninitrd = /k/initrd\noptions = console=ttyS0 quiet\n"
+             "memory = 256M\nnet = tap=tap0\n")
+    got = run(modules + """
+tunctl -t tap0 >/dev/null; ip link set tap0 up
+vmboot daemon --config /c --log /tmp/log &
+until vmboot ctl list >/dev/null 2>&1; do sleep 0.2; done
+shows() {
+	i=0
+	until vmboot ctl console | grep -q "$1"; do
+		i=$((i + 1)); [ $i -lt 100 ] || return 1; sleep 0.5
+	done
+	echo "seen: $1"
+}
+vmboot ctl start linked
+shows "carrier is 1"
+vmboot ctl status | grep "network card"
+vmboot ctl link 0 down && shows "carrier is 0"
+vmboot ctl status | grep "network card"
+vmboot ctl link 1 down
+vmboot ctl link 0 up
+i=0
+until vmboot ctl list | grep -q ended; do i=$((i + 1)); [ $i -lt 60 ] || break; sleep 0.5; done
+vmboot ctl list
+vmboot ctl console | grep carrier | sed 's/^/console: /'
+kill %1
+""", timeout=90, files=dict(kernel_files(initramfs(GUEST_LINK)), **{"c/entries/linked.conf": entry.encode()}))
+    out = plain(got.output)
+    expect_text(out, "seen: carrier is 1", "network card 0: link up", "seen: carrier is 0", "network card 0: link down",
+                "There is no network card 1", "The guest switched itself off")
+    expect([line[-1] for line in out.splitlines() if line.startswith("console: carrier is")] == ["1", "0", "1"],
+           "the guest sees the cable go and come")
+    return out
+
+
+def test_link_goes_down_and_up():
+    expect("vhost-net" not in check_link(""), "the vmm moves the packets")
+
+
+def test_link_goes_down_and_up_with_vhost():
+    expect("by the kernel (vhost-net)" in check_link("modprobe vhost_net\n"), "the kernel moves the packets")
