@@ -55,8 +55,7 @@ def edit_a_machine(term):
     term.wait_for(r"400M of \S+ free   1 of 1 CPUs", 10)
     term.send("\x1b[A\x1b[A ")
     term.wait_for(r"Disks of CLOUDHV.fd", 10)
-    term.send("\x1b[F")  # End: the second disk's partition, and up to the disk
-    term.send("\x1b[A")
+    term.send("\x1b[H" + DOWN * 3)  # Home, and past the first disk's two partitions
     term.wait_for(r"/dev/nvme1n1 ", 10)
     term.send("  ")
     term.wait_for(r"overlay +NVMe +nvme1n1", 10)
