@@ -53,7 +53,7 @@ def test_one_session_on_serial_and_vga():
         term.type("grep -c BdsDxe /run/vmboot/console.log; exit\r")
         term.wait_for(r"returned from shell \(exit 0\)", 20)
         term.send("l")
-        term.wait_for(r"daemon +\S", 20)
+        term.wait_for(r"(daemon|vmm) +\S", 20)
         term.send("s")
         term.wait_for("Save a report", 10)
         term.send("\x1b[F\r")
