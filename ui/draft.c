@@ -216,7 +216,7 @@ static const struct {
 	[DRAFT_CHARSET] = {FORM_CHOICE, "Console charset",
 			   "What bytes above 127 mean. Older firmware draws its frames in CP437."},
 	[DRAFT_AUTOSTART] =
-		{FORM_CHOICE, "By itself",
+		{FORM_CHOICE, "Autostart",
 		 "May the countdown start it, as the default or when another one failed?"},
 	[DRAFT_TRIES] =
 		{FORM_TEXT, "Tries",

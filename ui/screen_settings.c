@@ -119,9 +119,9 @@ static const struct {
 	[SETTINGS_COUNTDOWN] =
 		{FORM_CHOICE, "Countdown",
 		 "The default entry starts by itself after so long; any key stops it."},
-	[SETTINGS_REARM] =
-		{FORM_CHOICE, "Counts anew",
-		 "A key that came by chance must not keep a machine in the menu for good."},
+	[SETTINGS_REARM] = {FORM_CHOICE, "Count again",
+			    "So long after the last key the countdown begins again: a key that "
+			    "came by chance must not keep a machine in the menu for good."},
 	[SETTINGS_HIDDEN] = {FORM_CHOICE, "Menu", "While it counts down. Any key shows the menu."},
 	[SETTINGS_PREFIX] =
 		{FORM_CHOICE, "Prefix key",
