@@ -1,11 +1,12 @@
 #!/bin/bash
 # Fetches from Debian's packages what vmboot boots and is tested with; does nothing when it is there.
 #
-#   fetch.sh [firmware] [ovmf] [kernel]      (default: firmware)
+#   fetch.sh [firmware] [ovmf] [kernel] [newest]      (default: firmware)
 #
 #   firmware  build/firmware/CLOUDHV.fd and shellx64.efi   (cloudhv-efi-x86-64, efi-shell-x64: unstable)
 #   ovmf      build/firmware/ovmf/OVMF*.fd                 (flash images, for tests; ovmf of Debian 12)
 #   kernel    build/machine/kernel/: vmlinuz, lib/modules  (Debian 12's cloud kernel, for the test machine)
+#   newest    build/machine/kernel-newest/: the same        (unstable's, for guests)
 #
 # The system's own package sources are only read, to learn which mirror it uses: the lists live in a
 # folder of ours, and apt checks their signatures as always. Everything is unpacked and checked in a
@@ -120,31 +121,51 @@ get_ovmf()
 	mv "$dir" build/firmware/ovmf
 }
 
-get_kernel()
+# cloud_kernel SUITE FOLDER
+cloud_kernel()
 {
-	[ ! -e build/machine/kernel ] || return 0
-	open_suite bookworm
+	[ ! -e "$2" ] || return 0
+	open_suite "$1"
 	local image version root
-	image=$(private_apt bookworm apt-cache depends linux-image-cloud-amd64 |
-		awk '$1 == "Depends:" { print $2; exit }')
-	[ -n "$image" ] || fail "Debian bookworm's linux-image-cloud-amd64 names no kernel."
-	unpack bookworm "$image"
+	image=$(private_apt "$1" apt-cache depends linux-image-cloud-amd64 |
+		awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
+	[ -n "$image" ] || fail "Debian $1's linux-image-cloud-amd64 names no kernel."
 	version=${image#linux-image-}
+	# From 7.x on the package of the image is empty, and depends on one for the kernel and one for the modules.
+	if private_apt "$1" apt-cache depends "$image" | grep -q " linux-binary-$version\$"; then
+		image=linux-binary-$version
+		unpack "$1" "linux-modules-$version"
+	fi
+	unpack "$1" "$image"
 	root=$tmp/$image
-	mv "$root/boot/vmlinuz-$version" "$root/vmlinuz"
+	[ "$image" = "linux-image-$version" ] || cp -a "$tmp/linux-modules-$version/." "$root/"
+	# Debian 12 has /lib, later ones /usr/lib, and compressed modules.
+	[ -d "$root/lib/modules" ] || mv "$root/usr/lib" "$root/lib"
+	mv "$(find "$root" -name 'vmlinuz*' -type f | head -n 1)" "$root/vmlinuz"
 	file_has 514 48647253 "$root/vmlinuz" || fail "the kernel of $image is not a bzImage."
 	rm -rf "$root/boot" "$root/usr"
+	find "$root/lib" -name '*.ko.xz' -exec xz -d {} +
 	echo "$version" >"$root/version"
 	(cd "$root" && busybox depmod -b "$root" "$version") ||
 		fail "busybox depmod failed on the modules of $image."
 	mkdir -p build/machine
-	mv "$root" build/machine/kernel
+	mv "$root" "$2"
+}
+
+get_kernel()
+{
+	cloud_kernel bookworm build/machine/kernel
+}
+
+get_newest()
+{
+	cloud_kernel unstable build/machine/kernel-newest
 }
 
 [ $# -gt 0 ] || set -- firmware
 for what in "$@"; do
 	case "$what" in
-	firmware | ovmf | kernel) get_$what ;;
-	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf or kernel." ;;
+	firmware | ovmf | kernel | newest) get_$what ;;
+	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel or newest." ;;
 	esac
 done

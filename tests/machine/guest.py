@@ -6,8 +6,8 @@ import subprocess
 from harness import BUILD, run, scratch
 
 KERNEL = os.path.join(BUILD, "machine", "kernel")
+NEWEST = os.path.join(BUILD, "machine", "kernel-newest")
 VMLINUZ = os.path.join(KERNEL, "vmlinuz")
-VIRTIO = ("virtio_pci", "virtio_blk")
 
 PRELUDE = """#!/bin/busybox sh
 /bin/busybox --install -s /bin

@@ -7,7 +7,7 @@ deps:
 	$(Q)$(M)/deps.sh
 
 fetch:
-	$(Q)$(M)/fetch.sh firmware ovmf kernel
+	$(Q)$(M)/fetch.sh firmware ovmf kernel newest
 
 disks:
 	$(Q)$(M)/fetch.sh firmware

@@ -99,7 +99,7 @@ def test_free_pages_go_back_to_the_host():
     expect(got.status == 0, "the guest powers off in the end")
     size = {moment: int(re.search(r"^%s: (\d+) kB" % moment, out, re.M).group(1)) for moment in ("begins", "filled", "freed")}
     print(size)
-    expect(size["filled"] - size["begins"] > 100 * 1024, "128 MiB in the guest cost the host most of that")
+    expect(size["filled"] > 128 * 1024, "128 MiB in the guest cost the host as much")
     expect(size["filled"] - size["freed"] > 100 * 1024, "when they are free the host has them back")
 
 
