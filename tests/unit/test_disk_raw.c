@@ -624,6 +624,23 @@ static void test_drain_storm(void **state)
 	pattern_disk_close(&pd);
 }
 
+/* Linux gives a disk that was taken away the size 0: what is read then is an error, not zeroes. */
+static void test_device_taken_away(void **state)
+{
+	static uint8_t buf[8192];
+	struct pattern_disk pd;
+
+	raw_open_with(state, &pd, pattern_file("/dev/shm", SIZE, O_RDWR),
+		      (struct vmm_disk){.size = SIZE, .logical_block = 512, .is_block_device = 1},
+		      16);
+	assert_int_equal(io_one(pd.disk, pd.ring, DISK_READ, 0, buf, 8192), 0);
+	assert_int_equal(ftruncate(pd.fd, 4096), 0);
+	assert_int_equal(io_one(pd.disk, pd.ring, DISK_READ, 0, buf, 4096), 0);
+	assert_int_equal(io_one(pd.disk, pd.ring, DISK_READ, 0, buf, 8192), -EIO);
+	assert_int_equal(io_one(pd.disk, pd.ring, DISK_READ, 65536, buf, 4096), -EIO);
+	pattern_disk_close(&pd);
+}
+
 /* The file becomes bigger, by blocks and a bit; then smaller, which the disk does not. */
 static void test_growing(void **state)
 {
@@ -683,6 +700,7 @@ int main(void)
 		BOTH(test_bounds),
 		BOTH(test_read_only),
 		BOTH(test_past_the_end),
+		BOTH(test_device_taken_away),
 		BOTH(test_growing),
 		BOTH(test_bad_disks),
 		BOTH(test_faults_unnoticed),

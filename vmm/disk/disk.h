@@ -4,7 +4,7 @@
  *
  * Contract: every function is called on the disk's I/O thread. submit() calls req->done exactly
  * once, on the same thread, later or from inside submit(). Reads past the end of a file that shrank
- * are zero-filled; a transfer is complete or an error. FLUSH covers every write whose done() was
+ * are zero-filled, those of a device that was taken away fail; a transfer is complete or an error. FLUSH covers every write whose done() was
  * called before it was submitted. On a read-only disk whatever would change it gives -EROFS. Zeroes
  * work on every disk, by writing them if need be; a discard may end in -EOPNOTSUPP.
  */

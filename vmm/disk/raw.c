@@ -94,6 +94,9 @@ static int raw_advance(struct raw_slot *slot, uint64_t count)
 	slot->left -= count;
 	/* O_DIRECT reads stop between blocks only where the file does. */
 	file_ends = !count || (slot->raw->direct && count % slot->raw->disk.logical_block);
+	/* The end of a device comes sooner only when it was taken away: it has no bytes any more, not zeroes. */
+	if (file_ends && slot->raw->is_block_device)
+		return -EIO;
 	if (file_ends) {
 		iov_cursor_zero(&slot->cursor, slot->left);
 		slot->left = 0;
