@@ -105,11 +105,11 @@ def test_free_pages_go_back_to_the_host():
 
 CONTROLLED = r"""
 echo "guest: begins with $(cat /sys/block/vda/size) sectors"
-sizes=$(grep MemTotal /proc/meminfo | tr -dc 0-9)
+free=$(grep MemFree /proc/meminfo | tr -dc 0-9)
 while [ "$(cat /sys/block/vda/size)" = 65536 ]; do sleep 1; done
 echo "guest: has $(cat /sys/block/vda/size) sectors"
 dd if=/dev/zero of=/dev/vda bs=1M seek=47 count=1 conv=fsync 2>/dev/null && echo "guest: wrote the last of them"
-while [ $((sizes - $(grep MemTotal /proc/meminfo | tr -dc 0-9))) -lt 60000 ]; do sleep 1; done
+while [ $((free - $(grep MemFree /proc/meminfo | tr -dc 0-9))) -lt 50000 ]; do sleep 1; done
 echo "guest: gave memory"
 (dd if=/dev/input/event0 bs=24 count=1 2>/dev/null | od -An -j16 -tx2 | sed 's/^/guest: button/') &
 sleep 1

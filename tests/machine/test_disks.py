@@ -1,11 +1,12 @@
-"""Linux's virtio_blk driver on our disks: discard, zeroes, sectors of 4096 bytes, an overlay that fills up."""
+"""Linux's virtio_blk driver on our disks: discard, zeroes, sectors of 4096 bytes, what fails, many disks."""
 
 import os
 import re
 import subprocess
 
 import machine
-from harness import BUILD, expect, log_raw, plain, scratch
+from guest import boot_command, module_files, run_linux
+from harness import BUILD, expect, expect_text, log_raw, plain, scratch
 
 KERNEL = os.path.join(BUILD, "machine", "kernel")
 MODULES = ["virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk"]
@@ -81,3 +82,85 @@ def test_linux_discards():
     sizes = value("host").split()
     expect(int(sizes[0]) in range(4000, 4300), "on the host the file has lost what was discarded")
     expect(int(sizes[2]) < 100 and int(sizes[4]) == 0, "all of one disk was given back, and the overlay's was never written")
+
+
+SIXTEEN = r"""
+for d in /sys/block/vd*; do
+	n=${d##*/}
+	echo "disk $n: $(cat $d/serial) $(ls $d/mq | wc -l) $(head -c 6 /dev/$n)"
+done
+poweroff -f
+sleep 60
+"""
+
+
+# One CPU runs (see test_smp.py), the other is there and has its queue.
+def test_sixteen_disks():
+    """Each its own, in their order, with a queue for each CPU and a serial number that no other has."""
+    prepare = "echo 0-1 >/tmp/online && mount --bind /tmp/online /sys/devices/system/cpu/online\nmkdir /d\n"
+    options = "--cpus 2"
+    for i in range(16):
+        prepare += "truncate -s 1M /d/%d.img; printf disk%02d | dd of=/d/%d.img conv=notrunc 2>/dev/null\n" % (i, i, i)
+        options += " --disk /d/%d.img" % i + (",serial=GIVEN" if i == 7 else "")
+    got = run_linux(SIXTEEN, ("virtio_pci", "virtio_blk"), command=prepare + boot_command(options, "quiet maxcpus=1"))
+    seen = re.findall(r"^disk vd([a-p]): (\S+) (\d+) (\S+)$", plain(got.output), re.M)
+    expect(got.status == 0 and len(seen) == 16, "sixteen disks show")
+    expect([text for _, _, _, text in seen] == ["disk%02d" % i for i in range(16)], "they come in their order")
+    expect(all(queues == "2" for _, _, queues, _ in seen), "each has two queues")
+    expect(len({serial for _, serial, _, _ in seen}) == 16, "no serial number comes twice")
+    expect(seen[7][1] == "GIVEN", "the one that was given is kept")
+
+
+FAILING = r"""
+echo "guest: begins"
+read -r go
+dd if=/dev/vda bs=512 skip=4660 count=1 of=/dev/null 2>/dev/null; echo "guest: bad sector $?"
+dd if=/dev/vda bs=512 skip=10000 count=1 of=/dev/null 2>/dev/null; echo "guest: good sector $?"
+echo "guest: has read"
+read -r go
+dd if=/dev/vda bs=512 skip=14000 count=1 of=/dev/null 2>/dev/null; echo "guest: vanished disk $?"
+dd if=/dev/zero of=/dev/vdb bs=1M count=32 conv=fsync 2>/dev/null; echo "guest: full file $?"
+dd if=/dev/vdb of=/dev/null bs=1M count=4 2>/dev/null; echo "guest: reads from it $?"
+dd if=/dev/zero of=/dev/vdc bs=1M count=4 conv=fsync 2>/dev/null; echo "guest: other disk $?"
+poweroff -f
+sleep 60
+"""
+
+# A disk of the scsi_debug driver: it reports a medium error from sector 0x1234 on when told to, and can be taken away.
+BREAK = r"""
+mkdir /small /d
+mount -t tmpfs -o size=8M tmpfs /small
+truncate -s 64M /small/disk.img /d/other.img
+for m in %s; do insmod $m dev_size_mb=64 2>/dev/null || insmod $m; done
+until [ -b /dev/sda ]; do sleep 1; done
+mkfifo /in
+%s </in >/out 2>&1 &
+exec 3>/in
+seen() { until grep -q "$1" /out; do sleep 1; done; }
+seen "guest: begins"
+echo 2 >/sys/bus/pseudo/drivers/scsi_debug/opts
+echo go >&3
+seen "guest: has read"
+echo 1 >/sys/block/sda/device/delete
+echo go >&3
+wait $!
+status=$?
+cat /out
+exit $status
+"""
+
+
+def test_disks_that_fail_stop_nothing_else():
+    """A bad sector, a disk that is taken away, a full file system: I/O errors there, a sentence here, no more."""
+    modules = module_files(("sd_mod", "scsi_debug"))
+    names = ["m/%s" % os.path.basename(path) for path in modules]
+    command = BREAK % (" ".join("/" + name for name in names),
+                       boot_command("--disk /dev/sda --disk /small/disk.img --disk /d/other.img"))
+    got = run_linux(FAILING, ("virtio_pci", "virtio_blk"), command=command, files=dict(zip(names, modules)))
+    out = plain(got.output)
+    expect_text(out, "guest: bad sector 1", "guest: good sector 0", "guest: vanished disk 1", "guest: full file 1",
+                "guest: reads from it 0", "guest: other disk 0")
+    for sentence in ("disk0: a read at byte ", "disk1: a write at byte ", "no room left "):
+        expect_text(out, sentence)
+    expect(out.count("disk1: a write at byte") < 30, "the operator is not flooded")
+    expect(got.status == 0, "the guest powers off in the end")
