@@ -73,6 +73,7 @@ def boot_command(options="", cmdline="quiet", console="ttyS0"):
 def run_linux(script, modules=(), options="", command=None, cmdline="quiet", console="ttyS0", answers=(), files=None,
               kernel=KERNEL, **machine_options):
     """Boots Linux directly with SCRIPT as its init. COMMAND instead of the usual one may do things around it."""
+    machine_options.setdefault("timeout", 150)  # 15 to 50 s of processor time do; a frozen run is given up that much sooner
     content = {"k/vmlinuz": os.path.join(kernel, "vmlinuz"), "k/initrd": initramfs(script, modules, kernel)}
     content.update(files or {})
     return run(command or boot_command(options, cmdline, console), files=content, answers=list(answers),
