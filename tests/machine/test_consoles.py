@@ -3,7 +3,7 @@
 import os
 import re
 
-from harness import BUILD, guest_disk, sample_disk
+from harness import BUILD, expect, guest_disk, sample_disk
 from machine import Machine
 from terminal import Terminal
 from test_menu import HELLO, READY, edit_a_machine, skip_countdown
@@ -14,7 +14,7 @@ WAIT = "while [ ! -S /run/vmboot/daemon.sock ]; do sleep 0.2; done; "
 
 
 def test_one_session_on_serial_and_vga():
-    """Pick firmware, edit memory and CPUs, attach a disk, boot, watch EDK2, both consoles, shell, log."""
+    """Pick firmware, edit memory and CPUs, attach a disk, boot, watch EDK2, both consoles, shell, report, power off."""
     disks = [sample_disk(), guest_disk("@echo -off", "echo the guest's own script")]
     with Machine(menu=DAEMON + "vmboot", menu_tty1=WAIT + "vmboot", disks=disks, sleep=True) as machine:
         term = Terminal(machine.child)
@@ -44,7 +44,7 @@ def test_one_session_on_serial_and_vga():
         term.type("echo se^rial\r")
         term.wait_for("^serial", 30)
 
-        # Back, the shell, the log.
+        # Back, the shell, and a report that lies where the shell can read it.
         term.send(b"\x1d.")
         term.wait_for("running", 10)
         term.send("!")
@@ -54,7 +54,21 @@ def test_one_session_on_serial_and_vga():
         term.wait_for(r"returned from shell \(exit 0\)", 20)
         term.send("l")
         term.wait_for(r"(daemon|vmm) +\S", 20)
-        term.show("log")
+        term.send("s")
+        term.wait_for("Save a report", 10)
+        term.send("\x1b[F\r")
+        term.wait_for(r"The report is in \S+/vmboot-report-", 60)
+        term.send("q!")
+        term.wait_for("Type exit to return to the menu", 10)
+        term.type("cat /var/lib/vmboot/vmboot-report-*/system.txt /tmp/vmboot-report-*/system.txt | grep -c Kernel; exit\r")
+        term.wait_for(r"returned from shell \(exit 0\)", 20)
+        term.show("after the report")
+
+        # The host's power: the VM is ended first.
+        term.send("Po")
+        term.wait_for("is running and is ended first", 10)
+        term.send("y")
+        expect(machine.proc.wait(60) == 0, "the machine switched itself off")
 
 
 def test_edk2_takes_every_key():
