@@ -50,13 +50,14 @@ char *describe_disks(const struct vm_config *config, char *buf, size_t size, int
 	buf[0] = '\0';
 	for (unsigned int i = 0; i < config->disk_count; i++) {
 		const struct vm_disk *disk = &config->disks[i];
+		/* Ten columns for ", 12 more", if more come. */
+		size_t kept = i + 1 < config->disk_count ? 10 : 0;
 		char one[64];
 
 		snprintf(one, sizeof(one), "%s%.40s %s", buf[0] ? ", " : "",
 			 describe_basename(disk->path), describe_disk_mode(disk));
-		/* Ten columns for ", 12 more". */
-		if (more || strlen(buf) + strlen(one) + 10 > (size_t)columns ||
-		    strlen(buf) + strlen(one) + 10 > size)
+		if (more || strlen(buf) + strlen(one) + kept > (size_t)columns ||
+		    strlen(buf) + strlen(one) + kept >= size)
 			more++;
 		else
 			strcat(buf, one);
