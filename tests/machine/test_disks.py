@@ -61,7 +61,7 @@ def guest_initrd(folder):
 
 def test_linux_discards():
     """What the driver is told, what reaches the file, and what the guest sees when there is no room."""
-    got = machine.run(COMMAND, stream=log_raw, timeout=400,
+    got = machine.run(COMMAND, stream=log_raw, timeout=160,
                       files={"linux": os.path.join(KERNEL, "vmlinuz"), "initrd.guest": guest_initrd(scratch())})
     out = plain(got.output)
 

@@ -77,7 +77,7 @@ def value(output, name):
 def test_linux_sees_the_board():
     """Devices, interrupts, disk, power button, reset, power-off."""
     got = run("vmboot run --firmware /firmware/CLOUDHV.fd --disk /dev/nvme0n1,serial=LINUX --memory 512M",
-              disks=[linux_disk()], timeout=600,
+              disks=[linux_disk()], timeout=160,
               answers=[machine.SHELL_COUNTDOWN, (rb"press the button now", b"\x1dp")])
     out = plain(got.output)
     expect(got.status == 0, "the guest powers off in the end")
