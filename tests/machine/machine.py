@@ -31,7 +31,7 @@ VMBOOT = os.environ.get("VMBOOT") or os.path.join(ROOT, "vmboot")
 CLOUDHV = os.path.join(BUILD, "firmware", "CLOUDHV.fd")
 
 WALL_FACTOR = 4  # see Machine.wait()
-WATCHDOG_RUNS = 3  # a run that the watchdog ended is tried with this many seeds in all
+WATCHDOG_RUNS = 4  # a run that the watchdog ended is repeated with another seed, at most three times
 
 
 class MachineError(Exception):
