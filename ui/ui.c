@@ -397,6 +397,7 @@ static void shell_ended(struct ui *ui)
 static void on_signal(void *arg, int fd, short revents)
 {
 	struct ui *ui = arg;
+	bool had_shell = ui->shell != 0;
 	int number;
 
 	(void)fd;
@@ -407,8 +408,8 @@ static void on_signal(void *arg, int fd, short revents)
 				layout_all(ui);
 		} else if (number == SIGCHLD) {
 			shell_ended(ui);
-		} else if (!(ui->shell && (number == SIGINT || number == SIGQUIT))) {
-			/* ^C in the shell is the shell's. */
+		} else if (!(had_shell && (number == SIGINT || number == SIGQUIT))) {
+			/* ^C in the shell is the shell's, also when it has just ended. */
 			ui_quit(ui, vmb_err_set(ui->err, EINTR, "The menu was ended by %s.",
 						strsignal(number)));
 		}

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "prefix.h"
@@ -278,6 +279,10 @@ static void network_cards_are_checked(void **state)
 	assert_int_equal(vm_config_check(&config, &err), -ERANGE);
 	assert_says(&err, "24 disks leave no room for a network card");
 	config.disk_count = VM_MAX_DISKS_OF_NETS;
+	for (unsigned int i = 0; i < VM_MAX_DISKS_OF_NETS; i++)
+		snprintf(config.disks[i].path, sizeof(config.disks[i].path), "/dev/disk%u", i);
+	for (unsigned int i = 0; i < VM_MAX_NETS; i++)
+		snprintf(config.nets[i].name, sizeof(config.nets[i].name), "tap%u", i);
 	assert_int_equal(vm_config_check(&config, &err), 0);
 	config.disk_count = 0;
 	config.net_count = 1;
