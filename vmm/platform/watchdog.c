@@ -155,8 +155,11 @@ void watchdog_pause(struct watchdog *watchdog)
 void watchdog_resume(struct watchdog *watchdog)
 {
 	pthread_mutex_lock(&watchdog->lock);
-	watchdog->paused = false;
-	set_timer(watchdog, watchdog->left_ns);
+	/* Of one that was not paused, what was left at an earlier pause says nothing. */
+	if (watchdog->paused) {
+		watchdog->paused = false;
+		set_timer(watchdog, watchdog->left_ns);
+	}
 	pthread_mutex_unlock(&watchdog->lock);
 }
 
