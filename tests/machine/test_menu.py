@@ -10,7 +10,8 @@ from terminal import Terminal, VgaConsole
 
 READY = r"CLOUDHV\.fd +4M +PVH ELF[\s\S]*q quit"  # the main screen, with the sample disk's firmware found
 ENDED = r"The guest switched itself off"
-HELLO = r"Hello from the UEFI shell"
+# With the prompt after it: what is typed while the script still runs is lost.
+HELLO = r"Hello from the UEFI shell[\s\S]*Shell>"
 
 
 def skip_countdown(term):

@@ -162,6 +162,21 @@ static void reset_in_a_pause_stops_it(void **state)
 	assert_int_equal(in(f, LEFT, 2), 0);
 }
 
+static void resuming_what_is_not_paused_starts_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, 6000);
+	watchdog_pause(f->watchdog);
+	watchdog_resume(f->watchdog);
+	out(f, CONTROL, 1, 0);
+	watchdog_resume(f->watchdog);
+	assert_int_equal(in(f, LEFT, 2), 0);
+	start(f, 50);
+	watchdog_resume(f->watchdog);
+	assert_in_range(in(f, LEFT, 2), 1, 50);
+}
+
 /* Every register in every width: what is not a register reads zero and takes nothing. */
 static void accesses_of_other_widths_do_nothing(void **state)
 {
@@ -191,6 +206,7 @@ int main(void)
 		T(countdown_from_zero_ends_at_once),
 		T(pause_keeps_what_is_left),
 		T(reset_in_a_pause_stops_it),
+		T(resuming_what_is_not_paused_starts_nothing),
 		T(accesses_of_other_widths_do_nothing),
 	};
 
