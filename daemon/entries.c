@@ -180,9 +180,9 @@ static void join_entry(const struct entries *e, const struct entry_file *file,
 	entry->problem[0] = '\0';
 	entry->group[0] = '\0';
 	entry->config = file->entry.config;
-	if (file->problem_line) {
-		vmb_err_set(&err, EINVAL, "%s:%d: %s", entry->source, file->problem_line,
-			    file->problem);
+	if (file->problem.line) {
+		vmb_err_set(&err, EINVAL, "%s:%d: %s", entry->source, file->problem.line,
+			    file->problem.text);
 		set_problem(entry, err.text);
 	}
 	if (!entry->config.title[0])
@@ -246,9 +246,9 @@ int entries_prepare(const struct entries *e, const char *id, struct vm_config *r
 	if (!entry)
 		return entries_refuse_unknown(id, err);
 	file = &e->files[entry - e->list];
-	if (file->problem_line)
-		return vmb_err_set(err, EINVAL, "%s:%d: %s", entry->source, file->problem_line,
-				   file->problem);
+	if (file->problem.line)
+		return vmb_err_set(err, EINVAL, "%s:%d: %s", entry->source, file->problem.line,
+				   file->problem.text);
 	for (uint32_t i = 0; rc == 0 && i < file->entry.config.disk_count; i++)
 		rc = disk_name_resolve(e->devices, e->device_count,
 				       file->entry.config.disks[i].path, path, err);
@@ -317,11 +317,11 @@ static int load_entry(struct entries *e, const struct store_file *file, size_t a
 	if (rc < 0)
 		return rc;
 	if (settings_verify(e->settings, file, &err) < 0) {
-		e->files[at].problem_line = 1;
-		snprintf(e->files[at].problem, sizeof(e->files[at].problem), "This entry %.200s.",
-			 err.text);
+		e->files[at].problem.line = 1;
+		snprintf(e->files[at].problem.text, sizeof(e->files[at].problem.text),
+			 "This entry %.200s.", err.text);
 		if (!quiet)
-			on_tell(e, 1, true, e->files[at].problem);
+			on_tell(e, 1, true, e->files[at].problem.text);
 	}
 	entry->autostart = e->files[at].entry.autostart;
 	entry->tries = e->files[at].entry.tries;

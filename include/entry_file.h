@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "err.h"
-#include "ini_file.h"
+#include "ini_keys.h"
 #include "menu_proto.h"
 
 /* What `vars = ...` stands for in vm_config.vars_path while the entry is a file. */
@@ -18,8 +18,7 @@
 struct entry_file {
 	struct menu_entry_save entry; /* ID is empty */
 	/* A line that decides what is booted was not understood: the entry must not start. */
-	int problem_line;
-	char problem[300];
+	struct ini_problem problem;
 };
 
 /*

@@ -29,12 +29,6 @@ struct ini_pair {
 	const char *value;
 };
 
-/* Who is told of what is wrong in a settings file: an error is a line that was left out, anything else a warning. */
-struct ini_report {
-	void (*tell)(void *ctx, int line, bool error, const char *text);
-	void *ctx;
-};
-
 /*
  * OLD (N bytes, may be empty) with new values: all lines before the first section whose name is in KNOWN (NULL at
  * the end) go, the COUNT PAIRS stand where the first line of their name stood, else at the end.

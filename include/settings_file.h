@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "err.h"
-#include "ini_file.h"
+#include "ini_keys.h"
 #include "menu_proto.h"
 
 #define SETTINGS_MAX_KEYS      4

@@ -14,20 +14,6 @@
 #define ID_LENGTH      48
 #define MAX_PAIRS      (VM_MAX_DISKS + VM_MAX_NETS + 16)
 
-struct parser {
-	struct entry_file *file;
-	const struct ini_report *report;
-	unsigned int seen; /* bits of the table's rows */
-};
-
-struct key {
-	const char *name;
-	/* 0, or -errno with the sentence. */
-	int (*read)(struct menu_entry_save *entry, const char *value, struct vmb_err *err);
-	bool decides; /* a fault here must not boot something else than was meant */
-	bool repeats;
-};
-
 static int copy_value(char *dst, size_t size, const char *what, const char *value,
 		      struct vmb_err *err)
 {
@@ -38,8 +24,9 @@ static int copy_value(char *dst, size_t size, const char *what, const char *valu
 	return 0;
 }
 
-static int read_title(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_title(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
 	char safe[256];
 
 	text_escape(safe, sizeof(safe), value, strlen(value));
@@ -47,8 +34,9 @@ static int read_title(struct menu_entry_save *e, const char *value, struct vmb_e
 }
 
 /* "PATH", or "NAME,PATH" for a file in the file system of the disk called NAME. */
-static int read_firmware(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_firmware(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
 	struct vm_config *c = &e->config;
 	const char *comma = value[0] == '/' ? NULL : strchr(value, ',');
 
@@ -75,24 +63,31 @@ static int read_path(char *dst, const char *what, const char *value, struct vmb_
 	return copy_value(dst, VM_PATH_SIZE, what, value, err);
 }
 
-static int read_kernel(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_kernel(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	return read_path(e->config.kernel_path, "kernel", value, err);
 }
 
-static int read_initrd(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_initrd(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	return read_path(e->config.initrd_path, "initrd", value, err);
 }
 
-static int read_options(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_options(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	return copy_value(e->config.cmdline, sizeof(e->config.cmdline), "kernel's command line",
 			  value, err);
 }
 
-static int read_memory(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_memory(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
 	uint64_t memory;
 
 	if (text_parse_size(value, &memory) < 0 || memory < VM_MIN_MEMORY || memory % (1u << 20))
@@ -117,18 +112,23 @@ static int read_number(const char *what, const char *value, uint64_t min, uint64
 	return 0;
 }
 
-static int read_cpus(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_cpus(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	return read_number("CPUs", value, 1, VM_MAX_CPUS, &e->config.cpus, err);
 }
 
-static int read_tries(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_tries(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	return read_number("tries", value, 0, MAX_TRIES, &e->tries, err);
 }
 
-static int read_disk(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_disk(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
 	struct vm_config *c = &e->config;
 	int rc;
 
@@ -146,8 +146,9 @@ static int read_disk(struct menu_entry_save *e, const char *value, struct vmb_er
 	return rc;
 }
 
-static int read_net(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_net(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
 	struct vm_config *c = &e->config;
 	int rc;
 
@@ -160,8 +161,10 @@ static int read_net(struct menu_entry_save *e, const char *value, struct vmb_err
 	return rc;
 }
 
-static int read_vars(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_vars(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	if (strcmp(value, "none") == 0) {
 		e->config.vars_path[0] = '\0';
 		return 0;
@@ -169,8 +172,10 @@ static int read_vars(struct menu_entry_save *e, const char *value, struct vmb_er
 	return read_path(e->config.vars_path, "variable file", value, err);
 }
 
-static int read_log(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_log(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	return read_path(e->config.log_path, "console's log", value, err);
 }
 
@@ -185,8 +190,9 @@ static bool is_one_of(const char *word, const char *const *names)
 	return false;
 }
 
-static int read_console(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_console(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
 	struct menu_console_hints hints = {.keys = "auto", .charset = "auto"};
 	char copy[64], *rest = NULL;
 
@@ -228,152 +234,106 @@ static int read_either(uint8_t *ret, const char *value, const char *yes, const c
 	return 0;
 }
 
-static int read_autostart(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_autostart(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	return read_either(&e->autostart, value, "yes", "no", err);
 }
 
-static int read_virtio_console(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_virtio_console(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	return read_either(&e->config.virtio_console, value, "yes", "no", err);
 }
 
-static int read_panic(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_panic(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	return read_either(&e->config.stop_on_panic, value, "stop", "keep", err);
 }
 
-static int read_nested(struct menu_entry_save *e, const char *value, struct vmb_err *err)
+static int read_nested(void *entry, const char *value, struct vmb_err *err)
 {
+	struct menu_entry_save *e = entry;
+
 	return read_either(&e->config.nested, value, "yes", "no", err);
 }
 
-static const struct key keys[] = {
-	{"title", read_title, false, false},
-	{"firmware", read_firmware, true, false},
-	{"kernel", read_kernel, true, false},
-	{"initrd", read_initrd, true, false},
-	{"options", read_options, true, false},
-	{"memory", read_memory, false, false},
-	{"cpus", read_cpus, false, false},
-	{"disk", read_disk, true, true},
-	{"net", read_net, true, true},
-	{"vars", read_vars, true, false},
-	{"log", read_log, false, false},
-	{"console", read_console, false, false},
-	{"tries", read_tries, false, false},
-	{"autostart", read_autostart, false, false},
-	{"virtio-console", read_virtio_console, false, false},
-	{"panic", read_panic, false, false},
-	{"nested", read_nested, false, false},
+static const struct ini_key keys[] = {
+	{.name = "title", .read = read_title},
+	{.name = "firmware", .read = read_firmware, .decides = true},
+	{.name = "kernel", .read = read_kernel, .decides = true},
+	{.name = "initrd", .read = read_initrd, .decides = true},
+	{.name = "options", .read = read_options, .decides = true},
+	{.name = "memory", .read = read_memory},
+	{.name = "cpus", .read = read_cpus},
+	{.name = "disk", .read = read_disk, .decides = true, .repeats = true},
+	{.name = "net", .read = read_net, .decides = true, .repeats = true},
+	{.name = "vars", .read = read_vars, .decides = true},
+	{.name = "log", .read = read_log},
+	{.name = "console", .read = read_console},
+	{.name = "tries", .read = read_tries},
+	{.name = "autostart", .read = read_autostart},
+	{.name = "virtio-console", .read = read_virtio_console},
+	{.name = "panic", .read = read_panic},
+	{.name = "nested", .read = read_nested},
 };
 
-#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
-
-static const char *const known_names[] = {
-	"title",	  "firmware", "kernel", "initrd", "options", "memory", "cpus",
-	"disk",		  "net",      "vars",	"log",	  "console", "tries",  "autostart",
-	"virtio-console", "panic",    "nested", NULL};
+static const struct ini_keys table = {
+	.file = "an entry", .keys = keys, .count = sizeof(keys) / sizeof(keys[0])};
+_Static_assert(sizeof(keys) / sizeof(keys[0]) <= INI_MAX_KEYS, "more keys than ini_keys.c counts");
 
 /* ---- reading ---- */
 
-static void tell(const struct parser *p, int line, bool error, const char *text)
-{
-	if (p->report)
-		p->report->tell(p->report->ctx, line, error, text);
-}
-
-static void set_problem(struct parser *p, int line, const char *text)
-{
-	if (p->file->problem_line)
-		return;
-	p->file->problem_line = line;
-	text_copy(p->file->problem, sizeof(p->file->problem), text);
-}
-
-static void on_value(void *ctx, int line, const char *section, const char *name, const char *value)
-{
-	struct parser *p = ctx;
-	struct vmb_err err;
-	size_t i = 0;
-
-	while (i < KEY_COUNT && strcmp(keys[i].name, name) != 0)
-		i++;
-	if (section[0] || i == KEY_COUNT) {
-		vmb_err_set(
-			&err, EINVAL,
-			section[0] ? "[%s] %s is not known here; an entry has no sections."
-				   : "%s\"%s\" is not known; expected title, firmware, kernel, "
-				     "initrd, "
-				     "options, memory, cpus, disk, net, vars, log, console, tries, "
-				     "autostart, virtio-console, panic or nested.",
-			section, name);
-		tell(p, line, false, err.text);
-		return;
-	}
-	if (keys[i].read(&p->file->entry, value, &err) < 0) {
-		tell(p, line, true, err.text);
-		if (keys[i].decides)
-			set_problem(p, line, err.text);
-		return;
-	}
-	if (!keys[i].repeats && (p->seen & 1u << i)) {
-		vmb_err_set(&err, EINVAL, "\"%s\" was set before; this line counts.", name);
-		tell(p, line, false, err.text);
-	}
-	p->seen |= 1u << i;
-}
-
-static void on_fault(void *ctx, int line, const char *text)
-{
-	struct parser *p = ctx;
-
-	tell(p, line, true, text);
-	set_problem(p, line, text); /* it may have been any line */
-}
-
 /* What only the whole can tell. */
-static void check_whole(struct parser *p)
+static void check_whole(struct entry_file *file, const struct ini_report *report)
 {
-	const struct vm_config *c = &p->file->entry.config;
+	const struct vm_config *c = &file->entry.config;
 	const char *text = NULL;
 
 	if (c->kernel_path[0] && c->firmware_path[0])
 		text = "Both firmware and a kernel are named; expected one of them.";
-	else if (!c->kernel_path[0] && !c->firmware_path[0] && !p->file->problem_line)
+	else if (!c->kernel_path[0] && !c->firmware_path[0] && !file->problem.line)
 		text = "Neither firmware nor a kernel is named; expected firmware = /PATH or "
 		       "kernel = /PATH.";
 	else if (!c->kernel_path[0] && (c->initrd_path[0] || c->cmdline[0]))
 		text = "An initrd and options go with a kernel, not with firmware.";
 	if (!text)
 		return;
-	tell(p, 1, true, text);
-	set_problem(p, 1, text);
+	if (report)
+		report->tell(report->ctx, 1, true, text);
+	if (!file->problem.line) {
+		file->problem.line = 1;
+		text_copy(file->problem.text, sizeof(file->problem.text), text);
+	}
 }
 
 int entry_file_parse(const char *text, size_t n, const struct ini_report *report,
 		     struct entry_file *ret_file)
 {
-	static const struct ini_handler handler = {.value = on_value, .fault = on_fault};
-	struct parser p = {.report = report, .file = calloc(1, sizeof(*p.file))};
+	struct entry_file *file = calloc(1, sizeof(*file));
+	struct vm_config *config;
 	int rc;
 
-	if (!p.file)
+	if (!file)
 		return -ENOMEM;
-	vm_config_init(&p.file->entry.config);
-	text_copy(p.file->entry.config.vars_path, VM_PATH_SIZE, ENTRY_VARS_USUAL);
-	strcpy(p.file->entry.console.keys, "auto");
-	strcpy(p.file->entry.console.charset, "auto");
-	p.file->entry.autostart = 1;
-	rc = ini_file_parse(text, n, &handler, &p);
+	config = &file->entry.config;
+	vm_config_init(config);
+	text_copy(config->vars_path, VM_PATH_SIZE, ENTRY_VARS_USUAL);
+	strcpy(file->entry.console.keys, "auto");
+	strcpy(file->entry.console.charset, "auto");
+	file->entry.autostart = 1;
+	rc = ini_keys_parse(&table, text, n, report, &file->entry, &file->problem);
 	if (rc == 0) {
-		check_whole(&p);
-		if (p.file->entry.config.kernel_path[0] &&
-		    strcmp(p.file->entry.config.vars_path, ENTRY_VARS_USUAL) == 0)
-			p.file->entry.config.vars_path[0] = '\0';
-		*ret_file = *p.file;
+		check_whole(file, report);
+		if (config->kernel_path[0] && strcmp(config->vars_path, ENTRY_VARS_USUAL) == 0)
+			config->vars_path[0] = '\0';
+		*ret_file = *file;
 	}
-	free(p.file);
+	free(file);
 	return rc;
 }
 
@@ -446,20 +406,6 @@ static void add_machine(struct writer *w, const struct menu_entry_save *e)
 		add(w, "console", w->console);
 }
 
-static int check_pairs(const struct writer *w, struct vmb_err *err)
-{
-	for (size_t i = 0; i < w->count; i++) {
-		char what[24];
-		int rc;
-
-		snprintf(what, sizeof(what), "\"%s\"", w->pairs[i].name);
-		rc = ini_file_check_value(what, w->pairs[i].value, err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 char *entry_file_render(const struct menu_entry_save *entry, const char *old, size_t n,
 			size_t *ret_n, struct vmb_err *err)
 {
@@ -468,7 +414,7 @@ char *entry_file_render(const struct menu_entry_save *entry, const char *old, si
 	int rc = 0;
 
 	if (!w) {
-		vmb_err_set(err, ENOMEM, "Not enough memory to save the entry.");
+		vmb_err_set(err, ENOMEM, "Not enough memory to save an entry.");
 		return NULL;
 	}
 	add(w, "title", entry->config.title);
@@ -485,12 +431,7 @@ char *entry_file_render(const struct menu_entry_save *entry, const char *old, si
 	if (rc < 0)
 		vmb_err_set(err, -rc, "A disk's name is too long to be saved.");
 	else
-		rc = check_pairs(w, err);
-	if (rc == 0) {
-		text = ini_file_rewrite(old, n, known_names, w->pairs, w->count, ret_n);
-		if (!text)
-			vmb_err_set(err, ENOMEM, "Not enough memory to save the entry.");
-	}
+		text = ini_keys_render(&table, old, n, w->pairs, w->count, ret_n, err);
 	free(w);
 	return text;
 }

@@ -16,18 +16,6 @@
 #define CONSOLE_SIZE 64
 #define MAX_PAIRS    (MENU_MAX_CONSOLES + SETTINGS_MAX_KEYS + 16)
 
-struct parser {
-	struct settings_file *file;
-	const struct ini_report *report;
-	unsigned int seen;
-};
-
-struct key {
-	const char *name;
-	int (*read)(struct settings_file *file, const char *value, struct vmb_err *err);
-	bool repeats;
-};
-
 static int read_word(const char *value, const char *const *words, uint8_t *ret,
 		     const char *expected, struct vmb_err *err)
 {
@@ -45,8 +33,9 @@ static const char *const menu_words[] = {"shown", "hidden", NULL};
 static const char *const power_words[] = {"menu", "host", NULL};
 static const char *const trust_words[] = {"off", "warn", "require", NULL};
 
-static int read_timeout(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_timeout(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
 	uint64_t seconds;
 
 	if (strcmp(value, "off") == 0) {
@@ -62,8 +51,9 @@ static int read_timeout(struct settings_file *f, const char *value, struct vmb_e
 	return 0;
 }
 
-static int read_rearm(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_rearm(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
 	uint64_t seconds;
 
 	if (strcmp(value, "off") == 0)
@@ -76,18 +66,23 @@ static int read_rearm(struct settings_file *f, const char *value, struct vmb_err
 	return 0;
 }
 
-static int read_menu(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_menu(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
+
 	return read_word(value, menu_words, &f->values.hidden_menu, "shown or hidden", err);
 }
 
-static int read_ascii(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_ascii(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
+
 	return read_word(value, no_yes, &f->values.ascii, "yes or no", err);
 }
 
-static int read_shell(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_shell(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
 	int rc = read_word(value, no_yes, &f->values.shell_allowed, "yes or no", err);
 
 	if (rc < 0) /* who wrote the line wanted to forbid something */
@@ -95,21 +90,25 @@ static int read_shell(struct settings_file *f, const char *value, struct vmb_err
 	return rc;
 }
 
-static int read_guest_power(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_guest_power(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
+
 	return read_word(value, power_words, &f->values.guest_power, "menu or host", err);
 }
 
-static int read_trust(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_trust(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
 	int rc = read_word(value, trust_words, &f->values.trust, "off, warn or require", err);
 
 	f->trust_bad = rc < 0;
 	return rc;
 }
 
-static int read_trust_key(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_trust_key(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
 	static const char base64[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -124,8 +123,10 @@ static int read_trust_key(struct settings_file *f, const char *value, struct vmb
 	return 0;
 }
 
-static int read_theme(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_theme(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
+
 	if (text_copy(f->values.theme, sizeof(f->values.theme), value) < 0 || !value[0]) {
 		text_copy(f->values.theme, sizeof(f->values.theme), "default");
 		return vmb_err_set(err, EINVAL, "This is no theme; expected a name or /PATH.");
@@ -133,8 +134,10 @@ static int read_theme(struct settings_file *f, const char *value, struct vmb_err
 	return 0;
 }
 
-static int read_images(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_images(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
+
 	if (value[0] != '/' || strlen(value) >= sizeof(f->values.images))
 		return vmb_err_set(err, EINVAL, "This is no directory; expected /PATH.");
 	text_copy(f->values.images, sizeof(f->values.images), value);
@@ -148,8 +151,9 @@ static bool prefix_ok(uint8_t key)
 	       key != 0x0C;
 }
 
-static int read_prefix_key(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_prefix_key(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
 	uint8_t key = (uint8_t)(value[0] == '^' && value[1] ? (value[1] & 0x1F) : 0);
 
 	if (strlen(value) != 2 || value[1] < '@' || !prefix_ok(key))
@@ -162,8 +166,10 @@ static int read_prefix_key(struct settings_file *f, const char *value, struct vm
 	return 0;
 }
 
-static int read_default(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_default(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
+
 	if (!entry_file_id_ok(value))
 		return vmb_err_set(err, EINVAL,
 				   "\"%.40s\" is no entry; expected the name of a file in entries/ "
@@ -173,11 +179,13 @@ static int read_default(struct settings_file *f, const char *value, struct vmb_e
 	return 0;
 }
 
-static int read_password(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_password(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
+
 	/* A hash that nothing can match is as good as a wrong one, and found when it is written. */
-	f->password_bad = strlen(value) >= sizeof(f->password) ||
-			  trust_check_password(value, "") == -EINVAL;
+	f->password_bad =
+		strlen(value) >= sizeof(f->password) || trust_check_password(value, "") == -EINVAL;
 	if (f->password_bad)
 		return vmb_err_set(
 			err, EINVAL,
@@ -208,8 +216,9 @@ static int parse_console_option(struct menu_console_settings *c, const char *opt
 }
 
 /* "ttyS0,baud=115200,size=80x24" */
-static int read_console(struct settings_file *f, const char *value, struct vmb_err *err)
+static int read_console(void *file, const char *value, struct vmb_err *err)
 {
+	struct settings_file *f = file;
 	struct menu_console_settings c = {.baud = 0};
 	char copy[CONSOLE_SIZE], *rest = NULL, *word;
 	int rc = text_copy(copy, sizeof(copy), value);
@@ -234,29 +243,26 @@ static int read_console(struct settings_file *f, const char *value, struct vmb_e
 	return 0;
 }
 
-static const struct key keys[] = {
-	{"default", read_default, false},
-	{"timeout", read_timeout, false},
-	{"rearm", read_rearm, false},
-	{"menu", read_menu, false},
-	{"theme", read_theme, false},
-	{"ascii", read_ascii, false},
-	{"prefix-key", read_prefix_key, false},
-	{"shell", read_shell, false},
-	{"guest-power-off", read_guest_power, false},
-	{"images", read_images, false},
-	{"console", read_console, true},
-	{"password", read_password, false},
-	{"trust", read_trust, false},
-	{"trust-key", read_trust_key, true},
+static const struct ini_key keys[] = {
+	{.name = "default", .read = read_default},
+	{.name = "timeout", .read = read_timeout},
+	{.name = "rearm", .read = read_rearm},
+	{.name = "menu", .read = read_menu},
+	{.name = "theme", .read = read_theme},
+	{.name = "ascii", .read = read_ascii},
+	{.name = "prefix-key", .read = read_prefix_key},
+	{.name = "shell", .read = read_shell},
+	{.name = "guest-power-off", .read = read_guest_power},
+	{.name = "images", .read = read_images},
+	{.name = "console", .read = read_console, .repeats = true},
+	{.name = "password", .read = read_password},
+	{.name = "trust", .read = read_trust},
+	{.name = "trust-key", .read = read_trust_key, .repeats = true},
 };
 
-#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
-
-static const char *const known_names[] = {"default",	     "timeout",	  "rearm",	"menu",
-					  "theme",	     "ascii",	  "prefix-key", "shell",
-					  "guest-power-off", "images",	  "console",	"password",
-					  "trust",	     "trust-key", NULL};
+static const struct ini_keys table = {
+	.file = "vmboot.conf", .keys = keys, .count = sizeof(keys) / sizeof(keys[0])};
+_Static_assert(sizeof(keys) / sizeof(keys[0]) <= INI_MAX_KEYS, "more keys than ini_keys.c counts");
 
 /* ---- reading ---- */
 
@@ -274,59 +280,14 @@ void settings_file_init(struct settings_file *file)
 	};
 }
 
-static void tell(const struct parser *p, int line, bool error, const char *text)
-{
-	if (p->report)
-		p->report->tell(p->report->ctx, line, error, text);
-}
-
-static void on_value(void *ctx, int line, const char *section, const char *name, const char *value)
-{
-	struct parser *p = ctx;
-	struct vmb_err err;
-	size_t i = 0;
-
-	while (i < KEY_COUNT && strcmp(keys[i].name, name) != 0)
-		i++;
-	if (section[0] || i == KEY_COUNT) {
-		vmb_err_set(
-			&err, EINVAL,
-			section[0]
-				? "[%s] %s is not known here; vmboot.conf has no sections."
-				: "%s\"%s\" is not known; expected default, timeout, rearm, menu, "
-				  "theme, ascii, prefix-key, shell, guest-power-off, images, "
-				  "console, "
-				  "password, trust or trust-key.",
-			section, name);
-		tell(p, line, false, err.text);
-		return;
-	}
-	if (keys[i].read(p->file, value, &err) < 0) {
-		tell(p, line, true, err.text);
-		return;
-	}
-	if (!keys[i].repeats && (p->seen & 1u << i)) {
-		vmb_err_set(&err, EINVAL, "\"%s\" was set before; this line counts.", name);
-		tell(p, line, false, err.text);
-	}
-	p->seen |= 1u << i;
-}
-
-static void on_fault(void *ctx, int line, const char *text)
-{
-	tell(ctx, line, true, text);
-}
-
 int settings_file_parse(const char *text, size_t n, const struct ini_report *report,
 			struct settings_file *ret_file)
 {
-	static const struct ini_handler handler = {.value = on_value, .fault = on_fault};
 	struct settings_file file;
-	struct parser p = {.file = &file, .report = report};
 	int rc;
 
 	settings_file_init(&file);
-	rc = ini_file_parse(text, n, &handler, &p);
+	rc = ini_keys_parse(&table, text, n, report, &file, NULL);
 	if (file.trust_bad)
 		file.values.trust = MENU_TRUST_REQUIRE;
 	file.values.has_password = file.password[0] || file.password_bad;
@@ -396,20 +357,9 @@ char *settings_file_render(const struct settings_file *file, const char *old, si
 			   size_t *ret_n, struct vmb_err *err)
 {
 	struct writer w = {.count = 0};
-	char *text;
 
 	add_all(&w, file);
-	for (size_t i = 0; i < w.count; i++) {
-		char what[24];
-
-		snprintf(what, sizeof(what), "\"%s\"", w.pairs[i].name);
-		if (ini_file_check_value(what, w.pairs[i].value, err) < 0)
-			return NULL;
-	}
-	text = ini_file_rewrite(old, n, known_names, w.pairs, w.count, ret_n);
-	if (!text)
-		vmb_err_set(err, ENOMEM, "Not enough memory to save the settings.");
-	return text;
+	return ini_keys_render(&table, old, n, w.pairs, w.count, ret_n, err);
 }
 
 static bool ends(const char *text, size_t size)

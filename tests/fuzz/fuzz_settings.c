@@ -19,7 +19,7 @@ static void fuzz_entry(const char *text, size_t n)
 	char *new, *kept;
 
 	must(entry_file_parse(text, n, NULL, &first) == 0);
-	must(first.problem_line == 0 || first.problem[0]);
+	must(first.problem.line == 0 || first.problem.text[0]);
 	new = entry_file_render(&first.entry, "", 0, &new_n, &err);
 	if (!new) {
 		must(err.text[0]); /* a value that came through but cannot be written */

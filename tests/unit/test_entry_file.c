@@ -50,7 +50,7 @@ static void check_whole(const struct entry_file *f)
 	const struct vm_config *c = &f->entry.config;
 
 	assert_string_equal(told, "");
-	assert_int_equal(f->problem_line, 0);
+	assert_int_equal(f->problem.line, 0);
 	assert_string_equal(c->title, "Debian 12");
 	assert_string_equal(c->firmware_device, "label:boot");
 	assert_string_equal(c->firmware_path, "/boot/CLOUDHV.fd");
@@ -153,12 +153,12 @@ static void a_bad_line_is_told_and_the_rest_works(void **state)
 			fail_msg("%s: told \"%s\"", bad[i].line, told);
 		if (!bad[i].says[0])
 			assert_string_equal(told, "");
-		assert_int_equal(f.problem_line != 0, bad[i].decides);
-		assert_int_equal(f.problem[0] != '\0', bad[i].decides);
+		assert_int_equal(f.problem.line != 0, bad[i].decides);
+		assert_int_equal(f.problem.text[0] != '\0', bad[i].decides);
 		if (strncmp(bad[i].line, "title", 5) != 0)
 			assert_string_equal(f.entry.config.title, "T");
 	}
-	assert_int_equal(parse("title = nothing else\n").problem_line, 1);
+	assert_int_equal(parse("title = nothing else\n").problem.line, 1);
 	assert_non_null(strstr(told, "Neither firmware nor a kernel is named"));
 }
 
