@@ -123,7 +123,7 @@ static bool session_read(struct session *s, int ms)
 	return true;
 }
 
-static void session_idle(struct session *s, int ms)
+static __attribute__((unused)) void session_idle(struct session *s, int ms)
 {
 	uint64_t end = loop_now_ms() + (uint64_t)ms;
 
@@ -132,7 +132,7 @@ static void session_idle(struct session *s, int ms)
 }
 
 /* Reads until nothing has come for a quarter of a second; a running VM's clock ticks once a second. */
-static void session_settle(struct session *s)
+static __attribute__((unused)) void session_settle(struct session *s)
 {
 	uint64_t end = loop_now_ms() + 5000, quiet = loop_now_ms();
 	size_t seen = s->raw_len;

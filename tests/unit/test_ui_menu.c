@@ -448,39 +448,6 @@ static void test_terminal_gone(void **state)
 	session_close(s);
 }
 
-static void test_shell(void **state)
-{
-	static const struct session_options none = {.term = "linux", .rows = 24, .cols = 80,
-						    .env = {"SHELL=/no/such/shell"}};
-	struct session *s = session_open(FAKE_NORMAL, &none);
-
-	(void)state;
-	/* $SHELL that is not there: /bin/sh. The VM goes on meanwhile, its end is not missed. */
-	session_wait(s, "firmware image");
-	session_keys(s, "\r");
-	session_wait(s, "Shell>");
-	session_keys(s, "\035.");
-	session_wait(s, "Enter: console");
-	session_keys(s, "!");
-	session_wait(s, "The virtual machine CLOUDHV.fd goes on running.");
-	session_wait(s, "Type exit to return");
-	session_wait(s, "Logs: `vmboot report`");
-	session_keys(s, "trap '' INT; echo pid-$((40+2))\n");
-	session_wait(s, "pid-42");
-	session_resize(s, 30, 90);
-	session_keys(s, "exit\n");
-	session_wait(s, "returned from shell (exit 0)");
-	session_wait(s, "Enter: console");
-	session_wait_count(s, rescan, 1);
-	/* Ended by SIGTERM while the shell has the terminal: nothing is left behind. */
-	session_keys(s, "!");
-	session_wait(s, "Type exit to return");
-	kill(s->pid, SIGTERM);
-	session_end(s);
-	assert_int_equal(WEXITSTATUS(s->status), 1);
-	session_close(s);
-}
-
 static void test_resize_storm(void **state)
 {
 	struct session *s = session_open_main(FAKE_NORMAL);
@@ -765,7 +732,6 @@ int main(void)
 		cmocka_unit_test(test_every_way_out),
 		cmocka_unit_test(test_blocked_terminal),
 		cmocka_unit_test(test_terminal_gone),
-		cmocka_unit_test(test_shell),
 		cmocka_unit_test(test_resize_storm),
 		cmocka_unit_test(test_redraw_changes_nothing),
 		cmocka_unit_test(test_random_keys),

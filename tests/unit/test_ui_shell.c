@@ -1,0 +1,122 @@
+/* The recovery shell: what it is told, what comes back with it, and whose ^C is whose. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "menu_session.h"
+
+static void test_shell(void **state)
+{
+	static const struct session_options none = {
+		.term = "linux", .rows = 24, .cols = 80, .env = {"SHELL=/no/such/shell"}};
+	struct session *s = session_open(FAKE_NORMAL, &none);
+
+	(void)state;
+	/* $SHELL that is not there: /bin/sh. The VM goes on meanwhile, its end is not missed. */
+	session_wait(s, "firmware image");
+	session_keys(s, "\r");
+	session_wait(s, "Shell>");
+	session_keys(s, "\035.");
+	session_wait(s, "Enter: console");
+	session_keys(s, "!");
+	session_wait(s, "The virtual machine CLOUDHV.fd goes on running.");
+	session_wait(s, "Type exit to return");
+	session_wait(s, "Logs: `vmboot report`");
+	session_keys(s, "trap '' INT; echo pid-$((40+2))\n");
+	session_wait(s, "pid-42");
+	session_resize(s, 30, 90);
+	session_keys(s, "exit\n");
+	session_wait(s, "returned from shell (exit 0)");
+	session_wait(s, "Enter: console");
+	session_wait_count(s, rescan, 1);
+	/* Ended by SIGTERM while the shell has the terminal: nothing is left behind. */
+	session_keys(s, "!");
+	session_wait(s, "Type exit to return");
+	kill(s->pid, SIGTERM);
+	session_end(s);
+	assert_int_equal(WEXITSTATUS(s->status), 1);
+	session_close(s);
+}
+
+/* The shell that the menu has started, which may take a moment. */
+static pid_t shell_of(struct session *s)
+{
+	uint64_t end = loop_now_ms() + 30000;
+	char path[64], line[64];
+	pid_t pid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)s->pid, (int)s->pid);
+	while (pid == 0 && loop_now_ms() < end) {
+		FILE *f = fopen(path, "r");
+
+		assert_non_null(f);
+		if (fgets(line, sizeof(line), f))
+			pid = (pid_t)atoi(line);
+		fclose(f);
+		session_read(s, 10);
+	}
+	assert_int_not_equal(pid, 0);
+	return pid;
+}
+
+/* Waits until PID is dead, and its parent has been told but has not asked. */
+static void wait_for_zombie(struct session *s, pid_t pid)
+{
+	uint64_t end = loop_now_ms() + 30000;
+	char path[64], kind = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	while (kind != 'Z' && loop_now_ms() < end) {
+		FILE *f = fopen(path, "r");
+
+		assert_non_null(f);
+		assert_int_equal(fscanf(f, "%*d (%*[^)]) %c", &kind), 1);
+		fclose(f);
+		session_read(s, 10);
+	}
+	assert_int_equal(kind, 'Z');
+}
+
+/*
+ * A ^C that is typed while the shell dies reaches the menu, too, which has not yet taken the terminal back: it sees
+ * the end of its child first and then the interrupt, which was not meant for it. Both wait here while the menu stands still.
+ */
+static void test_interrupt_in_the_last_moment(void **state)
+{
+	static const struct session_options o = {.term = "linux", .rows = 24, .cols = 80};
+	static const int numbers[] = {SIGINT, SIGQUIT};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct session *s = session_open(FAKE_NORMAL, &o);
+		pid_t shell;
+		int status;
+
+		session_wait(s, "firmware image");
+		session_keys(s, "!");
+		session_wait(s, "Type exit to return");
+		shell = shell_of(s);
+		kill(s->pid, SIGSTOP);
+		assert_int_equal(waitpid(s->pid, &status, WUNTRACED), s->pid);
+		assert_true(WIFSTOPPED(status));
+		kill(shell, SIGKILL);
+		wait_for_zombie(s, shell);
+		kill(s->pid, numbers[i]);
+		kill(s->pid, SIGCONT);
+		session_wait(s, "returned from shell (exit 137)");
+		session_leave(s);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shell),
+		cmocka_unit_test(test_interrupt_in_the_last_moment),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests_name("ui_shell", tests, NULL, NULL);
+}
