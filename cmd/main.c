@@ -31,7 +31,7 @@ static const struct command commands[] = {
 	 "           [--net "
 	 "tap=NAME|bridge=NAME|macvtap=NAME[,mac=M][,queues=N][,vhost=on|off|auto]]... [--log "
 	 "FILE]\n"
-	 "           [--nested] [--console serial|virtio] [--panic keep|stop]",
+	 "           [--vfio PCI-ADDRESS[,rom=off]]... [--nested] [--console serial|virtio] [--panic keep|stop]",
 	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
 	{"list", cmd_list, "[--json] [--images DIR]...",
 	 "list the disks, what they hold, disk images, and the firmware found"},

@@ -499,6 +499,23 @@ static int parse_net(const char *value, struct vm_config *config)
 	return 0;
 }
 
+static int parse_vfio(const char *value, struct vm_config *config)
+{
+	struct vmb_err err;
+
+	if (config->vfio_count >= VM_MAX_VFIO) {
+		fprintf(stderr, "vmboot run: more than %d devices cannot be passed through.\n",
+			VM_MAX_VFIO);
+		return -EINVAL;
+	}
+	if (vm_config_parse_vfio(value, &config->vfio[config->vfio_count], &err) < 0) {
+		fprintf(stderr, "vmboot run: %s\n", err.text);
+		return -EINVAL;
+	}
+	config->vfio_count++;
+	return 0;
+}
+
 static int parse_console(const char *value, struct vm_config *config)
 {
 	config->virtio_console = strcmp(value, "virtio") == 0;
@@ -528,6 +545,7 @@ static int parse_option(int option, const char *value, struct vm_config *config)
 	case 'l': return parse_path("log", value, config->log_path);
 	case 'd': return parse_disk(value, config);
 	case 'n': return parse_net(value, config);
+	case 'V': return parse_vfio(value, config);
 	case 'p': return parse_panic(value, config);
 	case 'C': return parse_console(value, config);
 	case 'F': config->fresh_vars = 1; return 0;
@@ -558,6 +576,7 @@ int cmd_run(int argc, char **argv)
 						{"initrd", required_argument, NULL, 'i'},
 						{"cmdline", required_argument, NULL, 'a'},
 						{"net", required_argument, NULL, 'n'},
+						{"vfio", required_argument, NULL, 'V'},
 						{"panic", required_argument, NULL, 'p'},
 						{"console", required_argument, NULL, 'C'},
 						{"nested", no_argument, NULL, 'N'},

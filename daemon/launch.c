@@ -19,6 +19,7 @@
 #include "proto.h"
 #include "storage.h"
 #include "text.h"
+#include "vfio_devices.h"
 
 static void close_fd(int *fd)
 {
@@ -113,7 +114,8 @@ static bool boots_kernel(const struct launch *launch)
 }
 
 static int send_start(const struct launch *launch, int control, int console,
-		      const struct disks *disks, struct vmb_err *err)
+		      const struct disks *disks, const struct vfio_devices *devices,
+		      struct vmb_err *err)
 {
 	struct vmm_start start = {
 		.version = VMM_PROTO_VERSION,
@@ -121,13 +123,16 @@ static int send_start(const struct launch *launch, int control, int console,
 		.memory = launch->config.memory,
 		.disk_count = disks->count,
 		.net_count = launch->card_count,
+		.vfio_count = devices->count,
+		.vfio_fd_count = devices->fd_count,
+		.vfio_iommufd = devices->iommufd,
 		.log_level = log_current_level(),
 		.virtio_console = launch->config.virtio_console != 0,
 		.nested = launch->config.nested != 0,
 		.stop_on_panic = launch->config.stop_on_panic != 0,
 		.boot = boots_kernel(launch) ? VMM_BOOT_LINUX : VMM_BOOT_FIRMWARE,
 	};
-	int fds[VMM_MAX_FDS], *net_fds = fds + VMM_FD_DISKS + disks->count, rc;
+	int fds[VMM_MAX_FDS], *more_fds = fds + VMM_FD_DISKS + disks->count, rc;
 
 	fds[VMM_FD_KVM] = launch->kvm;
 	fds[VMM_FD_CONSOLE] = console;
@@ -145,10 +150,12 @@ static int send_start(const struct launch *launch, int control, int console,
 	}
 	for (unsigned int i = 0; i < launch->card_count; i++) {
 		start.nets[i] = launch->cards[i].info;
-		net_fds += net_card_put_fds(&launch->cards[i], net_fds);
+		more_fds += net_card_put_fds(&launch->cards[i], more_fds);
 	}
+	memcpy(start.vfio, devices->infos, sizeof(start.vfio));
+	more_fds += vfio_devices_put_fds(devices, more_fds);
 	rc = proto_send(control, VMM_START, &start, sizeof(start), fds,
-			(unsigned int)(net_fds - fds));
+			(unsigned int)(more_fds - fds));
 	if (rc < 0)
 		return vmb_err_set(err, -rc,
 				   "The virtual machine's process did not take its "
@@ -195,6 +202,7 @@ static int spawn_vmm(struct launch *launch, struct vmb_err *err)
 static int start_vmm(struct launch *launch, struct vmb_err *err)
 {
 	int console[2] = {-1, -1}, rc;
+	struct vfio_devices devices = {.container = -1};
 	struct disks disks = {.count = 0};
 
 	rc = launch_check_trust(launch, err);
@@ -202,6 +210,8 @@ static int start_vmm(struct launch *launch, struct vmb_err *err)
 		rc = open_disks(&launch->config, &disks, err);
 	if (rc == 0)
 		rc = open_cards(launch, err);
+	if (rc == 0)
+		rc = vfio_devices_open("", &launch->config, &devices, err);
 	if (rc == 0 && !boots_kernel(launch))
 		rc = vars_file_make_memory(&launch->vars, &launch->variables, err);
 	if (rc == 0)
@@ -210,9 +220,12 @@ static int start_vmm(struct launch *launch, struct vmb_err *err)
 		rc = vars_file_set_aside(&launch->vars, err);
 	if (rc == 0 && launch->control < 0)
 		rc = spawn_vmm(launch, err);
+	if (rc == 0 && devices.count > 0)
+		rc = vfio_raise_memlock(launch->child.pid, launch->config.memory, err);
 	if (rc == 0)
-		rc = send_start(launch, launch->control, console[1], &disks, err);
+		rc = send_start(launch, launch->control, console[1], &disks, &devices, err);
 	close_disks(&disks);
+	vfio_devices_close(&devices);
 	close_cards(launch);
 	close_fd(&console[1]);
 	launch->console = console[0];

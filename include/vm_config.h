@@ -14,6 +14,11 @@
 #define VM_MAX_DISKS	   24
 #define VM_MAX_NETS	   8
 #define VM_MAX_DISKS_OF_NETS 19 /* beside network cards, whose slots on PCI bus 0 are the last ones */
+#define VM_MAX_VFIO	   8  /* devices passed through */
+#define VM_PCI_ADDRESS_SIZE 17 /* "0000:01:00.0", with a domain of up to 8 digits, + NUL */
+#define VM_VFIO_TEXT_SIZE  32 /* room for vm_config_format_vfio() */
+/* Disks beside COUNT devices passed through, whose slots on PCI bus 0 are the last ones before the network cards'. */
+#define VM_MAX_DISKS_OF_VFIO(count) (20 - (count))
 #define VM_MAX_NET_QUEUES  4  /* pairs of queues of one network card */
 #define VM_NET_NAME_SIZE   16 /* of a network interface: 15 bytes + NUL, Linux's own limit */
 #define VM_NET_MAC_SIZE	   6
@@ -57,6 +62,12 @@ struct vm_net {
 	char name[VM_NET_NAME_SIZE];
 };
 
+/* A PCI function of the host that becomes the guest's. */
+struct vm_vfio {
+	char address[VM_PCI_ADDRESS_SIZE]; /* "0000:01:00.0" */
+	uint8_t no_rom; /* the guest does not see the device's expansion ROM */
+};
+
 struct vm_config {
 	char title[64];
 	/* Firmware: PATH on the running system, or, when DEVICE names a block device ("/dev/nvme0n1p1"),
@@ -73,6 +84,7 @@ struct vm_config {
 	uint32_t cpus;
 	uint32_t disk_count;
 	uint32_t net_count;
+	uint32_t vfio_count;
 	/* The console is the guest's virtio-console (hvc0) as soon as its system speaks there, not the serial port. */
 	uint8_t virtio_console;
 	uint8_t nested;	       /* the guest's processors offer virtualisation themselves */
@@ -80,6 +92,7 @@ struct vm_config {
 	uint8_t fresh_vars; /* start with an empty store although the file is damaged (it is kept as .bad) */
 	struct vm_disk disks[VM_MAX_DISKS];
 	struct vm_net nets[VM_MAX_NETS];
+	struct vm_vfio vfio[VM_MAX_VFIO];
 };
 
 /* Empty configuration with the default memory and one CPU. */
@@ -113,6 +126,18 @@ char *vm_config_format_net(const struct vm_net *net, char *buf, size_t size);
 
 /* What can be checked of NET without opening anything, as vm_config_check() does. */
 int vm_config_check_net(const struct vm_net *net, struct vmb_err *err);
+
+/*
+ * Parses "[DDDD:]BB:DD.F[,rom=on|off]" (the --vfio argument) into VFIO, whose address is in full and in
+ * small letters then. 0 or -EINVAL with the sentence.
+ */
+int vm_config_parse_vfio(const char *arg, struct vm_vfio *vfio, struct vmb_err *err);
+
+/* VFIO as vm_config_parse_vfio() reads it. Cut when SIZE is too small; returns BUF. */
+char *vm_config_format_vfio(const struct vm_vfio *vfio, char *buf, size_t size);
+
+/* Is CONFIG's device number N a well-formed address, and in it only once? As vm_config_check() does. */
+int vm_config_check_vfio(const struct vm_config *config, unsigned int n, struct vmb_err *err);
 
 /* The reverse of vm_config_parse_disk(). 0, or -ENAMETOOLONG when BUF is too small. */
 int vm_config_format_disk(const struct vm_disk *disk, char *buf, size_t size);

@@ -10,7 +10,7 @@
 #include "vm_config.h"
 
 #define VMM_CONTROL_FD	  3
-#define VMM_PROTO_VERSION 3
+#define VMM_PROTO_VERSION 4
 
 enum vmm_msg {
 	/* launcher -> vmm */
@@ -45,7 +45,8 @@ enum vmm_msg {
 /*
  * Descriptors beside VMM_START, in this order: 0 kvm, 1 console (stream socket, both directions,
  * non-blocking), two that depend on what is booted, then the disks, then for each network card its taps
- * (non-blocking), one for each pair of queues, and as many of vhost-net if it has VHOST. With VMM_BOOT_FIRMWARE the two
+ * (non-blocking), one for each pair of queues, and as many of vhost-net if it has VHOST; then, if devices are passed
+ * through, the VFIO container (or, with VFIO_IOMMUFD, /dev/iommu) and VFIO_FD_COUNT groups (devices). With VMM_BOOT_FIRMWARE the two
  * are 2 firmware (sealed memfd), 3 variables (memfd of 2 * VARSTORE_SIZE: the live store that is
  * mapped into guest RAM, then the last copy known to be good); with VMM_BOOT_LINUX, which has no
  * UEFI and so no variables, 2 kernel, 3 initrd (sealed memfds; an empty one: no initrd).
@@ -57,7 +58,7 @@ enum vmm_msg {
 #define VMM_FD_KERNEL	2
 #define VMM_FD_INITRD	3
 #define VMM_FD_DISKS	4
-#define VMM_MAX_FDS	(VMM_FD_DISKS + VM_MAX_DISKS + VM_MAX_NETS * 2 * VM_MAX_NET_QUEUES)
+#define VMM_MAX_FDS	(VMM_FD_DISKS + VM_MAX_DISKS + VM_MAX_NETS * 2 * VM_MAX_NET_QUEUES + 1 + VM_MAX_VFIO)
 
 struct vmm_disk {
 	uint64_t size;		/* bytes; multiple of 512 */
@@ -79,6 +80,12 @@ struct vmm_net {
 	uint16_t mtu;	/* 0: not known */
 };
 
+struct vmm_vfio {
+	char address[VM_PCI_ADDRESS_SIZE]; /* what the host's kernel calls it */
+	uint8_t no_rom;
+	uint8_t fd; /* which of the groups it belongs to; with VFIO_IOMMUFD which of the devices it is */
+};
+
 enum vmm_boot { VMM_BOOT_FIRMWARE, VMM_BOOT_LINUX };
 
 struct vmm_start {
@@ -93,8 +100,12 @@ struct vmm_start {
 	uint8_t stop_on_panic; /* the guest's VMM_GUEST_PANICKED ends the machine: VMM_EXIT_GUEST_FAULT */
 	char cmdline[VM_CMDLINE_SIZE]; /* of the kernel; empty with firmware */
 	uint32_t net_count;
+	uint32_t vfio_count;
+	uint32_t vfio_fd_count; /* beside the container */
+	uint8_t vfio_iommufd;
 	struct vmm_disk disks[VM_MAX_DISKS];
 	struct vmm_net nets[VM_MAX_NETS];
+	struct vmm_vfio vfio[VM_MAX_VFIO];
 };
 
 struct vmm_set_link {

@@ -153,10 +153,9 @@ static int check_boot(const struct vm_config *c, struct vmb_err *err)
 	return 0;
 }
 
-int vm_config_check_form(const struct vm_config *config, struct vmb_err *err)
+/* How many of everything, and whether there is a place on PCI bus 0 for all of it. */
+static int check_counts(const struct vm_config *config, struct vmb_err *err)
 {
-	int rc;
-
 	if (config->disk_count > VM_MAX_DISKS)
 		return vmb_err_set(err, ERANGE, "%u disks are more than vmboot supports (%u). Attach fewer.",
 				   config->disk_count, VM_MAX_DISKS);
@@ -169,6 +168,25 @@ int vm_config_check_form(const struct vm_config *config, struct vmb_err *err)
 				   "%u disks leave no room for a network card; with one there are places "
 				   "for %d. Attach fewer.",
 				   config->disk_count, VM_MAX_DISKS_OF_NETS);
+	if (config->vfio_count > VM_MAX_VFIO)
+		return vmb_err_set(err, ERANGE,
+				   "%u devices passed through are more than vmboot supports (%u). Pass fewer.",
+				   config->vfio_count, VM_MAX_VFIO);
+	if (config->vfio_count > 0 && config->disk_count > VM_MAX_DISKS_OF_VFIO(config->vfio_count))
+		return vmb_err_set(err, ERANGE,
+				   "%u disks leave no room for %u devices passed through; with them there "
+				   "are places for %u. Attach fewer.",
+				   config->disk_count, config->vfio_count,
+				   VM_MAX_DISKS_OF_VFIO(config->vfio_count));
+	return 0;
+}
+
+int vm_config_check_form(const struct vm_config *config, struct vmb_err *err)
+{
+	int rc = check_counts(config, err);
+
+	if (rc < 0)
+		return rc;
 	rc = check_strings(config, err);
 	if (rc < 0)
 		return rc;
@@ -185,6 +203,8 @@ int vm_config_check_form(const struct vm_config *config, struct vmb_err *err)
 	}
 	for (uint32_t i = 0; rc == 0 && i < config->net_count; i++)
 		rc = vm_config_check_net(&config->nets[i], err);
+	for (uint32_t i = 0; rc == 0 && i < config->vfio_count; i++)
+		rc = vm_config_check_vfio(config, i, err);
 	return rc;
 }
 

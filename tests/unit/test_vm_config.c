@@ -265,6 +265,73 @@ static void wrong_network_arguments_are_told(void **state)
 	assert_string_equal(net.name, "untouched");
 }
 
+static void device_arguments_are_parsed_and_written_back(void **state)
+{
+	static const struct {
+		const char *arg, *text;
+	} cases[] = {
+		{"0000:01:00.0", "0000:01:00.0"},
+		{"01:00.0", "0000:01:00.0"},
+		{"0000:AF:1F.7,rom=off", "0000:af:1f.7,rom=off"},
+		{"10000:e1:00.0,rom=on", "10000:e1:00.0"},
+	};
+	char text[VM_VFIO_TEXT_SIZE];
+	struct vm_vfio vfio;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(vm_config_parse_vfio(cases[i].arg, &vfio, NULL), 0);
+		assert_string_equal(vm_config_format_vfio(&vfio, text, sizeof(text)),
+				    cases[i].text);
+	}
+}
+
+static void wrong_device_arguments_are_told(void **state)
+{
+	static const char *const addresses[] = {
+		"", "1:00.0", "01:00", "01:20.0", "01:00.8", "000:01:00.0", "0000:01:00.0 ", "g1:00.0",
+		"123456789:01:00.0", "0000:01:00.0/../x", "0000-01:00.0", "\033[2J",
+		"0000:01:00.00", "0000:00:01:00.0"};
+	struct vm_vfio vfio = {.address = "untouched"};
+	struct vmb_err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		assert_int_equal(vm_config_parse_vfio(addresses[i], &vfio, &err), -EINVAL);
+		assert_says(&err, "is no address of a PCI function");
+	}
+	assert_int_equal(vm_config_parse_vfio("01:00.0,rom=yes", &vfio, &err), -EINVAL);
+	assert_says(&err, "unknown option \"rom=yes\"");
+	assert_int_equal(vm_config_parse_vfio("01:00.0,", &vfio, &err), -EINVAL);
+	assert_string_equal(vfio.address, "untouched");
+}
+
+static void devices_are_checked(void **state)
+{
+	struct vm_config config = good();
+	struct vmb_err err;
+
+	(void)state;
+	config.vfio_count = VM_MAX_VFIO + 1;
+	assert_int_equal(vm_config_check(&config, &err), -ERANGE);
+	assert_says(&err, "9 devices passed through are more than vmboot supports (8)");
+	config.vfio_count = VM_MAX_VFIO;
+	for (unsigned int i = 0; i < VM_MAX_VFIO; i++)
+		snprintf(config.vfio[i].address, VM_PCI_ADDRESS_SIZE, "0000:01:00.%u", i);
+	config.disk_count = VM_MAX_DISKS_OF_VFIO(VM_MAX_VFIO) + 1;
+	assert_int_equal(vm_config_check(&config, &err), -ERANGE);
+	assert_says(&err, "13 disks leave no room for 8 devices passed through");
+	config.disk_count = 0;
+	assert_int_equal(vm_config_check(&config, &err), 0);
+	strcpy(config.vfio[3].address, "0000:01:00.1");
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	assert_says(&err, "Device 0000:01:00.1 is named twice");
+	strcpy(config.vfio[3].address, "0000:01:00.A");
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	memset(config.vfio[3].address, '0', VM_PCI_ADDRESS_SIZE);
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+}
+
 static void network_cards_are_checked(void **state)
 {
 	struct vm_config config = good();
@@ -336,6 +403,9 @@ int main(void)
 		cmocka_unit_test(network_arguments_are_parsed_and_written_back),
 		cmocka_unit_test(wrong_network_arguments_are_told),
 		cmocka_unit_test(network_cards_are_checked),
+		cmocka_unit_test(device_arguments_are_parsed_and_written_back),
+		cmocka_unit_test(wrong_device_arguments_are_told),
+		cmocka_unit_test(devices_are_checked),
 		cmocka_unit_test(prefix_key_splits_input),
 	};
 

@@ -1,0 +1,194 @@
+/* Opening what VFIO has for devices that are passed through, from made-up sysfs and dev trees. */
+#include "storage_test.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "daemon/vfio_devices.h"
+
+static void put(struct scratch *s, const char *path)
+{
+	char full[PATH_MAX];
+
+	scratch_path(s, path, full);
+	for (char *slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(full, 0700);
+		*slash = '/';
+	}
+	write_file(full, "x", 1, 0);
+}
+
+/* Device ADDRESS of group GROUP, with DRIVER. */
+static void put_device(struct scratch *s, const char *address, const char *group,
+		       const char *driver)
+{
+	char path[PATH_MAX], link[PATH_MAX + 16], to[64];
+
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vendor", address);
+	put(s, path);
+	snprintf(link, sizeof(link), "%s/sys/bus/pci/devices/%s/iommu_group", s->dir, address);
+	snprintf(to, sizeof(to), "../../../kernel/iommu_groups/%s", group);
+	assert_int_equal(symlink(to, link), 0);
+	snprintf(link, sizeof(link), "%s/sys/bus/pci/devices/%s/driver", s->dir, address);
+	snprintf(to, sizeof(to), "../../../bus/pci/drivers/%s", driver);
+	assert_int_equal(symlink(to, link), 0);
+}
+
+static struct vm_config config_of(const char *first, const char *second)
+{
+	struct vm_config config;
+
+	vm_config_init(&config);
+	config.vfio_count = second ? 2 : 1;
+	strcpy(config.vfio[0].address, first);
+	if (second)
+		strcpy(config.vfio[1].address, second);
+	return config;
+}
+
+static void assert_says(const struct vmb_err *err, const char *part)
+{
+	if (!strstr(err->text, part))
+		fail_msg("\"%s\" does not say \"%s\"", err->text, part);
+}
+
+static void a_group_is_opened_once(void **state)
+{
+	struct vm_config config = config_of("0000:01:00.0", "0000:01:00.1");
+	struct scratch *s = *state;
+	struct vfio_devices devices;
+	struct vmb_err err;
+	int fds[1 + VM_MAX_VFIO];
+
+	put_device(s, "0000:01:00.0", "14", "vfio-pci");
+	put_device(s, "0000:01:00.1", "14", "vfio-pci");
+	put_device(s, "0000:02:00.0", "7", "vfio-pci");
+	put(s, "dev/vfio/vfio");
+	put(s, "dev/vfio/14");
+	put(s, "dev/vfio/7");
+	config.vfio_count = 3;
+	strcpy(config.vfio[2].address, "0000:02:00.0");
+	config.vfio[1].no_rom = 1;
+	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), 0);
+	assert_int_equal(devices.count, 3);
+	assert_int_equal(devices.fd_count, 2);
+	assert_false(devices.iommufd);
+	assert_int_equal(devices.infos[0].fd, 0);
+	assert_int_equal(devices.infos[1].fd, 0);
+	assert_int_equal(devices.infos[2].fd, 1);
+	assert_string_equal(devices.infos[2].address, "0000:02:00.0");
+	assert_int_equal(devices.infos[0].no_rom, 0);
+	assert_int_equal(devices.infos[1].no_rom, 1);
+	assert_int_equal(vfio_devices_put_fds(&devices, fds), 3);
+	assert_int_equal(fds[0], devices.container);
+	assert_int_equal(fds[2], devices.fds[1]);
+	vfio_devices_close(&devices);
+	assert_int_equal(fcntl(fds[0], F_GETFD), -1);
+	assert_int_equal(fcntl(fds[2], F_GETFD), -1);
+}
+
+static void iommufd_is_taken_where_each_device_has_a_node(void **state)
+{
+	struct vm_config config = config_of("0000:01:00.0", "0000:01:00.1");
+	struct scratch *s = *state;
+	struct vfio_devices devices;
+	struct vmb_err err;
+
+	put_device(s, "0000:01:00.0", "14", "vfio-pci");
+	put_device(s, "0000:01:00.1", "14", "vfio-pci");
+	put(s, "dev/vfio/vfio");
+	put(s, "dev/vfio/14");
+	put(s, "dev/iommu");
+	put(s, "dev/vfio/devices/vfio3");
+	put(s, "sys/bus/pci/devices/0000:01:00.0/vfio-dev/vfio3/dev");
+	/* The other one has none. */
+	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), 0);
+	assert_false(devices.iommufd);
+	assert_int_equal(devices.fd_count, 1);
+	vfio_devices_close(&devices);
+	put(s, "dev/vfio/devices/vfio4");
+	put(s, "sys/bus/pci/devices/0000:01:00.1/vfio-dev/vfio4/dev");
+	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), 0);
+	assert_true(devices.iommufd);
+	assert_int_equal(devices.fd_count, 2);
+	assert_int_equal(devices.infos[1].fd, 1);
+	vfio_devices_close(&devices);
+}
+
+static void what_cannot_be_opened_is_told(void **state)
+{
+	struct vm_config config = config_of("0000:01:00.0", NULL);
+	struct scratch *s = *state;
+	struct vfio_devices devices = {.count = 77};
+	struct vmb_err err;
+
+	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), -ENOENT);
+	assert_says(&err, "/dev/vfio/vfio is missing: the kernel's module vfio-pci is not loaded");
+	put(s, "dev/vfio/vfio");
+	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), -ENODEV);
+	assert_says(&err, "is in no IOMMU group");
+	put_device(s, "0000:01:00.0", "14", "nvme");
+	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), -ENOENT);
+	assert_says(&err, "its driver is nvme, not vfio-pci");
+	assert_int_equal(devices.count, 77);
+}
+
+static void no_devices_need_nothing(void **state)
+{
+	struct scratch *s = *state;
+	struct vm_config config;
+	struct vfio_devices devices;
+	struct vmb_err err;
+	int fds[1 + VM_MAX_VFIO];
+
+	vm_config_init(&config);
+	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), 0);
+	assert_int_equal(vfio_devices_put_fds(&devices, fds), 0);
+	vfio_devices_close(&devices);
+}
+
+/* The limits of a process of our own. */
+static void locked_memory_is_allowed_or_the_figure_told(void **state)
+{
+	struct rlimit low = {1 << 20, 1 << 20}, now;
+	struct vmb_err err;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		/* Who may not raise it any more: another user. */
+		if (setrlimit(RLIMIT_MEMLOCK, &low) < 0 || (geteuid() == 0 && setuid(65534) < 0))
+			_exit(1);
+		if (vfio_raise_memlock(getpid(), 1ULL << 30, &err) != -EPERM)
+			_exit(2);
+		_exit(strstr(err.text, "1.1G") || strstr(err.text, "1088M") ? 0 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &now), 0);
+	if (geteuid() != 0 && now.rlim_max < (2ULL << 30))
+		skip();
+	assert_int_equal(vfio_raise_memlock(getpid(), 1ULL << 30, &err), 0);
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &now), 0);
+	assert_true(now.rlim_cur >= (1ULL << 30));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(a_group_is_opened_once),
+		TEST(iommufd_is_taken_where_each_device_has_a_node),
+		TEST(what_cannot_be_opened_is_told),
+		TEST(no_devices_need_nothing),
+		TEST(locked_memory_is_allowed_or_the_figure_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
