@@ -213,7 +213,6 @@ int vfio_raise_memlock(pid_t pid, uint64_t memory, struct vmb_err *err)
 {
 	uint64_t need = memory + MEMLOCK_MORE;
 	struct rlimit limit = {need, need}, now;
-	char text[16], have[16];
 
 	if (prlimit(pid, RLIMIT_MEMLOCK, NULL, &now) < 0)
 		return vmb_err_set(err, errno, "The limit on locked memory is not known: %s.",
@@ -226,10 +225,10 @@ int vfio_raise_memlock(pid_t pid, uint64_t memory, struct vmb_err *err)
 		return 0;
 	return vmb_err_set(
 		err, EPERM,
-		"Devices that are passed through need the guest's memory locked: %s, and at "
-		"most %s may be (RLIMIT_MEMLOCK). Give the guest less memory, start vmboot as "
-		"root, or raise the limit (ulimit -l %llu, LimitMEMLOCK= of a service).",
-		text_format_size(need, text, sizeof(text)),
-		text_format_size(now.rlim_max, have, sizeof(have)),
+		"Devices that are passed through need the guest's memory locked: %llu MiB, and "
+		"no more than %llu MiB may be (RLIMIT_MEMLOCK). Give the guest less memory, start "
+		"vmboot as root, or raise the limit: ulimit -l %llu, or LimitMEMLOCK= of a "
+		"service.",
+		(unsigned long long)(need >> 20), (unsigned long long)(now.rlim_max >> 20),
 		(unsigned long long)(need >> 10));
 }
