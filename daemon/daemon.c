@@ -556,7 +556,6 @@ static int open_door(struct daemon *d, struct vmb_err *err)
 static void close_daemon(struct daemon *d)
 {
 	report_destroy(d->report);
-	report_destroy(d->report);
 	clients_destroy(d->clients);
 	d->clients = NULL;
 	machine_destroy(d->machine);

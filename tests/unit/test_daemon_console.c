@@ -199,6 +199,23 @@ static void a_report_is_written_for_a_menu(void **state)
 	expect_refusal(f, f->sock, MENU_REPORT, "cannot be written");
 }
 
+static void a_menu_that_leaves_during_its_report_ends_the_daemon(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_report_to to = {{0}};
+	char path[PATH_MAX];
+
+	start_daemon(f, "echo");
+	greet(f, f->sock);
+	text_copy(to.target, sizeof(to.target), scratch_path(f->scratch, "", path));
+	tell(f->sock, MENU_REPORT, &to, sizeof(to));
+	tell(f->sock, MENU_REPORT, &to, sizeof(to));
+	expect_refusal(f, f->sock, MENU_REPORT, "being written already");
+	close(f->sock);
+	f->sock = -1;
+	assert_int_equal(wait_daemon(f), 0);
+}
+
 int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -210,6 +227,7 @@ int main(int argc, char **argv)
 		TEST(facts_come_when_asked_for),
 		TEST(nonsense_about_power_is_refused),
 		TEST(a_report_is_written_for_a_menu),
+		TEST(a_menu_that_leaves_during_its_report_ends_the_daemon),
 	};
 	int status;
 
