@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "daemon.h"
+#include "daemon_path.h"
 #include "entry_file.h"
 #include "settings_file.h"
 #include "storage.h"
@@ -240,7 +240,8 @@ static int check_signatures(const char *config, int count, char **files)
 int cmd_check(int argc, char **argv)
 {
 	struct check check = {.errors = 0};
-	const char *config = DAEMON_CONFIG;
+	char usual[VM_PATH_SIZE];
+	const char *config = daemon_path_config(usual, sizeof(usual));
 	int first = 1;
 
 	if (argc > 2 && strcmp(argv[1], "--config") == 0) {

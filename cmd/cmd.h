@@ -6,6 +6,11 @@
 #ifndef VMB_CMD_CMD_H
 #define VMB_CMD_CMD_H
 
+#include <stdbool.h>
+
+#include "discovery.h"
+#include "vm_config.h"
+
 #define CMD_USAGE 64
 
 int cmd_attach(int argc, char **argv);
@@ -19,6 +24,18 @@ int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 int cmd_vmm(int argc, char **argv);
+
+/* Directories of disk images as --images names them; begins zeroed. */
+struct image_dirs {
+	const char *paths[DISCOVERY_MAX_IMAGES + 1]; /* NULL at the end */
+	unsigned int count;
+	char own[VM_PATH_SIZE];
+};
+
+/* DIR is borrowed; false if there are too many. */
+bool cmd_add_image_dir(struct image_dirs *dirs, const char *dir);
+/* If none was named: the system's, before it the user's own. */
+void cmd_usual_image_dirs(struct image_dirs *dirs);
 
 /* Connects to the daemon that listens at PATH: 0 and the socket, or -errno. */
 int cmd_connect_daemon(const char *path, int *ret_sock);

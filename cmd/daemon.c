@@ -12,7 +12,6 @@
 
 #include "cmd.h"
 #include "daemon_path.h"
-#include "discovery.h"
 #include "host.h"
 #include "log.h"
 #include "text.h"
@@ -22,16 +21,15 @@ struct arguments {
 	struct daemon_options options;
 	const char *log;
 	char usual_socket[128];
-	const char *image_dirs[DISCOVERY_MAX_IMAGES + 1];
+	struct image_dirs images;
 };
 
 static int parse_args(int argc, char **argv, struct arguments *args)
 {
-	unsigned int dirs = 0;
 	uint64_t fd;
 
 	args->options.client_fd = -1;
-	args->options.image_dirs = args->image_dirs;
+	args->options.image_dirs = args->images.paths;
 	for (int i = 1; i < argc; i++) {
 		if (i + 1 == argc)
 			return CMD_USAGE;
@@ -41,16 +39,16 @@ static int parse_args(int argc, char **argv, struct arguments *args)
 			args->options.config = argv[++i];
 		else if (strcmp(argv[i], "--log") == 0)
 			args->log = argv[++i];
-		else if (strcmp(argv[i], "--images") == 0 && dirs < DISCOVERY_MAX_IMAGES)
-			args->image_dirs[dirs++] = argv[++i];
+		else if (strcmp(argv[i], "--images") == 0 &&
+			 cmd_add_image_dir(&args->images, argv[i + 1]))
+			i++;
 		else if (strcmp(argv[i], "--client-fd") == 0 &&
 			 text_parse_uint(argv[++i], 3, 1023, &fd) == 0)
 			args->options.client_fd = (int)fd;
 		else
 			return CMD_USAGE;
 	}
-	if (dirs == 0)
-		args->image_dirs[0] = DISCOVERY_IMAGES;
+	cmd_usual_image_dirs(&args->images);
 	return 0;
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "discovery.h"
 #include "list_json.h"
 #include "log.h"
 #include "loop.h"
@@ -16,7 +15,7 @@ struct list {
 	struct loop *loop;
 	struct discovery *discovery;
 	bool json;
-	const char *image_dirs[DISCOVERY_MAX_IMAGES + 1];
+	struct image_dirs images;
 };
 
 static void on_changed(void *ctx)
@@ -123,19 +122,16 @@ static void print_all(struct discovery *discovery)
 
 static int parse_args(int argc, char **argv, struct list *list)
 {
-	unsigned int dirs = 0;
-
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0)
 			list->json = true;
 		else if (strcmp(argv[i], "--images") == 0 && i + 1 < argc &&
-			 dirs < DISCOVERY_MAX_IMAGES)
-			list->image_dirs[dirs++] = argv[++i];
+			 cmd_add_image_dir(&list->images, argv[i + 1]))
+			i++;
 		else
 			return CMD_USAGE;
 	}
-	if (dirs == 0)
-		list->image_dirs[0] = DISCOVERY_IMAGES;
+	cmd_usual_image_dirs(&list->images);
 	return 0;
 }
 
@@ -144,7 +140,7 @@ int cmd_list(int argc, char **argv)
 	struct list list = {0};
 	const struct discovery_options options = {
 		.root = "",
-		.image_dirs = list.image_dirs,
+		.image_dirs = list.images.paths,
 		.changed = on_changed,
 		.ctx = &list,
 	};

@@ -31,6 +31,8 @@ extern char **environ;
 /* A daemon of our own ends its VM and saves its variables before it exits; more than this is stuck. */
 #define DAEMON_END_SECONDS 15
 
+#define THEMES_SIZE 4096
+
 struct own_daemon {
 	pid_t pid; /* 0: the daemon is somebody else's */
 	int log;   /* its standard error, for the last words */
@@ -152,6 +154,18 @@ static int parse_args(int argc, char **argv, struct menu_options *options, const
 	return 0;
 }
 
+/* Without --theme-dir: beside the settings. BUF has THEMES_SIZE bytes and lives as long as OPTIONS. */
+static void choose_themes(struct menu_options *options, const char *config, char *buf)
+{
+	char usual[VM_PATH_SIZE];
+
+	if (options->theme_dir)
+		return;
+	snprintf(buf, THEMES_SIZE, "%.4000s/themes",
+		 config ? config : daemon_path_config(usual, sizeof(usual)));
+	options->theme_dir = buf;
+}
+
 /* A socket that was named must work; the usual one may be missing, then a daemon is started. */
 static int find_daemon(const char *named, struct own_daemon *daemon, int *ret_sock,
 		       struct vmb_err *err)
@@ -191,7 +205,7 @@ int cmd_attach(int argc, char **argv)
 	struct menu_options options = {.attach_only = true};
 	struct vmb_err err = {0};
 	const char *socket_path = NULL;
-	char *config = NULL;
+	char *config = NULL, themes[THEMES_SIZE];
 	int sock, rc = 0;
 
 	/* The daemon runs already, with its own settings. */
@@ -199,6 +213,7 @@ int cmd_attach(int argc, char **argv)
 		return CMD_USAGE;
 	if (!has_terminal())
 		return 1;
+	choose_themes(&options, NULL, themes);
 	log_init(-1, LOG_LEVEL_ERROR, "attach");
 	if (!socket_path)
 		rc = daemon_path_socket(path, sizeof(path), &err);
@@ -222,12 +237,14 @@ int cmd_menu(int argc, char **argv)
 	struct menu_options options = {0};
 	struct vmb_err err = {0};
 	const char *socket_path = NULL;
+	char themes[THEMES_SIZE];
 	int sock, rc;
 
 	if (parse_args(argc, argv, &options, &socket_path, &daemon.config) != 0)
 		return CMD_USAGE;
 	if (!has_terminal())
 		return 1;
+	choose_themes(&options, daemon.config, themes);
 	/* Curses owns the terminal; what is worth a log line is the daemon's to log. */
 	log_init(-1, LOG_LEVEL_ERROR, "menu");
 	rc = find_daemon(socket_path, &daemon, &sock, &err);

@@ -20,6 +20,7 @@
 
 #include "autoboot.h"
 #include "clients.h"
+#include "daemon_path.h"
 #include "discovery.h"
 #include "entries.h"
 #include "host.h"
@@ -47,6 +48,7 @@ struct daemon {
 	struct clients *clients; /* the last one that is made: while it is NULL nobody is told anything */
 	int signals, listener, lock, uevents; /* -1: none */
 	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char usual_config[VM_PATH_SIZE];
 	struct loop_io *signal_io, *listener_io;
 	struct loop_timer *power_timer; /* the machine is about to be switched off */
 	struct report *report; /* being written, or NULL */
@@ -481,7 +483,8 @@ static int create_settings(struct daemon *d, struct vmb_err *err)
 {
 	const struct store_options store = {
 		.config = d->options->config,
-		.usual = DAEMON_CONFIG,
+		.usual = daemon_path_config(d->usual_config, sizeof(d->usual_config)),
+		.make_usual = geteuid() != 0,
 		.loaded = on_store_loaded,
 		.changed = on_entries_changed,
 		.ctx = d,

@@ -265,18 +265,15 @@ static const struct launch_events launch_events = {
 	.ended = on_ended,
 };
 
-/* mkdir -p for the directory of PATH; what is missing is made for the owner only. */
+/* Makes the directory of PATH if it is missing; 0 if it can be written to. */
 static int make_directory_of(const char *path)
 {
 	char dir[VM_PATH_SIZE];
+	int rc = daemon_path_make_parents(path);
 
+	if (rc < 0)
+		return rc;
 	text_copy(dir, sizeof(dir), path);
-	for (char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-			return -errno;
-		*slash = '/';
-	}
 	*strrchr(dir, '/') = '\0';
 	return access(dir, W_OK) < 0 ? -errno : 0;
 }

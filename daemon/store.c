@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon_path.h"
 #include "log.h"
 #include "store_internal.h"
 #include "text.h"
@@ -137,16 +139,26 @@ static void on_skipped(void *ctx, const char *name, const char *why)
 	store_take_skipped(name, why);
 }
 
+/* Is the directory one that is made when something is saved? */
+static bool makes(const struct store *s)
+{
+	return !s->options.config && s->options.make_usual;
+}
+
 static int read_directory(struct store *s, const char *path, struct vmb_err *err)
 {
 	static const struct store_report report = {.file = on_file, .skipped = on_skipped};
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
 
-	if (dir < 0)
+	if (dir < 0 && errno == ENOENT && makes(s)) {
+		rc = 0;
+	} else if (dir < 0) {
 		return vmb_err_set(err, errno, "The directory of settings %s cannot be read: %s.",
 				   path, strerror(errno));
-	rc = store_dir_read(dir, false, &report, s);
-	close(dir);
+	} else {
+		rc = store_dir_read(dir, false, &report, s);
+		close(dir);
+	}
 	if (rc < 0)
 		return vmb_err_set(err, -rc, "The directory of settings %s cannot be read: %s.",
 				   path, strerror(-rc));
@@ -156,9 +168,20 @@ static int read_directory(struct store *s, const char *path, struct vmb_err *err
 	return 0;
 }
 
+static int open_to_write(const struct store *s)
+{
+	int dir = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir >= 0 || errno != ENOENT || !makes(s))
+		return dir;
+	if (daemon_path_make_parents(s->path) < 0 || mkdir(s->path, 0700) < 0)
+		return -1;
+	return open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 static int write_directory(struct store *s, struct vmb_err *err)
 {
-	int dir = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	int dir = open_to_write(s), rc = 0;
 
 	if (dir < 0)
 		return vmb_err_set(err, errno, "%s", strerror(errno));
@@ -274,7 +297,8 @@ static enum menu_store_state state_of(const struct store *s)
 	if (s->kind == KIND_NONE)
 		return MENU_STORE_NONE;
 	if (s->trouble.code || s->gone || s->in_use ||
-	    (s->kind == KIND_DIRECTORY && access(s->path, W_OK) < 0))
+	    (s->kind == KIND_DIRECTORY && access(s->path, W_OK) < 0 &&
+	     !(errno == ENOENT && makes(s))))
 		return MENU_STORE_READ_ONLY;
 	return MENU_STORE_OK;
 }
@@ -331,7 +355,7 @@ int store_create(struct loop *loop, const struct store_options *options, struct 
 	s->child.pidfd = -1;
 	if (options->config)
 		rc = read_directory(s, options->config, err);
-	else if (access(options->usual, F_OK) == 0)
+	else if (options->make_usual || access(options->usual, F_OK) == 0)
 		rc = read_directory(s, options->usual, err);
 	if (rc < 0 && !options->config) {
 		/* It is there, and cannot be read: a partition is no substitute for it. */

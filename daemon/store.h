@@ -17,8 +17,9 @@
 struct store;
 
 struct store_options {
-	const char *config;	    /* --config: this directory, and no other; NULL: look for one */
-	const char *usual;	    /* the directory to try first otherwise: "/etc/vmboot" */
+	const char *config; /* --config: this directory, and no other; NULL: look for one */
+	const char *usual;  /* the directory to try first otherwise: "/etc/vmboot" */
+	bool make_usual;    /* it is taken before it is there, and made when something is saved */
 	void (*loaded)(void *ctx);  /* the files are there, or others than before */
 	void (*changed)(void *ctx); /* store_describe() says something new */
 	void *ctx;

@@ -6,8 +6,6 @@
 
 #include "err.h"
 
-/* Where settings are when nobody says otherwise. */
-#define DAEMON_CONFIG "/etc/vmboot"
 /* A trust policy that no settings can change: in a flashed image, while settings lie on a disk. */
 #define DAEMON_TRUST "/etc/vmboot.trust"
 
@@ -16,7 +14,7 @@ struct daemon_options {
 	 * daemon ends with it. -1: listen on SOCKET_PATH until SIGTERM or SIGINT. */
 	int client_fd;
 	const char *socket_path;
-	/* The directory of settings; NULL: /etc/vmboot, else a partition labelled VMBOOT. */
+	/* The directory of settings; NULL: that of daemon_path_config(), else a partition labelled VMBOOT. */
 	const char *config;
 	/* Directories of disk images, NULL at the end. */
 	const char *const *image_dirs;

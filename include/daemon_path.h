@@ -1,4 +1,7 @@
-/* Where the daemon and its menus meet, and where the machine's variable file lies. */
+/*
+ * Where the daemon and its menus meet, and where files are when nobody says otherwise: root's in the places of the
+ * system, an ordinary user's below the home directory, as the XDG base directory specification has it.
+ */
 #ifndef VMB_INCLUDE_DAEMON_PATH_H
 #define VMB_INCLUDE_DAEMON_PATH_H
 
@@ -26,5 +29,26 @@ int daemon_path_vars(char *buf, size_t size);
  * socket. Creates nothing. 0, -ENOENT or -ENAMETOOLONG; BUF is then untouched.
  */
 int daemon_path_log(char *buf, size_t size);
+
+/*
+ * The directory of settings: /etc/vmboot for root and for who has no home directory, else vmboot below
+ * $XDG_CONFIG_HOME or $HOME/.config. Creates nothing. Returns BUF.
+ */
+char *daemon_path_config(char *buf, size_t size);
+
+/* Disk images that every user is offered. */
+#define DAEMON_PATH_IMAGES "/var/lib/vmboot/images"
+
+/*
+ * The directory of disk images: DAEMON_PATH_IMAGES for root, else vmboot/images below $XDG_DATA_HOME or
+ * $HOME/.local/share. Creates nothing. 0, -ENOENT or -ENAMETOOLONG; BUF is then untouched.
+ */
+int daemon_path_images(char *buf, size_t size);
+
+/*
+ * mkdir -p for the directory of PATH, which must be absolute; what is missing is made for the owner only. 0, or
+ * -errno.
+ */
+int daemon_path_make_parents(const char *path);
 
 #endif

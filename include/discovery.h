@@ -16,7 +16,6 @@
 
 struct discovery;
 
-#define DISCOVERY_IMAGES     "/var/lib/vmboot/images"
 #define DISCOVERY_MAX_IMAGES 8
 
 struct discovery_options {

@@ -10,7 +10,7 @@
 struct menu_options {
 	bool ascii;	  /* no UTF-8, whatever the terminal says of itself */
 	const char *theme;     /* a theme's name or file; NULL: "default" */
-	const char *theme_dir; /* where names are looked for first; NULL: the usual place */
+	const char *theme_dir; /* where names are looked for first; NULL: nowhere */
 	uint8_t prefix_key;    /* on a guest's console; 0: as the settings say */
 	bool attach_only;      /* nothing but the running VM's console; ends when the operator leaves it */
 	bool owns_daemon; /* the daemon on the socket was started for this menu and ends with it */

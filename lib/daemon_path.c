@@ -5,8 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "text.h"
+#include "vm_config.h"
 
 static int path_join(char *buf, size_t size, const char *dir, const char *rest)
 {
@@ -34,13 +38,16 @@ int daemon_path_socket(char *buf, size_t size, struct vmb_err *err)
 	if (geteuid() != 0) {
 		dir = path_from_env("XDG_RUNTIME_DIR");
 		if (!dir)
-			return vmb_err_set(err, ENOENT,
-					   "XDG_RUNTIME_DIR is not set, so there is no place for the "
-					   "daemon's socket. Run vmboot as root, or log in again.");
+			return vmb_err_set(
+				err, ENOENT,
+				"XDG_RUNTIME_DIR is not set, so there is no place for the "
+				"daemon's socket. Run vmboot as root, or log in again.");
 	}
 	if (path_join(buf, size < cap ? size : cap, dir, "/vmboot/daemon.sock") < 0)
-		return vmb_err_set(err, ENAMETOOLONG, "The path of the daemon's socket below %s is "
-				   "too long for a socket. Set XDG_RUNTIME_DIR to a shorter one.", dir);
+		return vmb_err_set(err, ENAMETOOLONG,
+				   "The path of the daemon's socket below %s is "
+				   "too long for a socket. Set XDG_RUNTIME_DIR to a shorter one.",
+				   dir);
 	return 0;
 }
 
@@ -51,17 +58,55 @@ int daemon_path_log(char *buf, size_t size)
 	return dir ? path_join(buf, size, dir, "/vmboot/console.log") : -ENOENT;
 }
 
+/* REST (with its slash) below the directory in VARIABLE, else below AT_HOME of the home directory. */
+static int user_path(char *buf, size_t size, const char *variable, const char *at_home,
+		     const char *rest)
+{
+	const char *dir = path_from_env(variable);
+	char below[VM_PATH_SIZE];
+
+	if (dir)
+		return path_join(buf, size, dir, rest);
+	dir = path_from_env("HOME");
+	if (!dir)
+		return -ENOENT;
+	if (path_join(below, sizeof(below), dir, at_home) < 0)
+		return -ENAMETOOLONG;
+	return path_join(buf, size, below, rest);
+}
+
 int daemon_path_vars(char *buf, size_t size)
 {
-	const char *dir;
-
 	if (geteuid() == 0)
 		return path_join(buf, size, "/var/lib", "/vmboot/machine.vars");
-	dir = path_from_env("XDG_STATE_HOME");
-	if (dir)
-		return path_join(buf, size, dir, "/vmboot/machine.vars");
-	dir = path_from_env("HOME");
-	if (dir)
-		return path_join(buf, size, dir, "/.local/state/vmboot/machine.vars");
-	return -ENOENT;
+	return user_path(buf, size, "XDG_STATE_HOME", "/.local/state", "/vmboot/machine.vars");
+}
+
+char *daemon_path_config(char *buf, size_t size)
+{
+	if (geteuid() == 0 || user_path(buf, size, "XDG_CONFIG_HOME", "/.config", "/vmboot") < 0)
+		text_copy(buf, size, "/etc/vmboot");
+	return buf;
+}
+
+int daemon_path_images(char *buf, size_t size)
+{
+	if (geteuid() == 0)
+		return path_join(buf, size, DAEMON_PATH_IMAGES, "");
+	return user_path(buf, size, "XDG_DATA_HOME", "/.local/share", "/vmboot/images");
+}
+
+int daemon_path_make_parents(const char *path)
+{
+	char dir[VM_PATH_SIZE];
+
+	if (path[0] != '/' || text_copy(dir, sizeof(dir), path) < 0)
+		return -EINVAL;
+	for (char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return 0;
 }

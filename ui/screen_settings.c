@@ -112,8 +112,8 @@ static const struct {
 	[SETTINGS_SAVE] = {FORM_ACTION, "", "Keeps the settings. ^S does so from every line."},
 	[SETTINGS_THEME] =
 		{FORM_CHOICE, "Theme",
-		 "Colours of the menu; they change at once. Files in /etc/vmboot/themes are "
-		 "themes, too."},
+		 "Colours of the menu; they change at once. Files in themes/ beside the "
+		 "settings are themes, too."},
 	[SETTINGS_ASCII] = {FORM_CHOICE, "Frames",
 			    "ASCII if lines and arrows look wrong on this terminal."},
 	[SETTINGS_COUNTDOWN] =

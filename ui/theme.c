@@ -75,7 +75,7 @@ static int load_name(const char *name, const char *dir, struct theme *theme, str
 {
 	const char *text = embedded_text(name);
 	char path[512], names[128];
-	int n = snprintf(path, sizeof(path), "%s/%s.theme", dir, name);
+	int n = dir ? snprintf(path, sizeof(path), "%s/%s.theme", dir, name) : 0;
 
 	if (n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0)
 		return load_file(path, theme, err);
@@ -85,7 +85,7 @@ static int load_name(const char *name, const char *dir, struct theme *theme, str
 	return vmb_err_set(err, ENOENT,
 			   "There is no theme \"%.60s\" in %s, and none of that name in the "
 			   "program, which has: %s.",
-			   name, dir, names);
+			   name, dir ? dir : "a directory of themes", names);
 }
 
 int theme_load(const char *wanted, const char *dir, struct theme *ret_theme, struct vmb_err *err)
@@ -98,7 +98,7 @@ int theme_load(const char *wanted, const char *dir, struct theme *ret_theme, str
 	if (rc == 0 && wanted && strchr(wanted, '/'))
 		rc = load_file(wanted, &theme, err);
 	else if (rc == 0)
-		rc = load_name(wanted ? wanted : "default", dir ? dir : THEME_DIR, &theme, err);
+		rc = load_name(wanted ? wanted : "default", dir, &theme, err);
 	*ret_theme = rc == 0 ? theme : base;
 	return rc;
 }
@@ -119,7 +119,7 @@ static bool file_theme(const char *file, char name[THEME_NAME_SIZE])
 
 int theme_list(const char *dir, char names[THEME_NAMES_MAX][THEME_NAME_SIZE])
 {
-	DIR *files = opendir(dir ? dir : THEME_DIR);
+	DIR *files = dir ? opendir(dir) : NULL;
 	int count = 0;
 
 	for (size_t i = 0; i < THEME_COUNT; i++)

@@ -44,12 +44,9 @@ struct theme {
 	struct theme_style styles[THEME_KINDS][UI_ELEMENT_COUNT];
 };
 
-/* Where a theme's file is looked for when it is given by name. */
-#define THEME_DIR "/etc/vmboot/themes"
-
 /*
  * Loads the theme WANTED: a file if it contains a '/', else a name: DIR/WANTED.theme if there is such a
- * file, else the project's own. NULL for WANTED is "default", NULL for DIR is THEME_DIR. What a file
+ * file, else the project's own. NULL for WANTED is "default", NULL for DIR: there are no files. What a file
  * leaves out is as in the default theme. On any error *ret_theme is the project's default theme, and
  * ERR says what is wrong: -EINVAL a bad line (file:line: ...), -ENOENT no such theme, or what reading
  * the file gave.
@@ -59,7 +56,7 @@ int theme_load(const char *wanted, const char *dir, struct theme *ret_theme, str
 #define THEME_NAME_SIZE 64
 #define THEME_NAMES_MAX 64
 
-/* The themes there are by name: those of the program, then the files in DIR (NULL: THEME_DIR). Returns how many. */
+/* The themes there are by name: those of the program, then the files in DIR (NULL: none). Returns how many. */
 int theme_list(const char *dir, char names[THEME_NAMES_MAX][THEME_NAME_SIZE]);
 
 /*

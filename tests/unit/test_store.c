@@ -265,6 +265,54 @@ static void of_two_partitions_none_is_taken(void **state)
 	assert_int_equal(about(f).store_state, MENU_STORE_OK);
 }
 
+/* An ordinary user's, ~/.config/vmboot. */
+static void a_directory_of_the_user_is_made_when_something_is_saved(void **state)
+{
+	struct fixture *f = *state;
+	char dir[PATH_MAX], path[PATH_MAX + 32];
+	const struct store_options options = {.usual = scratch_path(f->scratch, "home/vmboot", dir),
+					      .make_usual = true,
+					      .loaded = on_loaded,
+					      .changed = on_changed,
+					      .ctx = f};
+	struct store *user;
+	struct vmb_err err;
+	struct stat st;
+
+	assert_int_equal(store_create(f->loop, &options, &user, NULL), 0);
+	assert_true(store_is_loaded(user));
+	assert_int_equal(access(dir, F_OK), -1);
+	store_destroy(f->store);
+	f->store = user;
+	assert_int_equal(about(f).store_state, MENU_STORE_OK);
+	assert_string_equal(about(f).store, dir);
+	assert_int_equal(store_put(user, "entries/a.conf", "title = A\n", 10, &err), 0);
+	snprintf(path, sizeof(path), "%s/entries/a.conf", dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(stat(dir, &st), 0);
+	assert_int_equal(st.st_mode & 077, 0);
+}
+
+static void a_directory_that_cannot_be_made_is_said(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_options options = {.usual = "/dev/null/vmboot",
+					      .make_usual = true,
+					      .loaded = on_loaded,
+					      .changed = on_changed,
+					      .ctx = f};
+	struct store *user;
+	struct vmb_err err;
+
+	store_destroy(f->store);
+	assert_int_equal(store_create(f->loop, &options, &user, &err), 0);
+	f->store = user;
+	assert_int_equal(store_put(user, "entries/a.conf", "title = A\n", 10, &err), 1);
+	assert_non_null(strstr(err.text, "/dev/null/vmboot"));
+	assert_non_null(strstr(err.text, "kept for this boot only"));
+	assert_non_null(store_find(user, "entries/a.conf"));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +326,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_partition_that_was_busy_is_read_later, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(of_two_partitions_none_is_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_directory_of_the_user_is_made_when_something_is_saved, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_directory_that_cannot_be_made_is_said, setup,
+						teardown),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "probe") == 0)
