@@ -58,7 +58,7 @@ endif
 LDLIBS += $(PKG) -pthread
 
 .PHONY: all clean
-all: vmboot
+all: vmboot build/pci.names
 
 # The product. Debug information stays beside it in build/release for core files.
 vmboot: build/release/vmboot
@@ -82,6 +82,13 @@ $(DSDT_H): vmm/platform/dsdt.asl
 	$(Q)iasl -vs -we -tc -p $(@D)/dsdt $< >$(@D)/dsdt.log 2>&1 || { cat $(@D)/dsdt.log; exit 1; }
 	$(Q)sed -e 's/^unsigned char/static const unsigned char/' -e '/Compilation of/d' \
 		$(@D)/dsdt.hex >$@.tmp && mv $@.tmp $@
+
+# ---- names of PCI devices: a file beside the program, /usr/share/vmboot/pci.names where it is installed ---------
+PCI_IDS := /usr/share/misc/pci.ids
+build/pci.names: $(PCI_IDS)
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)awk '/^C /{exit} /^\t\t|^#|^$$/{next} {print}' $< >$@.tmp && mv $@.tmp $@
 
 # ---- generated sources -------------------------------------------------------------------------
 .PHONY: gen

@@ -1,11 +1,12 @@
 /*
  * vmboot list: what the menu would show, as text or as JSON: disks, their partitions, what they
- * hold, disk images, and the firmware found.
+ * hold, disk images, and the firmware found. With --pci what list_pci.c prints.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd.h"
+#include "cmd/list.h"
 #include "list_json.h"
 #include "log.h"
 #include "loop.h"
@@ -15,6 +16,7 @@ struct list {
 	struct loop *loop;
 	struct discovery *discovery;
 	bool json;
+	bool pci;
 	struct image_dirs images;
 };
 
@@ -125,12 +127,16 @@ static int parse_args(int argc, char **argv, struct list *list)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0)
 			list->json = true;
+		else if (strcmp(argv[i], "--pci") == 0)
+			list->pci = true;
 		else if (strcmp(argv[i], "--images") == 0 && i + 1 < argc &&
 			 cmd_add_image_dir(&list->images, argv[i + 1]))
 			i++;
 		else
 			return CMD_USAGE;
 	}
+	if (list->pci && list->images.count > 0)
+		return CMD_USAGE;
 	cmd_usual_image_dirs(&list->images);
 	return 0;
 }
@@ -150,6 +156,8 @@ int cmd_list(int argc, char **argv)
 	if (parse_args(argc, argv, &list) != 0)
 		return CMD_USAGE;
 	log_init(-1, LOG_LEVEL_ERROR, "list"); /* what went wrong stands beside each device */
+	if (list.pci)
+		return list_pci("", list.json);
 	if (loop_create(&list.loop) < 0)
 		return 1;
 	rc = discovery_create(list.loop, &options, &list.discovery, &err);

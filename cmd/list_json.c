@@ -92,9 +92,53 @@ static json_t *make_lists(struct discovery *discovery)
 	return object;
 }
 
-int list_print_json(struct discovery *discovery, FILE *out, struct vmb_err *err)
+static json_t *make_pci(const struct menu_pci *p)
 {
-	json_t *lists = make_lists(discovery);
+	static const char *const verdicts[] = {"free", "ask", "refused", "bridge"};
+	json_t *object = json_object();
+	char id[16];
+
+	add_text(&object, "address", p->address);
+	add_text(&object, "class", p->class_name);
+	add_text(&object, "name", p->name);
+	snprintf(id, sizeof(id), "%04x:%04x", p->vendor, p->device);
+	add_text(&object, "id", id);
+	snprintf(id, sizeof(id), "%06x", p->class_code);
+	add_text(&object, "class_code", id);
+	add_text(&object, "driver", p->driver);
+	if (p->group >= 0)
+		add_value(&object, "iommu_group", json_integer(p->group));
+	if (p->numa >= 0)
+		add_value(&object, "numa_node", json_integer(p->numa));
+	add_text(&object, "link", p->link);
+	add_value(&object, "rom", json_boolean(p->rom));
+	add_text(&object, "makes", p->makes);
+	add_value(&object, "verdict", json_string(verdicts[p->verdict]));
+	add_text(&object, "use", p->use);
+	return object;
+}
+
+static json_t *make_pcis(const struct menu_pci_state *state, const struct menu_pci *pcis,
+			 size_t count)
+{
+	json_t *object = json_object(), *devices = json_array();
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = json_array_append_new(devices, make_pci(&pcis[i]));
+	add_value(&object, "passthrough", json_boolean(state->usable));
+	add_text(&object, "text", state->text);
+	add_value(&object, "pci", devices);
+	if (rc < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+/* Takes LISTS over. */
+static int print(json_t *lists, FILE *out, struct vmb_err *err)
+{
 	int rc;
 
 	if (!lists)
@@ -104,4 +148,15 @@ int list_print_json(struct discovery *discovery, FILE *out, struct vmb_err *err)
 	if (rc < 0 || fputc('\n', out) == EOF || fflush(out) == EOF)
 		return vmb_err_set(err, EIO, "The list cannot be written.");
 	return 0;
+}
+
+int list_print_pci_json(const struct menu_pci_state *state, const struct menu_pci *pcis,
+			size_t count, FILE *out, struct vmb_err *err)
+{
+	return print(make_pcis(state, pcis, count), out, err);
+}
+
+int list_print_json(struct discovery *discovery, FILE *out, struct vmb_err *err)
+{
+	return print(make_lists(discovery), out, err);
 }

@@ -33,8 +33,8 @@ static const struct command commands[] = {
 	 "FILE]\n"
 	 "           [--vfio PCI-ADDRESS[,rom=off]]... [--nested] [--console serial|virtio] [--panic keep|stop]",
 	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
-	{"list", cmd_list, "[--json] [--images DIR]...",
-	 "list the disks, what they hold, disk images, and the firmware found"},
+	{"list", cmd_list, "[--json] [--images DIR]... | --pci [--json]",
+	 "list the disks, what they hold, disk images, and the firmware found; or PCI devices"},
 	{"daemon", cmd_daemon, "[--socket PATH] [--config DIR] [--log FILE] [--images DIR]...",
 	 "serve menus on several consoles: disks, firmware, the virtual machine"},
 	{"ctl", cmd_ctl,

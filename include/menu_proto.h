@@ -5,7 +5,7 @@
  * After connecting a menu sends MENU_HELLO; the daemon answers MENU_WELCOME, then a snapshot
  * (MENU_VM, MENU_DEVICES, MENU_FIRMWARES, MENU_ENTRIES, MENU_SETTINGS, MENU_COUNTDOWN, MENU_LOCK_STATE,
  * MENU_LOG_STATE), and again whenever one of them changes. A menu may send MENU_HELLO again to have the
- * welcome's figures (free memory) anew. What is dear to find out (MENU_FACTS, MENU_NICS, MENU_LOG) comes
+ * welcome's figures (free memory) anew. What is dear to find out (MENU_FACTS, MENU_NICS, MENU_PCI, MENU_LOG) comes
  * only when asked for.
  *
  * A wish is answered by the snapshots that it changed, or by MENU_REFUSED; MENU_NOTICE says that it was done, but
@@ -67,6 +67,7 @@ enum menu_msg {
 	MENU_VM_GROW_DISK, /* uint32_t, number of the disk: it may have become bigger; answered by MENU_STATUS */
 	MENU_VM_LINK,	  /* struct vmm_set_link: a network card's cable; answered as MENU_VM_PAUSE */
 	MENU_VM_BALLOON,  /* uint64_t: bytes the guest is to give back; answered as MENU_VM_PAUSE */
+	MENU_PCI_GET,	  /* no body: answered by MENU_PCI_STATE and MENU_PCI */
 	MENU_SCAN_CANCEL, /* no body: what is still being looked at is left alone, until MENU_RESCAN */
 	/* daemon -> menu */
 	MENU_WELCOME = 100, /* struct menu_welcome */
@@ -88,6 +89,8 @@ enum menu_msg {
 	MENU_LOG, /* struct menu_list + count * struct menu_log_line: the next ones, not a snapshot */
 	MENU_FACTS,	 /* struct menu_list + count * struct menu_fact, possibly in parts */
 	MENU_NICS,	 /* struct menu_list + count * struct menu_nic, possibly in parts */
+	MENU_PCI_STATE,	 /* struct menu_pci_state */
+	MENU_PCI,	 /* struct menu_list + count * struct menu_pci, possibly in parts */
 	MENU_LOCK_STATE, /* struct menu_lock_state */
 	MENU_REPORTED,	 /* the path of the report that was written, up to the end of the message */
 };
@@ -389,6 +392,38 @@ struct menu_nic {
 	uint8_t link; /* has a carrier */
 	uint8_t pad[3];
 	uint32_t speed; /* Mbit/s, 0 not known */
+};
+
+enum menu_pci_verdict {
+	MENU_PCI_FREE,	  /* a guest can have it */
+	MENU_PCI_ASK,	  /* it can, and the operator loses what USE says */
+	MENU_PCI_REFUSED, /* it cannot: USE says why */
+	MENU_PCI_BRIDGE,  /* no device that a guest could use; it needs none of its group's bridges */
+};
+
+/* A PCI function of the host. Those of an IOMMU group go to the same guest, or to none. */
+struct menu_pci {
+	char address[VM_PCI_ADDRESS_SIZE]; /* "0000:01:00.0" */
+	char name[96];	     /* vendor and device in words, or "144d:a80a" */
+	char class_name[40]; /* "NVMe controller" */
+	char driver[24];     /* of the host; empty: none */
+	char link[24];	     /* "8.0 GT/s x4", or empty */
+	char makes[64];	     /* what the host has by it: "nvme0n1", "eth0", "fb0", "ttyS4"; with blanks between */
+	char use[160];	     /* "nvme0n1 is mounted on /", or empty: the host does not use it */
+	uint32_t class_code; /* base class, subclass, programming interface: 0x010802 */
+	uint16_t vendor, device;
+	int32_t group;	 /* IOMMU group, -1: none */
+	int32_t numa;	 /* node, -1: none */
+	uint8_t rom;	 /* has an expansion ROM */
+	uint8_t verdict; /* enum menu_pci_verdict */
+	uint8_t pad[6];
+};
+
+/* What this machine has of what passing devices takes. */
+struct menu_pci_state {
+	uint8_t usable;
+	uint8_t pad[7];
+	char text[MENU_TEXT_SIZE]; /* why not, or what to know; may be empty */
 };
 
 /* ---- lock, power, report ---- */

@@ -9,7 +9,7 @@ set -u
 
 declare -A GROUP=(
 	[build]="build-essential pkg-config libncurses-dev libblkid-dev liburing-dev libvterm-dev
-		libinih-dev libjansson-dev libsodium-dev acpica-tools ncurses-bin ncurses-base xz-utils"
+		libinih-dev libjansson-dev libsodium-dev acpica-tools ncurses-bin ncurses-base xz-utils pci.ids"
 	[run]="qemu-system-x86 mtools dosfstools xfsprogs e2fsprogs gdisk cpio busybox-static
 		python3 python3-pexpect"
 	[test]="libcmocka-dev python3-pyte python3-pil fonts-dejavu-core tmux clang

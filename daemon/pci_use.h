@@ -1,0 +1,16 @@
+/* What the host uses its PCI functions for. */
+#ifndef VMB_DAEMON_PCI_USE_H
+#define VMB_DAEMON_PCI_USE_H
+
+#include <stddef.h>
+
+#include "menu_proto.h"
+
+/*
+ * Fills MAKES, USE and VERDICT of each of COUNT functions: disks by their mounts, swap and holders, network
+ * interfaces by what is mounted over them, screens, serial lines and keyboards by the consoles. What cannot be found
+ * out counts as used.
+ */
+void pci_use_fill(const char *root, struct menu_pci *pcis, size_t count);
+
+#endif
