@@ -1,6 +1,7 @@
 /* See cpuid.h. One function per leaf that must not be passed on as it is. */
 #include "vmm/cpuid.h"
 
+#include <asm/kvm_para.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -111,6 +112,27 @@ static void leaf_host_caches(const struct cpuid_regs *host, struct kvm_cpuid_ent
 	e->edx = host->edx;
 }
 
+static bool host_is_tcg(const struct cpuid_regs *hypervisor)
+{
+	char name[12];
+
+	memcpy(name, &hypervisor->ebx, 4);
+	memcpy(name + 4, &hypervisor->ecx, 4);
+	memcpy(name + 8, &hypervisor->edx, 4);
+	return memcmp(name, "TCGTCGTCGTCG", 12) == 0;
+}
+
+/*
+ * A host that QEMU emulates (TCG): its VMRUN leaves an interrupt that KVM injects noted as pending after delivering it, and
+ * delivers it once more if the emulator's loop is left before the guest comes back to KVM: in the middle of the handler,
+ * with a lock held, say. A handler whose EOI exits is safe from there on, and takes its locks after it.
+ */
+static void leaf_kvm_features(const struct build *b, struct kvm_cpuid_entry2 *e)
+{
+	if (host_is_tcg(&b->params->host_hypervisor))
+		e->eax &= ~BIT(KVM_FEATURE_PV_EOI);
+}
+
 /* Changes E for this vCPU. False: the entry is left out. */
 static bool adjust(const struct build *b, struct kvm_cpuid_entry2 *e)
 {
@@ -121,6 +143,7 @@ static bool adjust(const struct build *b, struct kvm_cpuid_entry2 *e)
 	case 5: clear(e); break; /* MONITOR/MWAIT */
 	case 0xB:
 	case 0x1F: return false; /* made anew by add_topology() */
+	case KVM_CPUID_FEATURES: leaf_kvm_features(b, e); break;
 	case 0x80000001: leaf_80000001(b, e); break;
 	case 0x80000005: leaf_host_caches(&b->params->host_l1, e); break;
 	case 0x80000006: leaf_host_caches(&b->params->host_l2, e); break;

@@ -19,6 +19,8 @@ struct cpuid_params {
 	unsigned int cpus; /* of the machine, 1..254 */
 	/* Leaves 0x80000005 and 0x80000006 of the host's processor, the caches: KVM may say nothing of them. */
 	struct cpuid_regs host_l1, host_l2;
+	/* Leaf 0x40000000 of the host's processor: which hypervisor the host itself runs on. All zero: none. */
+	struct cpuid_regs host_hypervisor;
 	bool nested;	   /* the guest may run virtual machines itself, where KVM lets it */
 	bool tsc_deadline; /* KVM offers the local APIC's TSC-deadline mode */
 };

@@ -22,6 +22,9 @@
 #include "vmm/sandbox.h"
 
 #define KICK_SIGNAL SIGUSR1
+/* CPUID: leaf 1 ECX says whether there is a hypervisor, which tells its name in the leaf that AMD and Intel leave to it. */
+#define HYPERVISOR_BIT	(1U << 31)
+#define HYPERVISOR_LEAF 0x40000000
 /* An instruction may take several exits to finish (a page of INS, a split MMIO access). */
 #define MAX_COMPLETIONS 64
 
@@ -269,6 +272,17 @@ static void read_host_cpuid(uint32_t leaf, struct cpuid_regs *ret)
 	(void)__get_cpuid(leaf, &ret->eax, &ret->ebx, &ret->ecx, &ret->edx);
 }
 
+/* Zeroes where there is none. Its leaves are beyond what leaf 0 counts. */
+static void read_host_hypervisor(struct cpuid_regs *ret)
+{
+	struct cpuid_regs leaf1;
+
+	*ret = (struct cpuid_regs){0};
+	read_host_cpuid(1, &leaf1);
+	if (leaf1.ecx & HYPERVISOR_BIT)
+		__cpuid(HYPERVISOR_LEAF, ret->eax, ret->ebx, ret->ecx, ret->edx);
+}
+
 static int create_cpu(struct vcpu *cpu, const struct kvm_cpuid2 *supported, struct vmb_err *err)
 {
 	const struct vcpus_params *params = &cpu->all->params;
@@ -282,6 +296,7 @@ static int create_cpu(struct vcpu *cpu, const struct kvm_cpuid2 *supported, stru
 
 	read_host_cpuid(0x80000005, &shape.host_l1);
 	read_host_cpuid(0x80000006, &shape.host_l2);
+	read_host_hypervisor(&shape.host_hypervisor);
 	r = cpuid_make(supported, &shape, cpu->index, &cpuid);
 	if (r < 0)
 		return vmb_err_set(err, -r, "No memory for the vCPUs.");

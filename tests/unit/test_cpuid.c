@@ -232,6 +232,32 @@ static void hypervisor_shows_itself(void **state)
 	free(t);
 }
 
+/* Its VMRUN may deliver an injected interrupt twice, which a handler survives only before its EOI. */
+static void an_emulated_host_gets_no_paravirtual_eoi(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t features;
+	} hosts[] = {{"TCGTCGTCGTCG", 0x01007EBB}, {"KVMKVMKVM", 0x01007EFB}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		struct cpuid_params params = {.cpus = 1};
+		struct kvm_cpuid2 *t = NULL;
+		char name[12] = "";
+		struct table host;
+
+		memcpy(name, hosts[i].name, strlen(hosts[i].name));
+		memcpy(&params.host_hypervisor.ebx, name, 4);
+		memcpy(&params.host_hypervisor.ecx, name + 4, 4);
+		memcpy(&params.host_hypervisor.edx, name + 8, 4);
+		make_host(&host, AMD, 0xD);
+		assert_int_equal(cpuid_make(&host.head, &params, 0, &t), 0);
+		assert_int_equal(find(t, 0x40000001, 0)->eax, hosts[i].features);
+		free(t);
+	}
+}
+
 static void tsc_deadline_only_where_kvm_has_it(void **state)
 {
 	const struct cpuid_params params = {.cpus = 1};
@@ -291,6 +317,7 @@ int main(void)
 		cmocka_unit_test(no_nesting_and_no_sleeping_in_mwait),
 		cmocka_unit_test(nesting_where_it_is_asked_for),
 		cmocka_unit_test(hypervisor_shows_itself),
+		cmocka_unit_test(an_emulated_host_gets_no_paravirtual_eoi),
 		cmocka_unit_test(tsc_deadline_only_where_kvm_has_it),
 		cmocka_unit_test(amd_counts_its_cores),
 		cmocka_unit_test(physical_bits_come_from_the_host),
