@@ -72,8 +72,9 @@ static int hear(struct ctl *ctl, uint64_t until_ms)
 	uint32_t type;
 	int n;
 
-	if (now >= until_ms || poll(&pfd, 1, (int)(until_ms - now)) == 0)
-		return -ETIMEDOUT;
+	n = now < until_ms ? poll(&pfd, 1, (int)(until_ms - now)) : 0;
+	if (n <= 0)
+		return n == 0 ? -ETIMEDOUT : -errno;
 	n = proto_recv(ctl->sock, &type, &ctl->body, sizeof(ctl->body), NULL, 0, NULL);
 	if (n < 0)
 		return n;
@@ -311,8 +312,7 @@ static int do_entries(struct ctl *ctl)
 
 		if (status != DONE)
 			return status;
-		memcpy(&list, ctl->body.bytes,
-		       ctl->size < sizeof(list) ? ctl->size : sizeof(list));
+		memcpy(&list, ctl->body.bytes, ctl->size < sizeof(list) ? ctl->size : sizeof(list));
 		if (ctl->size != sizeof(list) + list.count * sizeof(struct menu_entry))
 			return lost(-EBADMSG);
 		for (uint32_t i = 0; i < list.count; i++) {
@@ -414,15 +414,14 @@ static const struct {
 	enum needs needs;
 	int args;
 } actions[] = {
-	{"list", do_list, NEEDS_NONE, 0},	{"status", do_status, NEEDS_NONE, 0},
-	{"pause", do_pause, NEEDS_RUNNING, 0},	{"resume", do_resume, NEEDS_RUNNING, 0},
-	{"reset", do_reset, NEEDS_RUNNING, 0},	{"power", do_power, NEEDS_RUNNING, 0},
-	{"kill", do_kill, NEEDS_VM, 0},		{"console", do_console, NEEDS_NONE, 0},
-	{"entries", do_entries, NEEDS_NONE, 0}, {"start", do_start, NEEDS_NONE, 1},
-	{"default", do_default, NEEDS_NONE, 1}, {"once", do_once, NEEDS_NONE, 1},
-	{"copy", do_copy, NEEDS_NONE, 2},	{"balloon", do_balloon, NEEDS_RUNNING, 1},
-	{"resize", do_resize, NEEDS_RUNNING, 1},
-	{"link", do_link, NEEDS_RUNNING, 2},
+	{"list", do_list, NEEDS_NONE, 0},	 {"status", do_status, NEEDS_NONE, 0},
+	{"pause", do_pause, NEEDS_RUNNING, 0},	 {"resume", do_resume, NEEDS_RUNNING, 0},
+	{"reset", do_reset, NEEDS_RUNNING, 0},	 {"power", do_power, NEEDS_RUNNING, 0},
+	{"kill", do_kill, NEEDS_VM, 0},		 {"console", do_console, NEEDS_NONE, 0},
+	{"entries", do_entries, NEEDS_NONE, 0},	 {"start", do_start, NEEDS_NONE, 1},
+	{"default", do_default, NEEDS_NONE, 1},	 {"once", do_once, NEEDS_NONE, 1},
+	{"copy", do_copy, NEEDS_NONE, 2},	 {"balloon", do_balloon, NEEDS_RUNNING, 1},
+	{"resize", do_resize, NEEDS_RUNNING, 1}, {"link", do_link, NEEDS_RUNNING, 2},
 };
 
 static int find_action(const char *name)

@@ -2,7 +2,10 @@
 #include "virtio_driver.h"
 
 #include <linux/virtio_balloon.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define WRITE VRING_DESC_F_WRITE
 #define NEXT  VRING_DESC_F_NEXT
@@ -292,8 +295,57 @@ static void one_statistics_buffer_is_kept(void **state)
 	assert_int_equal(wait_used(&f->m).id, 1);
 	driver_start_queues(&f->m, F_ALL, 8, 4);
 	virtio_balloon_get_status(f->dev, &status);
+	settle(&f->m);
 	use_queue(&f->m, STATSQ);
 	assert_int_equal(used_idx(&f->m), 0);
+}
+
+/* ---- a thread that waits ---- */
+
+struct stall {
+	struct ring *ring;
+	pthread_t thread;
+	sem_t begun, end;
+};
+
+static void wait_for_end(void *arg)
+{
+	struct stall *stall = arg;
+
+	sem_post(&stall->begun);
+	sem_wait(&stall->end);
+}
+
+static void *stall_thread(void *arg)
+{
+	struct stall *stall = arg;
+
+	ring_call(stall->ring, wait_for_end, stall);
+	return NULL;
+}
+
+/* As it does with a disk that hangs. The statistics are asked for when it goes on. */
+static void status_is_told_while_the_io_thread_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct stall stall = {.ring = f->m.env.ring};
+	struct vmm_balloon_status status = {0};
+
+	up(f, F_ALL);
+	put_stats(f, 1 << 30, 1 << 20);
+	settle(&f->m);
+	sem_init(&stall.begun, 0, 0);
+	sem_init(&stall.end, 0, 0);
+	assert_int_equal(pthread_create(&stall.thread, NULL, stall_thread, &stall), 0);
+	sem_wait(&stall.begun);
+	alarm(60); /* it would wait for ever */
+	virtio_balloon_get_status(f->dev, &status);
+	alarm(0);
+	assert_int_equal(status.total, 1 << 30);
+	sem_post(&stall.end);
+	pthread_join(stall.thread, NULL);
+	use_queue(&f->m, STATSQ);
+	assert_int_equal(wait_used(&f->m).len, 0);
 }
 
 /* ---- hostile ---- */
@@ -432,6 +484,7 @@ int main(void)
 		TEST(reporting_without_statistics_is_queue_2),
 		TEST(statistics_are_kept_and_asked_for),
 		TEST(one_statistics_buffer_is_kept),
+		TEST(status_is_told_while_the_io_thread_waits),
 		TEST(pages_that_are_not_to_be_had),
 		TEST(runs_into_what_is_not_to_be_had),
 		TEST(variables_cannot_be_given_back),

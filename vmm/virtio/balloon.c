@@ -37,6 +37,7 @@ struct balloon {
 	/* The I/O thread. */
 	bool has_stats_buffer; /* the driver waits for it: giving it back asks for new statistics */
 	uint16_t stats_head;
+	_Atomic bool stats_wanted; /* somebody asked for the status */
 	/* Written by the I/O thread. */
 	_Atomic uint64_t reported;
 	_Atomic uint64_t stats[VIRTIO_BALLOON_S_NR]; /* by tag; bytes or counts */
@@ -138,16 +139,13 @@ static void take_stats(struct balloon *balloon, const struct vq_chain *chain,
 	}
 }
 
-static void ask_on_thread(void *arg)
+/* Where the driver has the buffer still, it is about to tell anyway. */
+static void ask_for_stats(struct balloon *balloon, struct virtio_queue *queue)
 {
-	struct balloon *balloon = arg;
-	struct virtio_queue *queue = &balloon->vdev.queues[STATSQ];
-
-	if (!balloon->has_stats_buffer || !balloon->vdev.live || !queue->started)
+	if (!atomic_exchange(&balloon->stats_wanted, false) || !balloon->has_stats_buffer)
 		return;
 	balloon->has_stats_buffer = false;
 	vq_push(&queue->vq, balloon->stats_head, 0);
-	virtio_publish(queue);
 }
 
 /* ---- queues ---- */
@@ -194,6 +192,8 @@ static void balloon_kick(struct virtio_device *vdev, struct virtio_queue *queue)
 		else if (handle(balloon, queue, &chain, iov))
 			vq_push(&queue->vq, chain.head, 0);
 	}
+	if (role_of(balloon, queue) == STATSQ && !queue->vq.error)
+		ask_for_stats(balloon, queue);
 	virtio_publish(queue);
 	if (!queue->vq.error && vq_notify_on(&queue->vq))
 		virtio_kick_again(queue);
@@ -203,8 +203,10 @@ static void balloon_stop(struct virtio_device *vdev, struct virtio_queue *queue)
 {
 	struct balloon *balloon = to_balloon(vdev);
 
-	if (queue->index == STATSQ)
+	if (queue->index == STATSQ) {
 		balloon->has_stats_buffer = false;
+		atomic_store(&balloon->stats_wanted, false);
+	}
 	if (queue->index != INFLATEQ)
 		return;
 	pthread_mutex_lock(&vdev->pci.lock);
@@ -264,7 +266,9 @@ void virtio_balloon_get_status(struct pci_device *dev, struct vmm_balloon_status
 	ret_status->total = stat(balloon, VIRTIO_BALLOON_S_MEMTOT);
 	ret_status->free = stat(balloon, VIRTIO_BALLOON_S_MEMFREE);
 	ret_status->available = stat(balloon, VIRTIO_BALLOON_S_AVAIL);
-	ring_call(balloon->vdev.env.ring, ask_on_thread, balloon);
+	/* Not by a call of the thread: that may be waiting for a disk, and nobody shall wait with it. */
+	atomic_store(&balloon->stats_wanted, true);
+	virtio_kick_again(&balloon->vdev.queues[STATSQ]);
 }
 
 int virtio_balloon_create(const struct virtio_env *env, struct pci_device **ret_dev)
