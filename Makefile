@@ -3,6 +3,7 @@
 #   make          the static program ./vmboot
 #   make run      install what is missing, build, fetch firmware, open the menu
 #   make check    build with sanitizers, run every test, print one total line
+#   make appliance     what is flashed, put on a stick, installed: kernel and vmboot in one file, 10 MiB at most
 #   make bench    figures, one `name value unit` a line
 #   make reliability   how much was tried without a finding, in the same form
 #   make fuzz     hostile guests and files for FUZZ_SECONDS (60) a target; needs clang
@@ -48,11 +49,12 @@ LDFLAGS += -fsanitize=$(SANITIZERS)
 PKG := $(shell pkg-config --libs ncursesw blkid liburing vterm inih jansson libsodium 2>/dev/null)
 else
 # It goes into a flash chip: tables for unwinding, which C does not need, and relocations in their long form stay out.
+# So does the build id: it holds the folder's name, and the product must not depend on where it was built.
 CFLAGS += $(CFLAGS_COMMON) -Os -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
 	-D_FORTIFY_SOURCE=3 -fstack-protector-strong -ftrivial-auto-var-init=zero \
 	-fsanitize=bounds,integer-divide-by-zero -fsanitize-undefined-trap-on-error
 LDFLAGS += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack \
-	-Wl,-z,pack-relative-relocs
+	-Wl,-z,pack-relative-relocs -Wl,--build-id=none
 PKG := $(shell pkg-config --static --libs ncursesw blkid liburing vterm inih jansson libsodium 2>/dev/null)
 endif
 LDLIBS += $(PKG) -pthread
@@ -151,6 +153,9 @@ include tests/kvm/kvm.mk
 
 # deps, fetch, disks, run, check, screenshots
 include tests/machine/machine.mk
+
+# appliance
+include appliance/appliance.mk
 
 # bench
 include tests/bench/bench.mk

@@ -1,10 +1,11 @@
 #!/bin/bash
 # Installs the Debian packages that vmboot needs and that are missing, saying which.
 #
-#   deps.sh [GROUP...]             install what is missing (default: every group)
+#   deps.sh [GROUP...]             install what is missing (default: build, run and test)
 #   deps.sh --missing [GROUP...]   only print the names that are missing; never fails
 #
-# Groups: build (compile ./vmboot), run (the emulated machine and the sample disks), test.
+# Groups: build (compile ./vmboot), run (the emulated machine and the sample disks), test, appliance (its kernel and
+# images, and what they are tested with).
 set -u
 
 declare -A GROUP=(
@@ -15,6 +16,7 @@ declare -A GROUP=(
 	[test]="libcmocka-dev python3-pyte python3-pil fonts-dejavu-core tmux clang
 		libclang-rt-14-dev fio lz4 grub-efi-amd64-bin systemd-boot-efi
 		fdisk btrfs-progs exfatprogs ntfs-3g squashfs-tools udftools xorriso htop whiptail"
+	[appliance]="flex bison bc libelf-dev systemd-boot-efi grub-pc-bin xorriso coreboot-utils"
 )
 
 only_list=0

@@ -1,12 +1,13 @@
 #!/bin/bash
 # Fetches from Debian's packages what vmboot boots and is tested with; does nothing when it is there.
 #
-#   fetch.sh [firmware] [ovmf] [kernel] [newest]      (default: firmware)
+#   fetch.sh [firmware] [ovmf] [kernel] [newest] [linux]      (default: firmware)
 #
 #   firmware  build/firmware/CLOUDHV.fd and shellx64.efi   (cloudhv-efi-x86-64, efi-shell-x64: unstable)
 #   ovmf      build/firmware/ovmf/OVMF*.fd                 (flash images, for tests; ovmf of Debian 12)
 #   kernel    build/machine/kernel/: vmlinuz, lib/modules  (Debian 12's cloud kernel, for the test machine)
 #   newest    build/machine/kernel-newest/: the same        (unstable's, for guests)
+#   linux     build/appliance/linux: a kernel's source      (Debian 12's linux-source-6.1, for the appliance)
 #
 # The system's own package sources are only read, to learn which mirror it uses: the lists live in a
 # folder of ours, and apt checks their signatures as always. Everything is unpacked and checked in a
@@ -29,12 +30,15 @@ fail()
 	exit 1
 }
 
-# The addresses of Debian mirrors in the machine's own apt configuration, one a line.
+# The addresses of mirrors in the machine's own apt configuration that have SUITE, one a line: security updates have
+# mirrors of their own, every other suite is where any is.
 mirrors()
 {
+	local kind=
+	case "$1" in *-security) kind=-security ;; esac
 	apt-get indextargets --no-release-info \
 		--format '$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)' 2>/dev/null |
-	awk '$1 == "Packages" && $2 == "main" && $4 !~ /^cdrom:/ &&
+	awk -v kind="$kind" '$1 == "Packages" && $2 == "main" && $4 !~ /^cdrom:/ && sub(kind "$", "", $3) &&
 		$3 ~ /^(oldstable|stable|testing|unstable|sid|bookworm|trixie|forky|duke)$/ && !seen[$4]++ { print $4 }'
 }
 
@@ -58,7 +62,7 @@ open_suite()
 	[ ! -e "$dir/ready" ] || return 0
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
 	[ ! -e "$KEYRING" ] || options="$options signed-by=$KEYRING"
-	for mirror in $(mirrors); do
+	for mirror in $(mirrors "$suite"); do
 		echo "deb [$options] $mirror $suite main" >"$dir/sources.list"
 		if private_apt "$suite" apt-get update >"$dir/log" 2>&1; then
 			touch "$dir/ready"
@@ -162,10 +166,27 @@ get_newest()
 	cloud_kernel unstable build/machine/kernel-newest
 }
 
+# The newest of Debian 12 that this machine's sources have: the security updates' where they name those.
+get_linux()
+{
+	[ ! -e build/appliance/linux ] || return 0
+	local suite=bookworm package=linux-source-6.1 root
+	[ -z "$(mirrors bookworm-security)" ] || suite=bookworm-security
+	unpack "$suite" $package
+	root=$tmp/$package/usr
+	tar -xf "$root/src/$package.tar.xz" -C "$tmp/$package" ||
+		fail "the source in $package could not be unpacked. Is there room (2 GB) in $PWD/build?"
+	echo "$package $(zcat "$root/share/doc/$package/changelog.Debian.gz" | sed -n '1s/.*(\(.*\)).*/\1/p')" \
+		>"$tmp/$package/$package/vmboot-version"
+	stat -c %Y "$root/src/$package.tar.xz" >"$tmp/$package/$package/vmboot-date"
+	mkdir -p build/appliance
+	mv "$tmp/$package/$package" build/appliance/linux
+}
+
 [ $# -gt 0 ] || set -- firmware
 for what in "$@"; do
 	case "$what" in
-	firmware | ovmf | kernel | newest) get_$what ;;
-	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel or newest." ;;
+	firmware | ovmf | kernel | newest | linux) get_$what ;;
+	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel, newest or linux." ;;
 	esac
 done

@@ -45,7 +45,7 @@ screenshots: vmboot machine fetch
 	$(Q)$(M)/screenshots.py
 
 # A fresh machine has make and little else: say what to do rather than let the compiler fail.
-ifneq ($(filter-out deps run check fetch disks clean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps run check fetch disks clean appliance check-appliance,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell $(M)/deps.sh --missing build)
 ifneq ($(strip $(MISSING)),)
 $(error Debian packages are missing: $(strip $(MISSING)). 'make deps' installs them)

@@ -24,6 +24,8 @@ import pexpect
 import pexpect.fdpexpect
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(ROOT, "appliance"))
+import cpio  # noqa: E402
 BUILD = os.path.join(ROOT, "build")
 KERNEL = os.path.join(BUILD, "machine", "kernel", "vmlinuz")
 BASE = os.path.join(BUILD, "machine", "base.cpio")
@@ -50,31 +52,6 @@ Result = collections.namedtuple("Result", "status output repeats seconds")  # se
 
 # How many runs the watchdog ended and were repeated, over this process; the runner prints it.
 watchdog_repeats = 0
-
-
-def cpio_entry(name, data=b"", mode=0o100644):
-    """One member of a `newc` archive (kernel: Documentation/driver-api/early-userspace/buffer-format)."""
-    name = name.lstrip("/").encode() + b"\0"
-    head = b"070701" + b"".join(b"%08x" % v for v in (
-        0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)) + name
-    return head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4)
-
-
-def cpio_archive(files):
-    """files: {guest path: (bytes, mode)}; the folders above each are added."""
-    out, made = [], set()
-    for path in sorted(files):
-        parts = path.strip("/").split("/")[:-1]
-        for i in range(1, len(parts) + 1):
-            folder = "/".join(parts[:i])
-            if folder not in made:
-                made.add(folder)
-                out.append(cpio_entry(folder, mode=stat.S_IFDIR | 0o755))
-        data, mode = files[path]
-        out.append(cpio_entry(path, data, stat.S_IFREG | mode))
-    out.append(cpio_entry("TRAILER!!!", mode=0))
-    blob = b"".join(out)
-    return blob + b"\0" * (-len(blob) % 512)
 
 
 def die_with_parent():
@@ -123,12 +100,14 @@ class Machine:
     disks      "FILE[,ro][,virtio][,snapshot]" each: NVMe disks /dev/nvme0n1, nvme1n1... (virtio: /dev/vda...)
     files      {guest path: host path, or bytes}
     mem        of the machine, not of a guest in it
+    boot       QEMU's arguments that start something else than the test machine's kernel and initramfs; without these
+               there is nothing that runs COMMAND or MENU and no exit status
     sleep      True: idle time passes as on a clock (people, countdowns); False: at once (unattended runs)
     """
 
     def __init__(self, command=None, menu=None, menu_tty1=None, disks=(), files=None, mem="2G", seed=1, sleep=False,
                  append="", rows=24, cols=80, term="vt220", cpu="EPYC,+svm,+npt", stdio=False, vmboot=True,
-                 qemu_args=()):
+                 qemu_args=(), boot=None):
         for path, how in ((KERNEL, "make fetch"), (BASE, "make machine")):
             if not os.path.exists(path):
                 raise MachineError("%s is missing; run '%s' first" % (os.path.relpath(path, ROOT), how))
@@ -139,22 +118,6 @@ class Machine:
         self.proc = self.child = self._monitor = None
         self.log = bytearray()
 
-        content = {}
-        for name, text in (("command", command), ("menu", menu), ("menu-tty1", menu_tty1)):
-            if text is not None:
-                content["machine/" + name] = (text.encode(), 0o644)
-        if vmboot:
-            content["bin/vmboot"] = (self._read(VMBOOT), 0o755)
-        for guest, host in (files or {}).items():
-            if isinstance(host, bytes):
-                content[guest] = (host, 0o755 if host.startswith(b"#!") else 0o644)
-            else:
-                content[guest] = (self._read(host), stat.S_IMODE(os.stat(host).st_mode) | 0o400)
-        initrd = os.path.join(self.dir, "initrd")
-        with open(initrd, "wb") as out:
-            out.write(self._read(BASE))
-            out.write(cpio_archive(content))
-
         self.monitor_path = os.path.join(self.dir, "monitor")
         self.serial_path = os.path.join(self.dir, "serial")
         self.control_path = os.path.join(self.dir, "control")
@@ -163,10 +126,11 @@ class Machine:
                      "-icount", "shift=0,sleep=" + ("on" if sleep else "off"),
                      "-seed", str(seed), "-rtc", "base=2026-01-01T00:00:00,clock=vm",
                      "-display", "none", "-vga", "std",
-                     "-qmp", "unix:%s,server=on,wait=off" % self.monitor_path,
-                     "-kernel", KERNEL, "-initrd", initrd,
-                     "-append", "console=ttyS0,115200 quiet loglevel=1 panic=-1 printk.devkmsg=off rdinit=/init "
-                     "machine.rows=%d machine.cols=%d machine.term=%s %s" % (rows, cols, term, append)]
+                     "-qmp", "unix:%s,server=on,wait=off" % self.monitor_path]
+        self.args += list(boot) if boot is not None else [
+            "-kernel", KERNEL, "-initrd", self._initrd(command, menu, menu_tty1, vmboot, files or {}),
+            "-append", "console=ttyS0,115200 quiet loglevel=1 panic=-1 printk.devkmsg=off rdinit=/init "
+            "machine.rows=%d machine.cols=%d machine.term=%s %s" % (rows, cols, term, append)]
         if stdio:
             # Raw and without QEMU's own escape keys: every byte, ^A and ^C too, is the guest's.
             self.args += ["-chardev", "stdio,id=console,mux=off,signal=off"]
@@ -178,6 +142,24 @@ class Machine:
             self.args += self._disk(i, disk)
         self.args += list(qemu_args)
         self.stdio = stdio
+
+    def _initrd(self, command, menu, menu_tty1, vmboot, files):
+        content = {}
+        for name, text in (("command", command), ("menu", menu), ("menu-tty1", menu_tty1)):
+            if text is not None:
+                content["machine/" + name] = (text.encode(), 0o644)
+        if vmboot:
+            content["bin/vmboot"] = (self._read(VMBOOT), 0o755)
+        for guest, host in files.items():
+            if isinstance(host, bytes):
+                content[guest] = (host, 0o755 if host.startswith(b"#!") else 0o644)
+            else:
+                content[guest] = (self._read(host), stat.S_IMODE(os.stat(host).st_mode) | 0o400)
+        initrd = os.path.join(self.dir, "initrd")
+        with open(initrd, "wb") as out:
+            out.write(self._read(BASE))
+            out.write(cpio.archive(content))
+        return initrd
 
     @staticmethod
     def _read(path):

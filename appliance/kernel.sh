@@ -1,0 +1,42 @@
+#!/bin/bash
+# kernel.sh: build/appliance/vmboot-linux from the source in build/appliance/linux and build/appliance/initramfs.cpio.
+#
+# Only what changed is built: after a change of the initramfs that is its folder, the last link and the packing. Nothing
+# of this machine, of who builds and of when gets into the image. The configuration that came out is kept as
+# appliance/kernel.config.full, with what it was made from, so that CI can hold the two against each other without a
+# kernel's source.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+top=$PWD
+source=$top/build/appliance/linux
+full=appliance/kernel.config.full
+# Without the flags of our own make, which is not meant.
+make=(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$source" ARCH=x86_64 KBUILD_BUILD_USER=vmboot KBUILD_BUILD_HOST=vmboot KBUILD_BUILD_VERSION=1
+	KBUILD_BUILD_TIMESTAMP="$(LC_ALL=C date -u -d "@$SOURCE_DATE_EPOCH")")
+log=build/appliance/kernel.log
+
+"${make[@]}" KCONFIG_ALLCONFIG="$top/appliance/kernel.config" allnoconfig >$log 2>&1 || { tail $log >&2; exit 1; }
+appliance/check-config.sh appliance/kernel.config "$source/.config"
+{
+	echo "# Made by 'make appliance'; not to be edited."
+	echo "# fragment: $(sha256sum <appliance/kernel.config | cut -d' ' -f1)"
+	echo "# source: $(cat "$source/vmboot-version")"
+	echo "#"
+	cat "$source/.config"
+} >$full.new
+if cmp -s $full.new $full; then
+	rm $full.new
+else
+	mv $full.new $full
+	echo "kernel: the configuration is another one now: $full"
+fi
+
+echo "kernel: building (log: $log)"
+if ! "${make[@]}" -j"$(nproc)" bzImage >>$log 2>&1; then
+	grep -nE 'error:|\*\*\*' $log | tail >&2
+	exit 1
+fi
+cp "$source/System.map" build/appliance/System.map
+cp "$source/arch/x86/boot/bzImage" build/appliance/vmboot-linux.new
+mv build/appliance/vmboot-linux.new build/appliance/vmboot-linux

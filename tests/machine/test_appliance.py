@@ -1,0 +1,201 @@
+"""The appliance: its configuration, and the three things that `make appliance` builds, each used as its operator does.
+
+What needs the built kernel is skipped without it; `make check-appliance` builds it first.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+
+from harness import BUILD, ROOT, Skip, expect, expect_text, sample_disk, scratch
+from machine import BASE, KERNEL, Machine
+from terminal import Terminal
+from test_menu import ENDED, READY, start_and_greet
+
+APPLIANCE = os.path.join(ROOT, "appliance")
+OUTPUTS = os.path.join(BUILD, "appliance")
+OVMF = os.path.join(BUILD, "firmware", "ovmf")
+LIMIT = 10 << 20  # bytes of flash
+
+
+def output(name):
+    path = os.path.join(OUTPUTS, name)
+    if not os.path.exists(path):
+        raise Skip("build/appliance/%s is not built; `make check-appliance` does it" % name)
+    return path
+
+
+# ---- configuration ----
+
+
+def check_config(fragment, config):
+    return subprocess.run([os.path.join(APPLIANCE, "check-config.sh"), fragment, config], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True)
+
+
+def test_configuration_has_every_option():
+    """What kernel.config asks for is in the configuration that Kconfig made of it, and that one was made of this file."""
+    fragment, full = os.path.join(APPLIANCE, "kernel.config"), os.path.join(APPLIANCE, "kernel.config.full")
+    got = check_config(fragment, full)
+    expect(got.returncode == 0, got.stdout)
+    with open(fragment, "rb") as f:
+        digest = hashlib.sha256(f.read()).hexdigest()
+    with open(full, encoding="ascii") as f:
+        expect("# fragment: %s\n" % digest in f.read(),
+               "appliance/kernel.config has changed since a kernel was built from it: `make check-appliance` builds and "
+               "tests one and writes kernel.config.full anew; commit both")
+
+
+def test_dropped_options_are_noticed():
+    """An option that Kconfig dropped, changed or added where it is not wanted is named, and is an error."""
+    folder = scratch()
+    fragment, config = os.path.join(folder, "fragment"), os.path.join(folder, "config")
+
+    def check(want, have):
+        for path, text in ((fragment, want), (config, have)):
+            with open(path, "w", encoding="ascii") as f:
+                f.write(text)
+        return check_config(fragment, config)
+
+    good = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"x\"\n"
+    expect(check(good, good).returncode == 0, "what is asked for is there")
+    expect(check(good, "CONFIG_A=y\nCONFIG_C=\"x\"\n").returncode == 0, "not set and not there are the same")
+    for have, word in (("CONFIG_C=\"x\"\n", "CONFIG_A"), ("CONFIG_A=m\nCONFIG_C=\"x\"\n", "CONFIG_A=m"),
+                       (good + "CONFIG_B=y\n", "CONFIG_B"), ("CONFIG_A=y\nCONFIG_C=\"y\"\n", "CONFIG_C")):
+        got = check(good, have)
+        expect(got.returncode == 1, "%r is an error" % have)
+        expect_text(got.stdout, word)
+    expect(check("# nothing\n", good).returncode == 1, "a fragment without options is none")
+
+
+# ---- with Debian's kernel: always, as it needs no kernel of ours ----
+
+
+def test_initramfs_starts_with_debians_kernel():
+    """The appliance's initramfs after the modules of the test machine's kernel: the menu, and firmware in a guest."""
+    archive = os.path.join(scratch(), "initramfs.cpio")
+    subprocess.run([os.path.join(APPLIANCE, "initramfs.py"), archive], check=True)
+    initrd = os.path.join(os.path.dirname(archive), "initrd")
+    with open(initrd, "wb") as out:
+        for part in (BASE, archive):
+            with open(part, "rb") as f:
+                out.write(f.read())
+    use(["-kernel", KERNEL, "-initrd", initrd, "-append", "console=ttyS0,115200 console=tty0 loglevel=4 kvm_amd.vgif=0"])
+
+
+# ---- what is built ----
+
+
+def test_fits_into_flash():
+    for name in ("vmboot-linux", "vmboot.efi"):
+        size = os.path.getsize(output(name))
+        expect(size <= LIMIT, "%s has %d bytes, %d at most" % (name, size, LIMIT))
+
+
+def test_coreboot_takes_it_as_payload():
+    """The README's line: into a scratch image of 16 MiB, as cbfstool makes one; it comes out as the kernel that went in."""
+    kernel = output("vmboot-linux")
+    rom = os.path.join(scratch(), "coreboot.rom")
+
+    def cbfstool(*arguments):
+        done = subprocess.run(["cbfstool", rom, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False, text=True)
+        expect(done.returncode == 0, "cbfstool %s: %s" % (" ".join(arguments), done.stdout))
+        return done.stdout
+
+    boot_block = os.path.join(os.path.dirname(rom), "bootblock")
+    with open(boot_block, "wb") as f:
+        f.write(bytes(1024))
+    cbfstool("create", "-m", "x86", "-s", "16M", "-B", boot_block)
+    cbfstool("add-payload", "-f", kernel, "-n", "fallback/payload", "-c", "none", "-C", "console=ttyS0,115200")
+    listed = re.search(r"fallback/payload +\S+ +(?:simple elf|payload) +(\d+)", cbfstool("print"))
+    expect(listed and int(listed.group(1)) > os.path.getsize(kernel) * 0.99, "the whole kernel is in it")
+
+
+# ---- how it starts ----
+
+
+def flash():
+    """QEMU's arguments for OVMF, with variables of this test's own."""
+    code, variables = (os.path.join(OVMF, "OVMF_%s_4M.fd" % part) for part in ("CODE", "VARS"))
+    copy = os.path.join(scratch(), "vars.fd")
+    subprocess.run(["cp", variables, copy], check=True)
+    return ["-drive", "if=pflash,format=raw,readonly=on,file=" + code, "-drive", "if=pflash,format=raw,file=" + copy]
+
+
+def cd(image):
+    return ["-drive", "file=%s,format=raw,if=none,id=boot,readonly=on,media=cdrom" % image,
+            "-device", "ide-cd,drive=boot,bootindex=0"]
+
+
+def stick(image):
+    return ["-drive", "file=%s,format=raw,if=none,id=boot,snapshot=on" % image, "-device", "qemu-xhci",
+            "-device", "usb-storage,drive=boot,removable=on,bootindex=0"]
+
+
+def esp(program):
+    """A stick with nothing but a FAT file system with PROGRAM where firmware looks for it."""
+    image = os.path.join(scratch(), "esp.img")
+    subprocess.run(["/sbin/mkfs.fat", "-C", image, "16384"], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(["mmd", "-i", image, "::/EFI", "::/EFI/BOOT"], check=True)
+    subprocess.run(["mcopy", "-i", image, program, "::/EFI/BOOT/BOOTX64.EFI"], check=True)
+    return image
+
+
+def shell(term, command):
+    """What COMMAND prints in the menu's shell."""
+    term.send("!")
+    term.wait_for(r"# $", 30)
+    since = len(term.raw)
+    term.send(command + "; echo the-''end\r")
+    end = term.wait_raw(rb"the-end", 60, since)
+    text = bytes(term.raw[since:end]).decode(errors="replace")
+    term.send("exit\r")
+    term.wait_for(READY, 30)
+    return text
+
+
+def use(boot):
+    """The menu on the serial line and on the screen; CLOUDHV.fd from XFS on NVMe in a virtual machine; power off."""
+    with Machine(boot=boot, disks=[sample_disk()], sleep=True, mem="3G") as machine:
+        term = Terminal(machine.child)
+        term.wait_for(READY, 240)
+        term.show("menu")
+        screen = shell(term, "cat /dev/vcs1")
+        print(screen)
+        expect("CLOUDHV.fd" in screen and "quit" in screen, "the menu is on the screen, too")
+        with tempfile.NamedTemporaryFile(suffix=".png", dir=os.path.join(BUILD, "machine", "log"), delete=False) as f:
+            machine.screendump(f.name)
+        start_and_greet(term, 240)
+        term.type("reset -s\r")
+        term.wait_for(ENDED, 60)
+        term.send("m")
+        term.wait_for(READY, 30)
+
+
+def test_payload_starts():
+    """As coreboot starts it: the kernel alone, no loader, no command line."""
+    use(["-kernel", output("vmboot-linux")])
+
+
+def test_unified_kernel_image_starts():
+    """By UEFI from a stick that holds this one file."""
+    use(flash() + stick(esp(output("vmboot.efi"))))
+
+
+def test_cd_starts_by_uefi():
+    use(flash() + cd(output("vmboot.iso")))
+
+
+def test_cd_starts_by_bios():
+    use(cd(output("vmboot.iso")))
+
+
+def test_stick_starts_by_uefi():
+    use(flash() + stick(output("vmboot.iso")))
+
+
+def test_stick_starts_by_bios():
+    use(stick(output("vmboot.iso")))
