@@ -66,6 +66,7 @@ static json_t *make_firmware(const struct menu_firmware *f)
 	add_text(&object, "kind", f->kind);
 	add_text(&object, "version", f->version);
 	add_text(&object, "reason", f->reason);
+	add_text(&object, "sha256", f->sha256);
 	return object;
 }
 

@@ -113,9 +113,10 @@ static void write_devices(FILE *out, const struct report_facts *facts)
 			d->in_use ? d->use : "", d->note[0] ? " - " : "", d->note);
 	fprintf(out, "\nFirmware\n");
 	for (size_t i = 0; i < facts->firmwares.count; i++, fw++)
-		fprintf(out, "%.63s %.255s  %s %.23s %.63s  %.199s\n", fw->device, fw->path,
+		fprintf(out, "%.63s %.255s  %s %.23s %.63s  %.199s%s%.64s\n", fw->device, fw->path,
 			text_format_size(fw->size, size, sizeof(size)), fw->kind, fw->version,
-			fw->usable ? "usable" : fw->reason);
+			fw->usable ? "usable" : fw->reason, fw->sha256[0] ? "  sha256 " : "",
+			fw->sha256);
 }
 
 static void write_log(FILE *out, const struct report_facts *facts)

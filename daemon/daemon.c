@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -208,6 +209,31 @@ static const struct machine_events machine_events = {
 	.status = on_status,
 };
 
+/* The files that a start without an entry uses, as they are now. */
+static void describe_files(struct menu_welcome *welcome)
+{
+	char dir[VM_PATH_SIZE];
+	struct statvfs fs;
+	struct stat st;
+	char *slash;
+
+	welcome->log_room = UINT64_MAX;
+	if (daemon_path_vars(welcome->vars_path, sizeof(welcome->vars_path)) == 0 &&
+	    stat(welcome->vars_path, &st) == 0) {
+		welcome->vars_size = (uint64_t)st.st_size;
+		welcome->vars_changed = st.st_mtime;
+	}
+	if (daemon_path_log(welcome->log_path, sizeof(welcome->log_path)) < 0)
+		return;
+	text_copy(dir, sizeof(dir), welcome->log_path);
+	slash = strrchr(dir, '/');
+	if (slash)
+		*slash = '\0';
+	/* A ramfs counts nothing. */
+	if (statvfs(dir, &fs) == 0 && fs.f_blocks > 0)
+		welcome->log_room = (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
 static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
 {
 	struct daemon *d = ctx;
@@ -225,6 +251,7 @@ static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
 	ret_welcome->firmware_ok = d->options->firmware_ok;
 	text_copy(ret_welcome->kvm_text, sizeof(ret_welcome->kvm_text), d->options->kvm_text);
 	gethostname(ret_welcome->host_name, sizeof(ret_welcome->host_name) - 1);
+	describe_files(ret_welcome);
 }
 
 /* Probes hold disks; they let go before the VM takes them, and go on when it has. */

@@ -130,6 +130,7 @@ void findings_add_firmware(struct findings *findings, const char *device,
 	ESCAPE(known.kind, fw->kind);
 	ESCAPE(known.version, fw->version);
 	ESCAPE(known.reason, fw->reason);
+	ESCAPE(known.sha256, fw->sha256);
 	to = append(&items, findings->firmware_count, PROBE_MAX_FIRMWARES, sizeof(*to));
 	if (!to)
 		return;

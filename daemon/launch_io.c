@@ -28,7 +28,7 @@ enum launch_log launch_log_state(const struct launch *launch)
 {
 	if (launch->log < 0)
 		return LAUNCH_LOG_NONE;
-	if (launch->log_bytes >= LAUNCH_LOG_MAX)
+	if (launch->log_bytes >= VM_LOG_MAX)
 		return LAUNCH_LOG_FULL;
 	return launch->log_paused ? LAUNCH_LOG_PAUSED : LAUNCH_LOG_ON;
 }
@@ -42,8 +42,8 @@ static void write_log(struct launch *launch, const uint8_t *buf, size_t n)
 {
 	if (launch->log_paused)
 		return;
-	if (n > LAUNCH_LOG_MAX - launch->log_bytes)
-		n = (size_t)(LAUNCH_LOG_MAX - launch->log_bytes);
+	if (n > VM_LOG_MAX - launch->log_bytes)
+		n = (size_t)(VM_LOG_MAX - launch->log_bytes);
 	while (launch->log >= 0 && n > 0) {
 		ssize_t put = write(launch->log, buf, n);
 		char text[480];

@@ -109,7 +109,7 @@ static bool image_ok(const struct storage_image *image)
 static bool firmware_ok(const struct storage_firmware *fw)
 {
 	return TERMINATED(fw->path) && TERMINATED(fw->kind) && TERMINATED(fw->version) &&
-	       TERMINATED(fw->reason);
+	       TERMINATED(fw->reason) && TERMINATED(fw->sha256);
 }
 
 union message {

@@ -84,10 +84,9 @@ void launch_grow_disk(struct launch *launch, uint32_t disk);
 void launch_set_balloon(struct launch *launch, uint64_t bytes);
 
 /*
- * The raw log of the guest's console: one that reached LAUNCH_LOG_MAX bytes stops, so that a guest cannot fill
+ * The raw log of the guest's console: one that reached VM_LOG_MAX bytes stops, so that a guest cannot fill
  * the disk. launch_log_pause() lets bytes pass it by, or no longer.
  */
-#define LAUNCH_LOG_MAX (64u << 20)
 enum launch_log { LAUNCH_LOG_NONE, LAUNCH_LOG_ON, LAUNCH_LOG_PAUSED, LAUNCH_LOG_FULL };
 enum launch_log launch_log_state(const struct launch *launch);
 void launch_log_pause(struct launch *launch, bool pause);

@@ -114,6 +114,13 @@ struct menu_welcome {
 	char client_name[32];
 	char host_name[64];
 	char kvm_text[256]; /* when not ok: the sentence */
+	/* Where a start without an entry keeps UEFI's variables; empty: nowhere. */
+	char vars_path[VM_PATH_SIZE];
+	uint64_t vars_size;   /* bytes; 0: there is no such file yet */
+	int64_t vars_changed; /* when it was written, seconds since 1970 */
+	/* Where the raw log of a console goes; empty: nowhere. */
+	char log_path[VM_PATH_SIZE];
+	uint64_t log_room; /* bytes that it can still take there; UINT64_MAX: not known */
 };
 
 /* Head of a list message. A long list comes in parts; LAST marks the end, then the list is complete. */
@@ -182,6 +189,7 @@ struct menu_firmware {
 	char kind[24];	  /* "PVH ELF", "flash image", ... */
 	char version[96]; /* what the image says of itself, or empty */
 	char reason[200]; /* when not usable: the sentence */
+	char sha256[65];  /* of the file, in hexadecimal; or empty: not known */
 };
 
 enum menu_vm_state {
@@ -196,7 +204,7 @@ enum menu_vm_log {
 	MENU_VM_LOG_NONE,
 	MENU_VM_LOG_ON,
 	MENU_VM_LOG_PAUSED,
-	MENU_VM_LOG_FULL, /* it has reached its 64 MiB */
+	MENU_VM_LOG_FULL, /* it has reached its VM_LOG_MAX bytes */
 };
 
 struct menu_vm {

@@ -169,6 +169,7 @@ struct storage_firmware {
 	char kind[24];
 	char version[96]; /* what the image or the distribution says of it, or empty */
 	char reason[200];
+	char sha256[65]; /* of the whole file in hexadecimal; empty: not usable, or too much to read */
 };
 
 struct storage_report {

@@ -32,6 +32,11 @@ int trust_check(const struct trust_key *keys, unsigned int count, const void *da
 int trust_check_fd(const struct trust_key *keys, unsigned int count, int fd, const char *signature,
 		   size_t signature_n, struct vmb_err *err);
 
+#define TRUST_HASH_SIZE 65 /* a SHA-256 as 64 hexadecimal digits */
+
+/* The SHA-256 of the first SIZE bytes of FD, as sha256sum(1) prints it. 0, -EIO when there are fewer, or -errno. */
+int trust_hash_fd(int fd, uint64_t size, char ret_hash[TRUST_HASH_SIZE]);
+
 /*
  * Is PASSWORD the one whose hash is HASH ("$6$...": SHA512-crypt)? 0, -EACCES when it is another one, -EINVAL when
  * HASH is no such hash or asks for more than a million rounds.

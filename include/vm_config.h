@@ -28,6 +28,7 @@
 #define VM_SERIAL_SIZE	   21 /* virtio-blk: 20 bytes + NUL */
 #define VM_PATH_SIZE	   256
 #define VM_CMDLINE_SIZE	   2048 /* of the kernel's command line, with NUL: Linux's own limit */
+#define VM_LOG_MAX	   (64u << 20) /* bytes of the console's raw log, at which it stops */
 #define VM_DEFAULT_MEMORY  (1ULL << 30)
 #define VM_DEFAULT_OVERLAY (1ULL << 30)
 

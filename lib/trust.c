@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <sodium/core.h>
 #include <sodium/crypto_generichash.h>
+#include <sodium/crypto_hash_sha256.h>
 #include <sodium/crypto_sign.h>
 #include <sodium/utils.h>
 
@@ -186,4 +188,27 @@ int trust_check_fd(const struct trust_key *keys, unsigned int count, int fd, con
 	rc = trust_check(keys, count, data, (size_t)st.st_size, text, text_n, err);
 	munmap(data, (size_t)st.st_size);
 	return rc;
+}
+
+int trust_hash_fd(int fd, uint64_t size, char ret_hash[TRUST_HASH_SIZE])
+{
+	uint8_t buf[16384], digest[crypto_hash_sha256_BYTES];
+	crypto_hash_sha256_state state;
+	uint64_t at = 0;
+
+	crypto_hash_sha256_init(&state);
+	while (at < size) {
+		size_t want = size - at < sizeof(buf) ? (size_t)(size - at) : sizeof(buf);
+		ssize_t n = pread(fd, buf, want, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		crypto_hash_sha256_update(&state, buf, (unsigned long long)n);
+		at += (uint64_t)n;
+	}
+	crypto_hash_sha256_final(&state, digest);
+	sodium_bin2hex(ret_hash, TRUST_HASH_SIZE, digest, sizeof(digest));
+	return 0;
 }

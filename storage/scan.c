@@ -19,6 +19,7 @@
 #include "image.h"
 #include "probe_proto.h"
 #include "text.h"
+#include "trust.h"
 
 static const char *const directories[] = {
 	"/",
@@ -43,6 +44,9 @@ static const char *const directories[] = {
 	"/usr/share/edk2-ovmf/x64",
 };
 
+/* So much of a disk is read at most to tell its images apart by their hashes. */
+#define HASH_BYTES_MAX (64u << 20)
+
 #define DIRECTORY_COUNT (sizeof(directories) / sizeof(directories[0]))
 
 struct node {
@@ -58,6 +62,7 @@ struct scan {
 	void *ctx;
 	struct node seen_dirs[DIRECTORY_COUNT], seen_files[PROBE_MAX_FIRMWARES];
 	unsigned int dir_count, file_count;
+	uint64_t hashed; /* bytes so far */
 };
 
 /* Names and links lead to the same place more than once, on FAT even /efi and /EFI. */
@@ -94,6 +99,15 @@ static size_t read_head(int fd, uint8_t *buf, size_t size)
 	return got;
 }
 
+/* What cannot be read to its end stays without a hash: it will be refused with the reason when it is started. */
+static void hash_file(struct scan *scan, int fd, struct storage_firmware *fw)
+{
+	if (fw->size > HASH_BYTES_MAX - scan->hashed)
+		return;
+	scan->hashed += fw->size;
+	trust_hash_fd(fd, fw->size, fw->sha256);
+}
+
 /* DESCRIPTOR: what the distribution says of it, or NULL. */
 static void report_file(struct scan *scan, const char *path, int fd, const struct stat *st,
 			const struct descriptor *descriptor)
@@ -120,6 +134,8 @@ static void report_file(struct scan *scan, const char *path, int fd, const struc
 		  : descriptor && descriptor->needs_smm ? smm
 							: info.reason);
 	fw.usable = fw.reason[0] == '\0';
+	if (fw.usable)
+		hash_file(scan, fd, &fw);
 	scan->report->firmware(scan->ctx, &fw);
 }
 

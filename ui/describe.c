@@ -155,3 +155,36 @@ bool describe_trouble(const struct model *model, const struct menu_entry *entry,
 	}
 	return buf[0] != '\0';
 }
+
+static char *describe_age(int64_t then, int64_t now, char *buf, size_t size)
+{
+	long long s = now - then;
+
+	if (s < 0)
+		text_copy(buf, size, "in the future");
+	else if (s < 60)
+		text_copy(buf, size, "just now");
+	else if (s < 3600)
+		snprintf(buf, size, "%lld min ago", s / 60);
+	else if (s < 2 * 86400)
+		snprintf(buf, size, "%lld h ago", s / 3600);
+	else
+		snprintf(buf, size, "%lld days ago", s / 86400);
+	return buf;
+}
+
+char *describe_vars(const struct model *model, int64_t now, char *buf, size_t size)
+{
+	const struct menu_welcome *host = &model->welcome;
+	char bytes[16], age[32];
+
+	if (!host->vars_path[0])
+		text_copy(buf, size, "not kept");
+	else if (host->vars_size == 0)
+		text_copy(buf, size, "none yet");
+	else
+		snprintf(buf, size, "%s, written %s",
+			 text_format_size(host->vars_size, bytes, sizeof(bytes)),
+			 describe_age(host->vars_changed, now, age, sizeof(age)));
+	return buf;
+}

@@ -44,6 +44,12 @@ const struct menu_firmware *describe_firmware(const struct model *model,
 bool describe_trouble(const struct model *model, const struct menu_entry *entry, char *buf,
 		      size_t size);
 
+/*
+ * The variable file of a start without an entry, at time NOW (seconds since 1970): "528K, written 3 days ago", "none
+ * yet" or "not kept".
+ */
+char *describe_vars(const struct model *model, int64_t now, char *buf, size_t size);
+
 /* The last component of PATH. */
 const char *describe_basename(const char *path);
 

@@ -32,6 +32,7 @@ static void firmware_terminate(struct menu_firmware *firmware)
 	TERMINATE(firmware->kind);
 	TERMINATE(firmware->version);
 	TERMINATE(firmware->reason);
+	TERMINATE(firmware->sha256);
 }
 
 static void config_terminate(struct vm_config *config)
@@ -243,6 +244,8 @@ int model_take(struct model *model, uint32_t type, const void *body, size_t size
 		TERMINATE(model->welcome.host_name);
 		TERMINATE(model->welcome.client_name);
 		TERMINATE(model->welcome.kvm_text);
+		TERMINATE(model->welcome.vars_path);
+		TERMINATE(model->welcome.log_path);
 		if (model->welcome.version != MENU_PROTO_VERSION)
 			return -EPROTO;
 		model->welcomed = true;

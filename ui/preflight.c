@@ -88,7 +88,8 @@ static void check_firmware(struct preflight *p)
 	else if (firmware && !firmware->usable)
 		add(p, PREFLIGHT_BAD, subject, "%s: %s", name, firmware->reason);
 	else if (firmware)
-		add(p, PREFLIGHT_OK, subject, "%s %s %s", name, firmware->kind, firmware->version);
+		add(p, PREFLIGHT_OK, subject, "%s %s %s%s%.12s", name, firmware->kind,
+		    firmware->version, firmware->sha256[0] ? "  sha256 " : "", firmware->sha256);
 	else if (config->firmware_device[0] && !model_device(p->model, config->firmware_device))
 		add(p, PREFLIGHT_BAD, subject, "%s not found: %s is not there.", name,
 		    config->firmware_device);
@@ -150,6 +151,29 @@ static void check_net(struct preflight *p, const struct vm_net *net)
 		add(p, PREFLIGHT_BAD, net->name, "This host has no interface %s.", net->name);
 }
 
+/* A log that is full stops, and the guest goes on; but it may be the one that is needed. */
+static void check_log(struct preflight *p)
+{
+	const struct menu_welcome *host = &p->model->welcome;
+	const char *path = p->config->log_path;
+	char room[16];
+
+	text_format_size(host->log_room, room, sizeof(room));
+	if (path[0] && strcmp(path, host->log_path) != 0)
+		add(p, PREFLIGHT_NONE, "Console log", "%s is opened when it starts", path);
+	else if (!host->log_path[0])
+		add(p, PREFLIGHT_NONE, "Console log", "none");
+	else if (host->log_room == UINT64_MAX)
+		add(p, PREFLIGHT_NONE, "Console log", "room for %s is not known", host->log_path);
+	else if (host->log_room < VM_LOG_MAX)
+		add(p, PREFLIGHT_WARN, "Console log",
+		    "%s free for %s, which can grow to %u MiB: it will end early.", room,
+		    host->log_path, VM_LOG_MAX >> 20);
+	else
+		add(p, PREFLIGHT_OK, "Console log", "%s free, %u MiB at most", room,
+		    VM_LOG_MAX >> 20);
+}
+
 unsigned int preflight_check(const struct model *model, const struct vm_config *config,
 			     const char *problem, struct preflight_item *items,
 			     enum preflight_level *ret_worst)
@@ -165,6 +189,7 @@ unsigned int preflight_check(const struct model *model, const struct vm_config *
 		add(&p, PREFLIGHT_NONE, "Disks", "none");
 	for (unsigned int i = 0; i < config->net_count; i++)
 		check_net(&p, &config->nets[i]);
+	check_log(&p);
 	/* The daemon may know of something that is not seen from here. */
 	if (problem[0] && p.worst < PREFLIGHT_FIX)
 		add(&p, PREFLIGHT_BAD, "Entry", "%s", problem);

@@ -7,6 +7,7 @@
 enum preflight_level {
 	PREFLIGHT_OK,
 	PREFLIGHT_NONE, /* nothing of the kind is wanted, or nothing is known of it */
+	PREFLIGHT_WARN, /* it starts, but */
 	PREFLIGHT_FIX,	/* will not start, but the same start with FIX does */
 	PREFLIGHT_BAD,	/* will not start */
 };

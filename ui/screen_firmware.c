@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "text.h"
 #include "ui/describe.h"
@@ -11,6 +12,9 @@
 #include "ui/main_rows.h"
 #include "ui/row_list.h"
 #include "ui/wrap.h"
+
+/* Digits of a hash that tell two images apart at a glance. */
+#define SHORT_HASH 12
 
 struct screen_firmware {
 	struct row_list list;
@@ -30,17 +34,43 @@ static void draw_detail(struct ui *ui, const struct menu_firmware *firmware, int
 		    text_format_size(firmware->size, size, sizeof(size)),
 		    firmware->version[0] ? "version " : "no version in it", firmware->version);
 	if (firmware->usable) {
-		draw_text(y + 2, 1, width, UI_GOOD, "It can be started.");
+		draw_printf(y + 2, 1, width, UI_NORMAL, "sha256 %.*s  variables: %s", SHORT_HASH,
+			    firmware->sha256[0] ? firmware->sha256 : "not known",
+			    describe_vars(&ui->model, time(NULL), text, sizeof(text)));
 		return;
 	}
 	snprintf(text, sizeof(text), "Cannot be started: %s", firmware->reason);
 	wrap_draw(y + 1, 1, width, 2, UI_BAD, text);
 }
 
+/* All that is known of it, as a dialog; the hash in two words, so that it is broken between them on a narrow screen. */
+static void tell_detail(struct ui *ui, const struct menu_firmware *firmware)
+{
+	const struct menu_welcome *host = &ui->model.welcome;
+	char vars[64], where[VM_PATH_SIZE + 80], text[1024];
+
+	snprintf(where, sizeof(where), "%s%s%s", firmware->path, firmware->device[0] ? " of " : "",
+		 firmware->device);
+	describe_vars(&ui->model, time(NULL), vars, sizeof(vars));
+	if (firmware->usable)
+		snprintf(text, sizeof(text),
+			 "%s: %s, %llu bytes. SHA-256 %.32s %s. UEFI variables of a start without an "
+			 "entry: %s%s%s.",
+			 where, firmware->kind, (unsigned long long)firmware->size,
+			 firmware->sha256[0] ? firmware->sha256 : "not known",
+			 firmware->sha256[0] ? firmware->sha256 + 32 : "", vars,
+			 host->vars_path[0] ? ", " : "", host->vars_path);
+	else
+		snprintf(text, sizeof(text), "%s: %s, %llu bytes. Cannot be started: %s", where,
+			 firmware->kind, (unsigned long long)firmware->size, firmware->reason);
+	dialog_tell(ui, describe_basename(firmware->path), text);
+}
+
 static void firmware_draw(struct ui *ui, void *data)
 {
 	static const struct frame_hint hints[] = {
 		{"Enter", "edit with it", false},
+		{"v", "view", true},
 		{"/", "filter", true},
 		{"r", "rescan", true},
 		{"?", "help", false},
@@ -48,8 +78,9 @@ static void firmware_draw(struct ui *ui, void *data)
 		{NULL, NULL, false},
 	};
 	static const struct frame_hint pick_hints[] = {
-		{"Enter", "take it", false}, {"/", "filter", true}, {"r", "rescan", true},
-		{"?", "help", false},	     {"q", "back", false},  {NULL, NULL, false},
+		{"Enter", "take it", false}, {"v", "view", true},  {"/", "filter", true},
+		{"r", "rescan", true},	     {"?", "help", false}, {"q", "back", false},
+		{NULL, NULL, false},
 	};
 	struct screen_firmware *sf = data;
 	const struct row *row = row_list_current(&sf->list);
@@ -120,6 +151,8 @@ static void firmware_key(struct ui *ui, void *data, const struct ui_key *key)
 	row = row_list_current(&sf->list);
 	if (row && (ui_key_is_enter(key) || key->code == 'e')) {
 		pick(ui, sf, &ui->model.firmwares[row->index]);
+	} else if (row && key->code == 'v') {
+		tell_detail(ui, &ui->model.firmwares[row->index]);
 	} else if (key->code == 'r') {
 		ui_send(ui, MENU_RESCAN, NULL, 0);
 		ui_say(ui, UI_NORMAL, "Looking at all disks again ...");
@@ -163,4 +196,6 @@ void screen_firmware_open(struct ui *ui,
 	sf->picked = picked;
 	sf->arg = arg;
 	ui_push(ui, &screen_firmware_ops, sf);
+	/* The variable file may be another one since. */
+	ui_refresh_host(ui);
 }

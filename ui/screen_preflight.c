@@ -54,8 +54,8 @@ static void preflight_changed(struct ui *ui, void *data, int what)
 
 static void draw_item(const struct ui *ui, const struct preflight_item *item, int y, bool selected)
 {
-	static const char *const marks[] = {"ok", "--", "!!", "!!"};
-	static const enum ui_element elements[] = {UI_GOOD, UI_DIM, UI_WARN, UI_BAD};
+	static const char *const marks[] = {"ok", "--", "!!", "!!", "!!"};
+	static const enum ui_element elements[] = {UI_GOOD, UI_DIM, UI_WARN, UI_WARN, UI_BAD};
 
 	if (selected) {
 		draw_text(y, 0, ui->cols - 1, UI_SELECTED, "");
@@ -100,7 +100,8 @@ static void preflight_draw(struct ui *ui, void *data)
 		   sp->worst == PREFLIGHT_BAD ? "It will not start like this."
 		   : sp->worst == PREFLIGHT_FIX
 			   ? "It will not start like this; it will with o or r."
-			   : "Nothing is in the way any more.");
+		   : sp->worst == PREFLIGHT_WARN ? "It starts like this, but see what is marked !!."
+						 : "Nothing is in the way any more.");
 	ui->cursor_row = FRAME_BODY_ROW + sp->list.cursor - sp->list.top;
 	ui->cursor_col = 1;
 	for (int i = 0; i < sp->list.height && sp->list.top + i < sp->list.count; i++)
@@ -151,7 +152,7 @@ static void preflight_key(struct ui *ui, void *data, const struct ui_key *key)
 
 	if (key->alt || list_key(&sp->list, key))
 		return;
-	if (ui_key_is_enter(key) && sp->worst <= PREFLIGHT_NONE) {
+	if (ui_key_is_enter(key) && sp->worst <= PREFLIGHT_WARN) {
 		preflight_start(ui, sp, true);
 	} else if ((key->code == 'o' || key->code == 'r') && sp->worst == PREFLIGHT_FIX) {
 		preflight_fix(&ui->model, &sp->config, key->code == 'o');

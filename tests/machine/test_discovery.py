@@ -184,8 +184,8 @@ def test_every_file_system_is_named_and_left_alone():
             expect("note" not in found[name], "%s: %s" % (name, found[name].get("note")))
     expect("cannot read ntfs" in found["nvme6n1"]["note"], "what this kernel cannot read is said")
     for device in ("/dev/nvme0n1", "/dev/nvme2n1"):
-        expect(any(f.get("device") == device and f["path"] == "/boot/CLOUDHV.fd" and f["usable"] for f in firmwares),
-               "the firmware on %s is found" % device)
+        expect(any(f.get("device") == device and f["path"] == "/boot/CLOUDHV.fd" and f["usable"] and
+                   f.get("sha256") == sha256(CLOUDHV) for f in firmwares), "the firmware on %s is found" % device)
     for name, path in disks.items():
         expect(sha256(path) == before[name], name + " is not written to")
 

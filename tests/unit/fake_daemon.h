@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -47,6 +48,7 @@ enum fake_scene {
 	FAKE_LOCKED,  /* the password is "open sesame" */
 	FAKE_LOGGED,  /* warnings and errors in the log */
 	FAKE_NO_SHELL, /* the recovery shell is forbidden */
+	FAKE_NO_ROOM, /* the console's log finds 3 MiB, and there is no variable file yet */
 	FAKE_SILENT,  /* the guest says nothing on its serial line, and has run for a while */
 };
 
@@ -137,6 +139,9 @@ static struct menu_device fake_part(const char *parent, const char *name, const 
 	return d;
 }
 
+#define FAKE_SHA256_1 "0123456789abcdef1111111111111111"
+#define FAKE_SHA256_2 "22222222222222223333333333333fed"
+
 static struct menu_firmware fake_firmware(const char *device, const char *path, int usable,
 					  const char *reason)
 {
@@ -147,6 +152,8 @@ static struct menu_firmware fake_firmware(const char *device, const char *path, 
 	snprintf(fw.kind, sizeof(fw.kind), "%s", usable ? "PVH ELF" : "flash image");
 	snprintf(fw.version, sizeof(fw.version), "%s", usable ? "edk2-2026.08" : "");
 	snprintf(fw.reason, sizeof(fw.reason), "%s", reason);
+	if (usable)
+		snprintf(fw.sha256, sizeof(fw.sha256), FAKE_SHA256_1 FAKE_SHA256_2);
 	return fw;
 }
 
@@ -314,6 +321,11 @@ static void fake_hello(struct fake *f)
 		.kvm_ok = f->scene != FAKE_NO_KVM,
 		.firmware_ok = f->scene != FAKE_NO_KVM,
 		.host_name = "rack7-n3",
+		.vars_path = "/var/lib/vmboot/machine.vars",
+		.vars_size = f->scene == FAKE_NO_ROOM ? 0 : 528 << 10,
+		.vars_changed = time(NULL) - 3 * 86400 - 60,
+		.log_path = "/run/vmboot/console.log",
+		.log_room = f->scene == FAKE_NO_ROOM ? 3 << 20 : 1 << 30,
 	};
 
 	if (f->scene == FAKE_NO_KVM)

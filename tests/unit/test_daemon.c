@@ -106,6 +106,46 @@ static void another_version_is_refused_with_a_sentence(void **state)
 	assert_int_equal(wait_daemon(f), 0);
 }
 
+/* The variable file and the log's room are those of the machine that the daemon runs on. */
+static void a_menu_is_told_of_the_files_of_a_start(void **state)
+{
+	struct fixture *f = *state;
+	char home[PATH_MAX + 16], path[PATH_MAX];
+	const struct menu_welcome *w = (const struct menu_welcome *)f->body;
+
+	if (geteuid() != 0) {
+		print_message("skipped: needs root to become somebody else\n");
+		skip();
+	}
+	/* Not root's directories: those are the machine's own. */
+	assert_int_equal(chmod(f->scratch->dir, 0755), 0);
+	assert_int_equal(chmod(f->config_path, 0755), 0);
+	scratch_path(f->scratch, "home", home);
+	setenv("XDG_STATE_HOME", home, 1);
+	setenv("XDG_RUNTIME_DIR", home, 1);
+	assert_true(sh("mkdir -p %s/vmboot && chmod -R a+rwX %s", home, home));
+	start_daemon_as(f, "", 65534);
+	greet(f, f->sock);
+	snprintf(path, sizeof(path), "%.200s/vmboot/machine.vars", home);
+	assert_string_equal(w->vars_path, path);
+	assert_int_equal(w->vars_size, 0);
+	snprintf(path, sizeof(path), "%.200s/vmboot/console.log", home);
+	assert_string_equal(w->log_path, path);
+	assert_true(w->log_room > 0);
+	/* Asked again it is what is there now. */
+	assert_true(sh("truncate -s 540672 %s/vmboot/machine.vars && touch -d @1000000000 "
+		       "%s/vmboot/machine.vars",
+		       home, home));
+	greet(f, f->sock);
+	assert_int_equal(w->vars_size, 540672);
+	assert_int_equal(w->vars_changed, 1000000000);
+	unsetenv("XDG_STATE_HOME");
+	unsetenv("XDG_RUNTIME_DIR");
+	close(f->sock);
+	f->sock = -1;
+	assert_int_equal(wait_daemon(f), 0);
+}
+
 static void nonsense_costs_the_menu_its_connection_and_nothing_else(void **state)
 {
 	static const struct {
@@ -531,6 +571,7 @@ int main(int argc, char **argv)
 		TEST(a_menu_is_welcomed_and_told_everything),
 		TEST(an_idle_daemon_does_not_wake_up),
 		TEST(another_version_is_refused_with_a_sentence),
+		TEST(a_menu_is_told_of_the_files_of_a_start),
 		TEST(nonsense_costs_the_menu_its_connection_and_nothing_else),
 		TEST(a_configuration_without_ends_is_refused),
 		TEST(a_vm_lives_and_ends),

@@ -107,7 +107,7 @@ static void the_console_is_logged_until_it_is_not_wanted(void **state)
 	assert_string_equal(text, "a\033[2Jz");
 }
 
-/* A guest that writes without end stops its log at LAUNCH_LOG_MAX, and the menu hears of it once. */
+/* A guest that writes without end stops its log at VM_LOG_MAX, and the menu hears of it once. */
 static void the_log_of_a_flood_stops(void **state)
 {
 	struct fixture *f = *state;
@@ -122,11 +122,11 @@ static void the_log_of_a_flood_stops(void **state)
 	while (hear_vm(f, f->sock, MENU_VM_RUNNING)->log != MENU_VM_LOG_FULL)
 		;
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_size, LAUNCH_LOG_MAX);
+	assert_int_equal(st.st_size, VM_LOG_MAX);
 	tell(f->sock, MENU_VM_KILL, NULL, 0);
 	hear_vm(f, f->sock, MENU_VM_ENDED);
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_size, LAUNCH_LOG_MAX);
+	assert_int_equal(st.st_size, VM_LOG_MAX);
 }
 
 static void facts_come_when_asked_for(void **state)

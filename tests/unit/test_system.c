@@ -645,6 +645,37 @@ static void firmware_that_descriptors_name_is_found(void **state)
 	fw = firmware("/opt/cloud/cloud.bin");
 	assert_int_equal(fw->usable, 1);
 	assert_string_equal(fw->version, "UEFI firmware for x86_64");
+	if (!sh("echo '%s  %s' | sha256sum --status -c", fw->sha256, path))
+		fail_msg("%s is not the hash of %s", fw->sha256, path);
+	assert_string_equal(firmware("/usr/share/OVMF/OVMF_CODE_4M.fd")->sha256, "");
+}
+
+/* A disk full of images must not be read as a whole. */
+static void no_more_than_is_bounded_is_hashed(void **state)
+{
+	struct scratch *s = *state;
+	unsigned int hashed = 0;
+	char path[PATH_MAX];
+	int root;
+
+	put(s, "firmware/.keep", "");
+	for (int i = 0; i < 4; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "firmware/%d.fd", i);
+		fake_firmware(scratch_path(s, name, path));
+		assert_int_equal(truncate(path, 30 << 20), 0);
+	}
+	memset(&seen, 0, sizeof(seen));
+	root = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scan_firmware(root, "", true, &report, &seen);
+	close(root);
+	assert_int_equal(seen.firmware_count, 4);
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_int_equal(seen.firmwares[i].usable, 1);
+		hashed += seen.firmwares[i].sha256[0] != '\0';
+	}
+	assert_int_equal(hashed, 2);
 }
 
 int main(void)
@@ -672,6 +703,7 @@ int main(void)
 		TEST(the_number_of_images_is_bounded),
 		TEST(descriptors_are_read_as_specified),
 		TEST(firmware_that_descriptors_name_is_found),
+		TEST(no_more_than_is_bounded_is_hashed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,6 +173,43 @@ static void a_sealed_file_is_checked(void **state)
 	close(fd);
 }
 
+/* ---- hashes ---- */
+
+/* The examples of FIPS 180-2, and what is not there is no hash. */
+static void a_file_is_hashed_as_sha256sum_does(void **state)
+{
+	static const struct {
+		const char *text, *hash;
+	} known[] = {
+		{"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+		{"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+	};
+	static char million[1000000];
+	char hash[TRUST_HASH_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		int fd = memfd_create("hash", MFD_CLOEXEC);
+		size_t n = strlen(known[i].text);
+
+		assert_int_equal(write(fd, known[i].text, n), n);
+		assert_int_equal(trust_hash_fd(fd, n, hash), 0);
+		assert_string_equal(hash, known[i].hash);
+		assert_int_equal(trust_hash_fd(fd, n + 1, hash), -EIO);
+		close(fd);
+		assert_int_equal(trust_hash_fd(fd, n + 1, hash), -EBADF);
+	}
+	memset(million, 'a', sizeof(million));
+	{
+		int fd = memfd_create("hash", MFD_CLOEXEC);
+
+		assert_int_equal(write(fd, million, sizeof(million)), sizeof(million));
+		assert_int_equal(trust_hash_fd(fd, sizeof(million), hash), 0);
+		close(fd);
+	}
+	assert_string_equal(hash, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
 /* ---- passwords ---- */
 
 static void passwords_are_as_the_system_makes_them(void **state)
@@ -228,6 +265,7 @@ int main(void)
 		cmocka_unit_test(a_signature_of_minisign_itself_is_taken),
 		cmocka_unit_test(no_tampering_passes),
 		cmocka_unit_test(a_sealed_file_is_checked),
+		cmocka_unit_test(a_file_is_hashed_as_sha256sum_does),
 		cmocka_unit_test(passwords_are_as_the_system_makes_them),
 		cmocka_unit_test(what_is_no_hash_matches_nothing),
 	};

@@ -139,7 +139,7 @@ static void look_at_pickers(struct session *s, bool colour)
 	session_wait(s, "6 entries");
 	session_keys(s, "f");
 	session_wait(s, "version edk2-2026.08");
-	session_wait(s, "It can be started.");
+	session_wait(s, "sha256 0123456789ab");
 	assert_look(s, "CLOUDHV.fd", LOOK_SELECTED, colour);
 	session_keys(s, END);
 	session_wait(s, "Cannot be started: It is a flash image");

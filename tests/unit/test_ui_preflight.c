@@ -57,13 +57,16 @@ static int set_up(void **state)
 	f->devices[4].read_only = 1;
 	snprintf(f->firmwares[0].path, VM_PATH_SIZE, "/CLOUDHV.fd");
 	f->firmwares[0].usable = 1;
+	snprintf(f->firmwares[0].sha256, sizeof(f->firmwares[0].sha256), "0123456789abcdef");
 	snprintf(f->firmwares[1].path, VM_PATH_SIZE, "/OVMF.fd");
 	snprintf(f->firmwares[1].reason, sizeof(f->firmwares[1].reason), "_FVH absent at 0x28");
 	snprintf(f->nics[0].name, sizeof(f->nics[0].name), "br0");
 	f->model.welcomed = true;
 	f->model.welcome = (struct menu_welcome){.host_cpus = 8, .host_memory = 16ULL << 30,
 						 .host_memory_free = 6ULL << 30, .kvm_ok = 1,
-						 .firmware_ok = 1};
+						 .firmware_ok = 1,
+						 .log_path = "/run/vmboot/console.log",
+						 .log_room = 70 << 20};
 	f->model.devices_known = f->model.nics_known = true;
 	f->model.devices = f->devices;
 	f->model.device_count = 6;
@@ -116,6 +119,8 @@ static void nothing_in_the_way(void **state)
 	assert_item(f, "Memory", PREFLIGHT_OK, "1G of 6G free");
 	assert_item(f, "CPUs", PREFLIGHT_OK, "1 of 8");
 	assert_item(f, "Firmware", PREFLIGHT_OK, "CLOUDHV.fd");
+	assert_item(f, "Firmware", PREFLIGHT_OK, "sha256 0123456789ab");
+	assert_item(f, "Console log", PREFLIGHT_OK, "70M free, 64 MiB at most");
 	assert_item(f, "sde", PREFLIGHT_OK, "read-write");
 	assert_item(f, "br0", PREFLIGHT_OK, "there");
 }
@@ -203,6 +208,30 @@ static void a_disk_is_in_the_way(void **state)
 	assert_int_equal(f->worst, PREFLIGHT_BAD);
 }
 
+/* It starts all the same, but only when that was read. */
+static void the_log_has_no_room(void **state)
+{
+	struct fixture *f = *state;
+
+	f->model.welcome.log_room = 3 << 20;
+	check(f, "");
+	assert_int_equal(f->worst, PREFLIGHT_WARN);
+	assert_item(f, "Console log", PREFLIGHT_WARN,
+		    "3M free for /run/vmboot/console.log, which can grow to 64 MiB: it will end early.");
+	/* A fault that stops the start is worse, and an entry's own log is its own matter. */
+	put_disk(f, "/dev/sda");
+	check(f, "");
+	assert_int_equal(f->worst, PREFLIGHT_FIX);
+	f->config.disk_count = 0;
+	snprintf(f->config.log_path, VM_PATH_SIZE, "/srv/log");
+	check(f, "");
+	assert_item(f, "Console log", PREFLIGHT_NONE, "/srv/log is opened when it starts");
+	f->config.log_path[0] = '\0';
+	f->model.welcome.log_room = UINT64_MAX;
+	check(f, "");
+	assert_int_equal(f->worst, PREFLIGHT_NONE);
+}
+
 static void what_only_the_daemon_knows(void **state)
 {
 	struct fixture *f = *state;
@@ -260,6 +289,7 @@ int main(void)
 		TEST(the_host_is_in_the_way),
 		TEST(firmware_is_in_the_way),
 		TEST(a_disk_is_in_the_way),
+		TEST(the_log_has_no_room),
 		TEST(what_only_the_daemon_knows),
 		TEST(a_draft_keeps_what_it_does_not_show),
 	};
