@@ -4,6 +4,7 @@
 #   make run      install what is missing, build, fetch firmware, open the menu
 #   make check    build with sanitizers, run every test, print one total line
 #   make appliance     what is flashed, put on a stick, installed: kernel and vmboot in one file, 10 MiB at most
+#   make install    prefix=/usr/local, DESTDIR; make uninstall; make deb: a Debian package in build/deb
 #   make bench    figures, one `name value unit` a line
 #   make reliability   how much was tried without a finding, in the same form
 #   make fuzz     hostile guests and files for FUZZ_SECONDS (60) a target; needs clang
@@ -148,6 +149,9 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libvmb.a
 # What a test needs beyond this: tests/unit/*.mk, for example linker wraps for fault injection.
 -include $(sort $(wildcard tests/unit/*.mk))
 endif
+
+# install, uninstall, deb
+include packaging/install.mk
 
 include tests/kvm/kvm.mk
 

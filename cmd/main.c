@@ -21,7 +21,8 @@ static const struct command commands[] = {
 	 "[--ascii] [--theme NAME|FILE] [--theme-dir DIR] [--prefix ^KEY] [--config DIR | --socket "
 	 "PATH]",
 	 "the menu (also without any command); starts a daemon if none runs"},
-	{"attach", cmd_attach, "[--ascii] [--theme NAME|FILE] [--prefix ^KEY] [--socket PATH]",
+	{"attach", cmd_attach,
+	 "[--ascii] [--theme NAME|FILE] [--theme-dir DIR] [--prefix ^KEY] [--socket PATH]",
 	 "the console of the daemon's virtual machine, without the menu; ^] . leaves it"},
 	{"run", cmd_run,
 	 "--firmware FILE [--vars FILE [--fresh-vars]] | --kernel FILE [--initrd FILE] [--cmdline "

@@ -1,11 +1,11 @@
 #!/bin/bash
 # Installs the Debian packages that vmboot needs and that are missing, saying which.
 #
-#   deps.sh [GROUP...]             install what is missing (default: build, run and test)
+#   deps.sh [GROUP...]             install what is missing (default: build, run, test and package)
 #   deps.sh --missing [GROUP...]   only print the names that are missing; never fails
 #
-# Groups: build (compile ./vmboot), run (the emulated machine and the sample disks), test, appliance (its kernel and
-# images, and what they are tested with).
+# Groups: build (compile ./vmboot), run (the emulated machine and the sample disks), test, package (make deb), appliance
+# (its kernel and images, and what they are tested with).
 set -u
 
 declare -A GROUP=(
@@ -15,8 +15,10 @@ declare -A GROUP=(
 		python3 python3-pexpect"
 	[test]="libcmocka-dev python3-pyte python3-pil fonts-dejavu-core tmux clang
 		libclang-rt-14-dev fio lz4 grub-efi-amd64-bin systemd-boot-efi
+		mandoc man-db systemd
 		fdisk btrfs-progs exfatprogs ntfs-3g squashfs-tools udftools xorriso htop whiptail"
 	[appliance]="flex bison bc libelf-dev systemd-boot-efi grub-pc-bin xorriso coreboot-utils"
+	[package]="debhelper lintian fakeroot"
 )
 
 only_list=0
@@ -24,7 +26,7 @@ if [ "${1:-}" = --missing ]; then
 	only_list=1
 	shift
 fi
-[ $# -gt 0 ] || set -- build run test
+[ $# -gt 0 ] || set -- build run test package
 
 if ! command -v dpkg-query >/dev/null; then
 	[ $only_list = 1 ] && exit 0

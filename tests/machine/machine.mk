@@ -31,10 +31,14 @@ run:
 	$(Q)$(M)/run.sh
 
 # Every test. tests/check adds the counts up and prints the one total line.
-.PHONY: check check-machine
+.PHONY: check check-host check-machine
 check:
 	$(Q)$(M)/deps.sh
 	$(Q)tests/check
+
+# What is installed and what is written about it, on this computer.
+check-host: vmboot
+	$(Q)$(M)/run-tests --folder tests/host
 
 check-machine: vmboot fetch machine
 	$(Q)$(M)/run-tests
