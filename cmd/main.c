@@ -57,6 +57,7 @@ static const struct command commands[] = {
 	 "--device PATH | --system | --images DIR | --read[-signed] DEVICE PATH | "
 	 "--settings|--save DEVICE FSTYPE",
 	 NULL},
+	{"pci", cmd_pci, "take|give-back DIR ADDRESS... | recover DIR", NULL},
 	{"version", cmd_version, "", "print the version"},
 	{"help", cmd_help, "", "print this list; `vmboot COMMAND --help` one command's part of it"},
 };

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "host_pci.h"
 #include "launch.h"
 #include "log.h"
 #include "loop.h"
@@ -421,6 +422,8 @@ static int run_vm(const struct vm_config *config)
 	int rc;
 
 	rc = run_setup(&run);
+	if (rc == 0 && config->vfio_count > 0)
+		host_pci_recover();
 	if (rc == 0)
 		rc = launch_start(run.loop, config, NULL, &events, &run, &run.launch, &err);
 	if (rc < 0) {

@@ -25,6 +25,7 @@
 #include "discovery.h"
 #include "entries.h"
 #include "host.h"
+#include "host_pci.h"
 #include "log.h"
 #include "logbook.h"
 #include "loop.h"
@@ -551,6 +552,8 @@ static int create_parts(struct daemon *d, struct vmb_err *err)
 	struct clients_parts parts;
 	int rc = create_settings(d, err);
 
+	/* Before disks are listed: some may be behind what comes back. */
+	host_pci_recover();
 	if (rc == 0)
 		rc = create_discovery(d, err);
 	if (rc < 0)

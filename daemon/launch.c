@@ -276,17 +276,53 @@ static void end_launch(struct launch *launch)
 			      launch->warning[0] ? launch->warning : NULL);
 }
 
+/* There is no vmm any more: its devices go back first. */
+static void finish_launch(struct launch *launch)
+{
+	struct vmb_err err = {0};
+
+	stop_watching(launch);
+	if (launch->devices_moved && launch_move_devices(launch, false, &err) == 0)
+		return;
+	if (err.code)
+		launch_warn(launch, err.text);
+	end_launch(launch);
+}
+
+/* What was stopped before it failed was stopped. */
 static void fail_launch(struct launch *launch, const struct vmb_err *err)
 {
-	launch->exited = (struct vmm_exited){.reason = VMM_EXIT_ERROR};
-	text_copy(launch->exited.text, sizeof(launch->exited.text), err->text);
+	if (launch->exited.reason == 0) {
+		launch->exited.reason = VMM_EXIT_ERROR;
+		text_copy(launch->exited.text, sizeof(launch->exited.text), err->text);
+	}
 	if (launch->child.pid > 0) {
 		int status;
 
 		child_kill(&launch->child);
 		child_reap(&launch->child, LAUNCH_STOP_MS, &status);
 	}
-	end_launch(launch);
+	finish_launch(launch);
+}
+
+/* All that boots is there: the PCI devices, then the rest. */
+static int proceed(struct launch *launch, struct vmb_err *err)
+{
+	return launch->config.vfio_count > 0 ? launch_move_devices(launch, true, err)
+					     : start_vmm(launch, err);
+}
+
+void launch_devices_moved(struct launch *launch, const struct vmb_err *err)
+{
+	struct vmb_err why = *err;
+
+	if (launch->phase == LAUNCH_GIVING) {
+		if (err->code)
+			launch_warn(launch, err->text);
+		end_launch(launch);
+	} else if (err->code || launch->exited.reason != 0 || start_vmm(launch, &why) < 0) {
+		fail_launch(launch, &why);
+	}
 }
 
 /* The probe that read the firmware ended. */
@@ -304,7 +340,7 @@ static void on_reader_ended(struct launch *launch, int status)
 	if (rc == 0)
 		rc = firmware_seal(launch->firmware, launch->config.firmware_path, &err);
 	if (rc == 0)
-		rc = start_vmm(launch, &err);
+		rc = proceed(launch, &err);
 	if (rc < 0)
 		fail_launch(launch, &err);
 }
@@ -327,7 +363,7 @@ static void on_vmm_ended(struct launch *launch, int status)
 	}
 	save_at_end(launch);
 	remove_cards(launch);
-	end_launch(launch);
+	finish_launch(launch);
 }
 
 void launch_on_child(void *arg, int fd, short revents)
@@ -395,7 +431,7 @@ static int start_from_file(struct launch *launch, struct vmb_err *err)
 				       STORAGE_FIRMWARE_MAX, launch->firmware, err);
 	if (rc == 0)
 		rc = firmware_seal(launch->firmware, launch->config.firmware_path, err);
-	return rc < 0 ? rc : start_vmm(launch, err);
+	return rc < 0 ? rc : proceed(launch, err);
 }
 
 static int start_kernel(struct launch *launch, struct vmb_err *err)
@@ -404,7 +440,7 @@ static int start_kernel(struct launch *launch, struct vmb_err *err)
 
 	if (rc == 0)
 		rc = kernel_read(&launch->config, &launch->firmware, &launch->initrd, err);
-	return rc < 0 ? rc : start_vmm(launch, err);
+	return rc < 0 ? rc : proceed(launch, err);
 }
 
 static int start_what_boots(struct launch *launch, struct vmb_err *err)
@@ -430,6 +466,8 @@ static int prepare(struct launch *launch, struct vmb_err *err)
 		rc = launch->kvm < 0 ? launch->kvm : 0;
 	}
 	if (rc == 0)
+		rc = launch_check_devices(launch, err);
+	if (rc == 0)
 		rc = open_log(config, &launch->log, err);
 	if (rc == 0)
 		rc = vars_file_open(&launch->vars, config->vars_path, config->fresh_vars, err);
@@ -450,7 +488,7 @@ int launch_start(struct loop *loop, const struct vm_config *config,
 		launch->trust = *trust;
 	launch->kvm = launch->firmware = launch->initrd = launch->variables = -1;
 	launch->control = launch->console = launch->log = -1;
-	launch->child.pidfd = launch->vars.lock = -1;
+	launch->child.pidfd = launch->vars.lock = launch->mover.pidfd = launch->mover_control = -1;
 	rc = prepare(launch, err);
 	if (rc == 0)
 		rc = start_what_boots(launch, err);
@@ -533,6 +571,13 @@ void launch_stop(struct launch *launch)
 		child_kill(&launch->child);
 		return;
 	}
+	if (launch->phase == LAUNCH_TAKING) {
+		launch->exited.reason = VMM_EXIT_STOPPED;
+		snprintf(launch->exited.text, sizeof(launch->exited.text),
+			 "Stopped while its PCI devices were being taken.");
+	}
+	if (launch->phase != LAUNCH_RUNNING)
+		return;
 	launch->stopping = true;
 	send_control(launch, VMM_STOP);
 	launch_kill_later(launch, LAUNCH_STOP_MS);
@@ -554,6 +599,7 @@ void launch_destroy(struct launch *launch)
 	}
 	if (launch->child.pidfd >= 0)
 		close(launch->child.pidfd);
+	launch_release_devices(launch);
 	close_fd(&launch->kvm);
 	close_fd(&launch->firmware);
 	close_fd(&launch->initrd);

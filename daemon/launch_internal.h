@@ -1,4 +1,4 @@
-/* The parts of the launcher: launch.c (start and end), launch_io.c (a running VM), firmware.c, kernel.c. */
+/* The parts of the launcher: launch.c (start and end), launch_io.c (a running VM), launch_pci.c, firmware.c, kernel.c. */
 #ifndef VMB_DAEMON_LAUNCH_INTERNAL_H
 #define VMB_DAEMON_LAUNCH_INTERNAL_H
 
@@ -7,6 +7,7 @@
 #include "child.h"
 #include "launch.h"
 #include "net_card.h"
+#include "pci_hold.h"
 #include "vars_file.h"
 
 /* How long a vmm may take to end after it was asked to, and a disk to deliver the firmware. */
@@ -15,7 +16,9 @@
 
 enum launch_phase {
 	LAUNCH_READING, /* a probe reads the firmware from a disk */
-	LAUNCH_RUNNING, /* there is a vmm process */
+	LAUNCH_TAKING,	/* PCI devices are taken from their drivers */
+	LAUNCH_RUNNING, /* there is a vmm process that knows everything */
+	LAUNCH_GIVING,	/* PCI devices go back to their drivers */
 	LAUNCH_ENDED,
 };
 
@@ -30,8 +33,15 @@ struct launch {
 	/* Of the vmm to be; the variables for as long as it lives. A kernel takes the firmware's place. */
 	int kvm, firmware, initrd, variables;
 	int control, console, log;
-	struct net_card cards[VM_MAX_NETS]; /* what was made for them is removed when the vmm is gone */
+	struct net_card
+		cards[VM_MAX_NETS]; /* what was made for them is removed when the vmm is gone */
 	unsigned int card_count;
+	struct pci_hold hold; /* of the PCI devices */
+	struct child mover;   /* takes them, or gives them back */
+	int mover_control;
+	bool devices_moved; /* they are to be given back */
+	struct loop_io *mover_io;
+	struct loop_timer *mover_timer;
 	struct loop_io *child_io, *control_io, *console_io;
 	struct loop_timer *kill_timer;
 	bool stopping;	    /* launch_stop() was called */
@@ -64,7 +74,16 @@ int firmware_reader_result(struct launch *launch, int status, struct vmb_err *er
 /* launch_trust.c: is what boots signed as the policy asks? 0, or -EKEYREJECTED with the sentence. */
 int launch_check_trust(struct launch *launch, struct vmb_err *err);
 
+/* launch_pci.c: can CONFIG's PCI devices be passed, and does nobody else have them? They are held from then on. */
+int launch_check_devices(struct launch *launch, struct vmb_err *err);
+/* Starts to take them, or to give them back; launch_devices_moved() follows. 0, or -errno with the sentence. */
+int launch_move_devices(struct launch *launch, bool take, struct vmb_err *err);
+/* Gives back what was taken, waiting for it, and lets go. Nothing if there is nothing. */
+void launch_release_devices(struct launch *launch);
+
 /* launch.c */
+/* The mover ended, or was given up; ERR->code is not 0 when it has not done its work. */
+void launch_devices_moved(struct launch *launch, const struct vmb_err *err);
 /* The vmm is to be ended by force in MSEC unless that is planned already. */
 void launch_kill_later(struct launch *launch, uint64_t msec);
 

@@ -1,4 +1,4 @@
-/* Reading sysfs and proc for what is about PCI; ROOT stands for "/" ("" is the running system). */
+/* Sysfs and proc, for what is about PCI; ROOT stands for "/" ("" is the running system). */
 #ifndef VMB_DAEMON_PCI_FILES_H
 #define VMB_DAEMON_PCI_FILES_H
 
@@ -23,5 +23,12 @@ const char *pci_files_next(DIR *dir);
 /* The directory FMT names below ROOT with all links resolved, in REAL (PATH_MAX); NULL when there is none. */
 const char *pci_files_resolve(char *real, const char *root, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Writes TEXT to the attribute FMT names below ROOT. 0 or -errno. */
+int pci_files_write(const char *text, const char *root, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The driver of function ADDRESS in BUF, or "". Returns BUF. */
+char *pci_files_driver(const char *root, const char *address, char *buf, size_t size);
 
 #endif

@@ -4,12 +4,15 @@
  */
 #include "pci_use.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pci_files.h"
 #include "pci_net.h"
@@ -152,6 +155,43 @@ static void judge_disks(const struct use_finder *finder)
 			judge_shared_disk(finder, &disks[i]);
 	}
 	free(disks);
+}
+
+static bool is_busy(const char *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+	bool busy;
+
+	if (fd < 0)
+		return errno == EBUSY;
+	busy = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	close(fd);
+	return busy;
+}
+
+int pci_use_check_disks(const char *root, const char *address, struct vmb_err *err)
+{
+	struct menu_pci pci = {.group = -1};
+	const struct use_finder finder = {.root = root, .pcis = &pci, .count = 1};
+	struct storage_device *disks;
+	size_t count;
+	int rc = 0;
+
+	text_copy(pci.address, sizeof(pci.address), address);
+	if (storage_list_devices(root, &disks, &count) < 0)
+		return 0;
+	for (size_t i = 0; i < count && rc == 0; i++)
+		if (!disks[i].parent[0] && maker_of(&finder, "block", disks[i].name) &&
+		    is_busy(disks[i].path))
+			rc = vmb_err_set(
+				err, EBUSY,
+				"PCI device %s cannot be passed through: its disk %s is "
+				"in use by this system or by another virtual machine. Free "
+				"it first.",
+				address, disks[i].name);
+	free(disks);
+	return rc;
 }
 
 /* ---- the network ---- */

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "err.h"
 #include "menu_proto.h"
 
 /*
@@ -12,5 +13,11 @@
  * out counts as used.
  */
 void pci_use_fill(const char *root, struct menu_pci *pcis, size_t count);
+
+/*
+ * Does anybody have a disk of function ADDRESS open for himself alone, or locked? Asks the disks themselves, so only in
+ * a process of its own. 0, or -EBUSY with the sentence.
+ */
+int pci_use_check_disks(const char *root, const char *address, struct vmb_err *err);
 
 #endif

@@ -51,4 +51,10 @@ int daemon_path_images(char *buf, size_t size);
  */
 int daemon_path_make_parents(const char *path);
 
+/*
+ * The directory that notes which PCI devices are passed to guests, and what drove them before: pci beside the daemon's
+ * usual socket. Creates nothing. 0, -ENOENT or -ENAMETOOLONG; BUF is then untouched.
+ */
+int daemon_path_pci(char *buf, size_t size);
+
 #endif

@@ -51,11 +51,21 @@ int daemon_path_socket(char *buf, size_t size, struct vmb_err *err)
 	return 0;
 }
 
-int daemon_path_log(char *buf, size_t size)
+static int run_path(char *buf, size_t size, const char *rest)
 {
 	const char *dir = geteuid() == 0 ? "/run" : path_from_env("XDG_RUNTIME_DIR");
 
-	return dir ? path_join(buf, size, dir, "/vmboot/console.log") : -ENOENT;
+	return dir ? path_join(buf, size, dir, rest) : -ENOENT;
+}
+
+int daemon_path_log(char *buf, size_t size)
+{
+	return run_path(buf, size, "/vmboot/console.log");
+}
+
+int daemon_path_pci(char *buf, size_t size)
+{
+	return run_path(buf, size, "/vmboot/pci");
 }
 
 /* REST (with its slash) below the directory in VARIABLE, else below AT_HOME of the home directory. */
