@@ -39,6 +39,22 @@ struct msi_target {
 	void *ctx;
 };
 
+/*
+ * A level-triggered interrupt that the kernel hands from one eventfd to the guest without us. connect() makes
+ * "TRIGGER written" raise the line, and the guest's end of interrupt write RESAMPLE; disconnect() undoes it. 0 or
+ * -errno. Several share the line, also with an irq_pin.
+ */
+struct level_ops {
+	int (*connect)(void *ctx, unsigned int gsi, int trigger, int resample);
+	void (*disconnect)(void *ctx, unsigned int gsi, int trigger);
+};
+
+struct level_target {
+	const struct level_ops *ops;
+	void *ctx;
+	unsigned int gsi;
+};
+
 /* Where a doorbell is: an MMIO address or a port. */
 struct doorbell_place {
 	bool is_port;

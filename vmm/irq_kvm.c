@@ -128,6 +128,19 @@ static void msi_disconnect(void *ctx, int eventfd, uint32_t *handle)
 
 const struct msi_ops irq_kvm_msi_ops = {.connect = msi_connect, .disconnect = msi_disconnect};
 
+static int level_connect(void *ctx, unsigned int gsi, int trigger, int resample)
+{
+	return kvm_irqfd_level(ctx, trigger, resample, gsi, true);
+}
+
+static void level_disconnect(void *ctx, unsigned int gsi, int trigger)
+{
+	(void)kvm_irqfd_level(ctx, trigger, -1, gsi, false);
+}
+
+const struct level_ops irq_kvm_level_ops = {.connect = level_connect,
+					    .disconnect = level_disconnect};
+
 static int doorbell_attach(void *ctx, const struct doorbell_place *place, unsigned int size,
 			   int eventfd)
 {

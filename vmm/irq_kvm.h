@@ -20,8 +20,9 @@ int irq_wires_connect(struct irq_wires *wires, unsigned int gsi, struct irq_pin 
 /* Every source low. vCPUs and I/O stand still. */
 void irq_wires_reset(struct irq_wires *wires);
 
-/* For struct msi_target and struct doorbell_target; their context is the struct kvm_vm. */
+/* For struct msi_target, level_target and doorbell_target; their context is the struct kvm_vm. */
 extern const struct msi_ops irq_kvm_msi_ops;
+extern const struct level_ops irq_kvm_level_ops;
 extern const struct doorbell_ops irq_kvm_doorbell_ops;
 
 #endif

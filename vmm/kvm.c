@@ -115,6 +115,7 @@ int kvm_vm_create(int kvm_fd, struct kvm_vm **ret_vm, struct vmb_err *err)
 		return vmb_err_set(err, ENOMEM, "No memory for the virtual machine.");
 	pthread_mutex_init(&vm->route_lock, NULL);
 	vm->kvm_fd = kvm_fd;
+	vm->vfio_fd = -1;
 	vm->any_length = has_cap(kvm_fd, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0;
 	vm->tsc_deadline = has_cap(kvm_fd, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 	vm->page_size = (size_t)ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -142,6 +143,8 @@ void kvm_vm_destroy(struct kvm_vm *vm)
 {
 	if (!vm)
 		return;
+	if (vm->vfio_fd >= 0)
+		close(vm->vfio_fd);
 	if (vm->fd >= 0)
 		close(vm->fd);
 	pthread_mutex_destroy(&vm->route_lock);
@@ -150,16 +153,50 @@ void kvm_vm_destroy(struct kvm_vm *vm)
 	free(vm);
 }
 
-int kvm_set_memory(struct kvm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *host)
+static int set_slot(struct kvm_vm *vm, unsigned int slot, uint32_t flags, uint64_t gpa,
+		    uint64_t size, void *host)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
+		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
 	};
 
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -errno : 0;
+}
+
+int kvm_set_memory(struct kvm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *host)
+{
+	return set_slot(vm, slot, 0, gpa, size, host);
+}
+
+int kvm_set_rom(struct kvm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *host)
+{
+	return set_slot(vm, slot, KVM_MEM_READONLY, gpa, size, host);
+}
+
+void kvm_unset_memory(struct kvm_vm *vm, unsigned int slot)
+{
+	(void)set_slot(vm, slot, 0, 0, 0, NULL);
+}
+
+int kvm_add_vfio(struct kvm_vm *vm, int fd)
+{
+	struct kvm_create_device device = {.type = KVM_DEV_TYPE_VFIO};
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_GROUP,
+		.attr = KVM_DEV_VFIO_GROUP_ADD,
+		.addr = (uintptr_t)&fd,
+	};
+
+	if (vm->vfio_fd < 0) {
+		if (ioctl(vm->fd, KVM_CREATE_DEVICE, &device) < 0)
+			return -errno;
+		vm->vfio_fd = (int)device.fd;
+	}
+	return ioctl(vm->vfio_fd, KVM_SET_DEVICE_ATTR, &attr) < 0 ? -errno : 0;
 }
 
 /* ---- interrupts ---- */
@@ -300,6 +337,18 @@ int kvm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, bool assign)
 		.fd = (uint32_t)eventfd,
 		.gsi = gsi,
 		.flags = assign ? 0 : KVM_IRQFD_FLAG_DEASSIGN,
+	};
+
+	return ioctl(vm->fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
+}
+
+int kvm_irqfd_level(struct kvm_vm *vm, int eventfd, int resample, uint32_t gsi, bool assign)
+{
+	struct kvm_irqfd irqfd = {
+		.fd = (uint32_t)eventfd,
+		.gsi = gsi,
+		.flags = assign ? KVM_IRQFD_FLAG_RESAMPLE : KVM_IRQFD_FLAG_DEASSIGN,
+		.resamplefd = (uint32_t)resample,
 	};
 
 	return ioctl(vm->fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;

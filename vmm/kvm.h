@@ -43,6 +43,18 @@ void kvm_vm_destroy(struct kvm_vm *vm);
 /* Backs guest addresses GPA.. with SIZE bytes at HOST (borrowed until the VM is gone). */
 int kvm_set_memory(struct kvm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *host);
 
+/* The same for memory that the guest may only read: its writes are MMIO exits. */
+int kvm_set_rom(struct kvm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *host);
+
+/* SLOT is no memory any more. */
+void kvm_unset_memory(struct kvm_vm *vm, unsigned int slot);
+
+/*
+ * Tells KVM that a VFIO group or device, FD (borrowed), belongs to this machine (Documentation/virt/kvm/devices/vfio.rst).
+ * 0 or -errno.
+ */
+int kvm_add_vfio(struct kvm_vm *vm, int fd);
+
 /*
  * Adds the in-kernel PIC, I/O APIC and local APICs, and no PIT. After the memory: once the chips are there, each
  * piece of memory makes the kernel wait for several milliseconds (an RCU grace period). 0 or -errno.
@@ -67,6 +79,12 @@ unsigned int kvm_route_count(struct kvm_vm *vm);
 
 /* Writing EVENTFD triggers GSI from now on (ASSIGN), or no longer. */
 int kvm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, bool assign);
+
+/*
+ * The same for GSI as a level: writing EVENTFD raises it, and the guest's end of interrupt lowers it and writes RESAMPLE
+ * (api.rst, KVM_IRQFD_FLAG_RESAMPLE), whereupon whoever still wants the interrupt raises it anew.
+ */
+int kvm_irqfd_level(struct kvm_vm *vm, int eventfd, int resample, uint32_t gsi, bool assign);
 
 /* A guest write of SIZE bytes (0: any) at PLACE signals EVENTFD without an exit, or no longer. */
 int kvm_ioeventfd(struct kvm_vm *vm, const struct doorbell_place *place, unsigned int size,

@@ -19,6 +19,7 @@ struct kvm_route {
 struct kvm_vm {
 	int kvm_fd;
 	int fd;
+	int vfio_fd; /* KVM's own device that knows the VFIO groups; -1: none */
 	bool any_length;
 	bool tsc_deadline;
 	size_t page_size;

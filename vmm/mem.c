@@ -31,6 +31,7 @@ struct guest_mem {
 	struct gm_region regions[MAX_REGIONS];
 	unsigned int mapped_count;
 	struct mapped_piece mapped[MAX_MAPPED]; /* in address order, disjoint */
+	int pinned;
 };
 
 /* Opens REGION at HOST, inside the reservation. */
@@ -192,6 +193,10 @@ static int drop(const struct guest_mem *mem, uint64_t from, uint64_t to)
 {
 	if (from == to)
 		return 0;
+	if (mem->pinned) {
+		memset(gm_ptr(mem, from, to - from), 0, to - from);
+		return 0;
+	}
 	return madvise(gm_ptr(mem, from, to - from), to - from, MADV_DONTNEED) < 0 ? -errno : 0;
 }
 
@@ -213,7 +218,7 @@ static int is_plain_ram(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
 
 int gm_discard(struct guest_mem *mem, void *at, uint64_t len)
 {
-	if (len == 0 || ((uintptr_t)at | len) % SMALL_PAGE != 0)
+	if (mem->pinned || len == 0 || ((uintptr_t)at | len) % SMALL_PAGE != 0)
 		return -EINVAL;
 	for (unsigned int i = 0; i < mem->count; i++) {
 		const struct gm_region *region = &mem->regions[i];
@@ -227,6 +232,11 @@ int gm_discard(struct guest_mem *mem, void *at, uint64_t len)
 		return madvise(at, len, MADV_DONTNEED) < 0 ? -errno : 0;
 	}
 	return -EINVAL;
+}
+
+void gm_pin(struct guest_mem *mem)
+{
+	mem->pinned = 1;
 }
 
 int gm_clear(struct guest_mem *mem)

@@ -61,6 +61,12 @@ int gm_map_fd(struct guest_mem *mem, uint64_t gpa, uint64_t len, int fd);
  */
 int gm_discard(struct guest_mem *mem, void *at, uint64_t len);
 
+/*
+ * Devices reach the RAM by themselves from now on (VFIO): its pages must stay where they are, so gm_discard() does
+ * nothing any more and gm_clear() writes zeroes.
+ */
+void gm_pin(struct guest_mem *mem);
+
 /* Gives all RAM but what gm_map_fd() put in back to the host, so that it reads as zero: for a reset. */
 int gm_clear(struct guest_mem *mem);
 

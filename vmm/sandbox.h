@@ -26,6 +26,8 @@ enum sandbox_thread {
 	SANDBOX_NET,	 /* for network cards, */
 	SANDBOX_STREAMS, /* for the console and the small devices */
 	SANDBOX_WORKER,	 /* of ring_threads.c */
+	SANDBOX_CONTROL_VFIO, /* the first two with devices that are passed through */
+	SANDBOX_VCPU_VFIO,
 	SANDBOX_THREADS
 };
 

@@ -8,6 +8,7 @@
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
+#include <linux/vfio.h>
 #include <linux/vhost.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -53,21 +54,40 @@
 /* How big a disk has become. */
 #define DISK_SIZE ALLOW_IF(lseek, 2, SEEK_END)
 
+/* A device that is passed through: its registers, its interrupts, and where its BARs are. */
+#define PASSTHROUGH                                                                             \
+	ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS), ALLOW_IOCTL(VFIO_IOMMU_MAP_DMA), \
+		ALLOW_IOCTL(VFIO_IOMMU_UNMAP_DMA),                          \
+		ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION)
+
 /* clang-format off */
 
-/* Runs the guest and answers its accesses; says where it stood when it failed. */
+/*
+ * Runs the guest and answers its accesses; says where it stood when it failed. VHOST_SET_VRING_CALL: a
+ * vector is masked or unmasked.
+ */
+#define VCPU \
+	ALLOW_IOCTL(KVM_RUN), \
+	DEVICE_IOCTLS, \
+	ALLOW_IOCTL(KVM_GET_REGS), \
+	ALLOW_IOCTL(KVM_GET_SREGS), \
+	ALLOW_IOCTL(KVM_TRANSLATE), \
+	ALLOW_IOCTL(VHOST_SET_VRING_CALL), \
+	C_LIBRARY, \
+	ALLOW(read), \
+	ALLOW(eventfd2), \
+	ALLOW(close), \
+	WATCHDOG_TIMER
+
 static const struct seccomp_rule vcpu[] = {
-	ALLOW_IOCTL(KVM_RUN),
-	DEVICE_IOCTLS,
-	ALLOW_IOCTL(KVM_GET_REGS),
-	ALLOW_IOCTL(KVM_GET_SREGS),
-	ALLOW_IOCTL(KVM_TRANSLATE),
-	ALLOW_IOCTL(VHOST_SET_VRING_CALL), /* a vector is masked or unmasked */
-	C_LIBRARY,
-	ALLOW(read),
-	ALLOW(eventfd2),
-	ALLOW(close),
-	WATCHDOG_TIMER,
+	VCPU,
+};
+
+static const struct seccomp_rule vcpu_vfio[] = {
+	VCPU,
+	PASSTHROUGH,
+	ALLOW(pread64),
+	ALLOW(pwrite64),
 };
 
 /* What a file in memory is asked for goes past the ring (ring_req.at_once). */
@@ -118,39 +138,48 @@ static const struct seccomp_rule worker[] = {
 };
 
 /* Serves the launcher; resets and takes down the machine. */
+#define CONTROL \
+	C_LIBRARY, \
+	DEVICE_IOCTLS, \
+	/* kvm_cpu_reset() and kvm_cpu_set_entry() */ \
+	ALLOW_IOCTL(KVM_GET_REGS), \
+	ALLOW_IOCTL(KVM_SET_REGS), \
+	ALLOW_IOCTL(KVM_GET_SREGS), \
+	ALLOW_IOCTL(KVM_SET_SREGS), \
+	ALLOW_IOCTL(KVM_SET_NESTED_STATE), \
+	ALLOW_IOCTL(KVM_GET_MSRS), \
+	ALLOW_IOCTL(KVM_SET_MSRS), \
+	ALLOW_IOCTL(KVM_SET_XCRS), \
+	ALLOW_IOCTL(KVM_SET_XSAVE), \
+	ALLOW_IOCTL(KVM_SET_DEBUGREGS), \
+	ALLOW_IOCTL(KVM_SET_VCPU_EVENTS), \
+	ALLOW_IOCTL(KVM_SET_LAPIC), \
+	ALLOW_IOCTL(KVM_GET_MP_STATE), \
+	ALLOW_IOCTL(KVM_SET_MP_STATE), \
+	ALLOW_IOCTL(KVM_SET_IRQCHIP), \
+	ALLOW_IOCTL(KVM_KVMCLOCK_CTRL), \
+	ALLOW_IOCTL(KVM_GET_SUPPORTED_CPUID), /* build_tables() */ \
+	ALLOW(poll), \
+	ALLOW(read), \
+	ALLOW(sendmsg), \
+	ALLOW(recvmsg), \
+	ALLOW(pread64),	 /* firmware, kernel and variables, from their memfds */ \
+	ALLOW(pwrite64), /* variables */ \
+	ALLOW(newfstatat), \
+	ALLOW_IF(fcntl, 1, F_GET_SEALS), \
+	ALLOW(eventfd2), \
+	ALLOW(close), \
+	ALLOW_IF(io_uring_register, 1, IORING_UNREGISTER_RING_FDS), /* io_uring_queue_exit() */ \
+	WATCHDOG_TIMER
+
 static const struct seccomp_rule control[] = {
-	C_LIBRARY,
-	DEVICE_IOCTLS,
-	/* kvm_cpu_reset() and kvm_cpu_set_entry() */
-	ALLOW_IOCTL(KVM_GET_REGS),
-	ALLOW_IOCTL(KVM_SET_REGS),
-	ALLOW_IOCTL(KVM_GET_SREGS),
-	ALLOW_IOCTL(KVM_SET_SREGS),
-	ALLOW_IOCTL(KVM_SET_NESTED_STATE),
-	ALLOW_IOCTL(KVM_GET_MSRS),
-	ALLOW_IOCTL(KVM_SET_MSRS),
-	ALLOW_IOCTL(KVM_SET_XCRS),
-	ALLOW_IOCTL(KVM_SET_XSAVE),
-	ALLOW_IOCTL(KVM_SET_DEBUGREGS),
-	ALLOW_IOCTL(KVM_SET_VCPU_EVENTS),
-	ALLOW_IOCTL(KVM_SET_LAPIC),
-	ALLOW_IOCTL(KVM_GET_MP_STATE),
-	ALLOW_IOCTL(KVM_SET_MP_STATE),
-	ALLOW_IOCTL(KVM_SET_IRQCHIP),
-	ALLOW_IOCTL(KVM_KVMCLOCK_CTRL),
-	ALLOW_IOCTL(KVM_GET_SUPPORTED_CPUID), /* build_tables() */
-	ALLOW(poll),
-	ALLOW(read),
-	ALLOW(sendmsg),
-	ALLOW(recvmsg),
-	ALLOW(pread64),	 /* firmware, kernel and variables, from their memfds */
-	ALLOW(pwrite64), /* variables */
-	ALLOW(newfstatat),
-	ALLOW_IF(fcntl, 1, F_GET_SEALS),
-	ALLOW(eventfd2),
-	ALLOW(close),
-	ALLOW_IF(io_uring_register, 1, IORING_UNREGISTER_RING_FDS), /* io_uring_queue_exit() */
-	WATCHDOG_TIMER,
+	CONTROL,
+};
+
+static const struct seccomp_rule control_vfio[] = {
+	CONTROL,
+	PASSTHROUGH,
+	ALLOW_IOCTL(VFIO_DEVICE_RESET),
 };
 /* clang-format on */
 
@@ -165,6 +194,9 @@ static const struct {
 	[SANDBOX_NET] = {"network", net, sizeof(net) / sizeof(net[0])},
 	[SANDBOX_STREAMS] = {"console", streams, sizeof(streams) / sizeof(streams[0])},
 	[SANDBOX_WORKER] = {"disk worker", worker, sizeof(worker) / sizeof(worker[0])},
+	[SANDBOX_CONTROL_VFIO] = {"control", control_vfio,
+				  sizeof(control_vfio) / sizeof(control_vfio[0])},
+	[SANDBOX_VCPU_VFIO] = {"vCPU", vcpu_vfio, sizeof(vcpu_vfio) / sizeof(vcpu_vfio[0])},
 };
 
 const struct seccomp_rule *sandbox_policy(enum sandbox_thread kind, size_t *ret_count)

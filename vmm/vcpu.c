@@ -236,7 +236,7 @@ static void *vcpu_thread(void *arg)
 	sigemptyset(&set);
 	sigaddset(&set, KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	r = sandbox_filter(cpu->all->params.sandbox, SANDBOX_VCPU);
+	r = sandbox_filter(cpu->all->params.sandbox, cpu->all->params.kind);
 	while (park(cpu)) {
 		if (r == 0)
 			run_guest(cpu);

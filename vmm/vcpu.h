@@ -24,6 +24,7 @@ struct vcpus_params {
 	struct bus *mmio;
 	unsigned int count;	       /* 1..254 */
 	bool nested;		       /* see cpuid.h */
+	unsigned int kind; /* enum sandbox_thread */
 	const struct sandbox *sandbox; /* of their threads, may be NULL */
 	/*
 	 * The guest cannot go on, or KVM says it switched itself off or wants a reset. On the vCPU's

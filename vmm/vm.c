@@ -125,6 +125,7 @@ static int create_vcpus(struct vm *vm, struct vmb_err *err)
 		.count = vm->start.cpus,
 		.nested = vm->start.nested,
 		.sandbox = vm->params.sandbox,
+		.kind = vm->start.vfio_count > 0 ? SANDBOX_VCPU_VFIO : SANDBOX_VCPU,
 		.fault = cpu_fault,
 		.power_off = cpu_power_off,
 		.reset = cpu_reset,
@@ -162,6 +163,23 @@ static int create_parts(struct vm *vm, struct vmb_err *err)
 	return r;
 }
 
+/* Is there room for the big BARs of devices that are passed through, each at a multiple of its size? */
+static int check_high_bars(const struct vm *vm, const struct acpi_params *acpi, struct vmb_err *err)
+{
+	uint64_t base = acpi->pci64_base;
+
+	if (vm->biggest_bar)
+		base = (base + vm->biggest_bar - 1) / vm->biggest_bar * vm->biggest_bar;
+	if (base <= acpi->pci64_end && vm->high_bars <= acpi->pci64_end - base)
+		return 0;
+	return vmb_err_set(
+		err, ENOSPC,
+		"The devices that are passed through need %llu MiB of addresses above the guest's "
+		"memory, and this processor has none that far up. Give the guest less memory, or "
+		"fewer devices.",
+		(unsigned long long)(vm->high_bars >> 20));
+}
+
 /* The 64-bit PCI window: above RAM, to the end of what the processor can address. */
 static int build_tables(struct vm *vm, uint64_t *ret_rsdp, struct vmb_err *err)
 {
@@ -178,6 +196,11 @@ static int build_tables(struct vm *vm, uint64_t *ret_rsdp, struct vmb_err *err)
 		bits = cpuid_phys_bits(supported);
 		free(supported);
 		acpi.pci64_end = 1ULL << (bits < MAX_PCI_BITS ? bits : MAX_PCI_BITS);
+		r = check_high_bars(vm, &acpi, err);
+	}
+	if (r < 0 && err->code)
+		return r;
+	if (r == 0) {
 		r = acpi_build(vm->mem, &acpi, ret_rsdp);
 	}
 	if (r == 0)
@@ -356,7 +379,8 @@ void vm_grow_disk(struct vm *vm, unsigned int disk)
 
 void vm_set_balloon(struct vm *vm, uint64_t bytes)
 {
-	virtio_balloon_set_target(vm->balloon, bytes);
+	if (vm->balloon)
+		virtio_balloon_set_target(vm->balloon, bytes);
 }
 
 void vm_get_status(const struct vm *vm, struct vmm_status *ret_status)
@@ -374,7 +398,8 @@ void vm_get_status(const struct vm *vm, struct vmm_status *ret_status)
 	ret_status->net_count = vm->start.net_count;
 	for (unsigned int i = 0; i < vm->start.net_count; i++)
 		virtio_net_get_status(vm->nets[i], &ret_status->nets[i]);
-	virtio_balloon_get_status(vm->balloon, &ret_status->balloon);
+	if (vm->balloon)
+		virtio_balloon_get_status(vm->balloon, &ret_status->balloon);
 }
 
 enum vmm_stage vm_stage(const struct vm *vm)

@@ -26,6 +26,7 @@ struct vm_params {
 	int initrd_fd;
 	int *disk_fds; /* start->disk_count of them; each is set to -1 when the machine took it over */
 	int *net_fds;  /* of the cards, in the order of vmm_proto.h; set to -1 likewise */
+	int *vfio_fds; /* of the devices passed through, likewise; the container is taken over */
 	int notify_fd; /* eventfd, borrowed: written when vm_request() has something to tell */
 	const struct sandbox *sandbox; /* borrowed: of the threads that are made */
 };

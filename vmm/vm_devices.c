@@ -433,9 +433,13 @@ static int create_balloon(struct vm *vm, struct vmb_err *err)
 {
 	struct virtio_env env = vm_make_env(vm, vm->rings[0]);
 	struct pci_device *dev;
-	int r = virtio_balloon_create(&env, &dev);
+	int r;
 
 	(void)err;
+	/* A device may be about to write to any page: none can be given back. */
+	if (vm->start.vfio_count > 0)
+		return 0;
+	r = virtio_balloon_create(&env, &dev);
 	if (r == 0)
 		r = vm_add_to_bus(vm, 2 + vm->start.disk_count, dev);
 	if (r == 0)
@@ -489,6 +493,7 @@ static const struct vm_device devices[] = {
 	{"network cards", vm_nets_create, NULL, NULL},
 	{"balloon", create_balloon, NULL, NULL},
 	{"virtio console", create_hvc, NULL, NULL},
+	{"devices passed through", vm_vfio_create, NULL, vm_vfio_destroy},
 };
 
 #define DEVICE_COUNT (sizeof(devices) / sizeof(devices[0]))

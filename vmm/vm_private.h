@@ -53,6 +53,8 @@ struct vm {
 	struct pci_bus *pci;
 	struct pci_device *disks[VM_MAX_DISKS]; /* on PCI, which owns them */
 	struct pci_device *nets[VM_MAX_NETS];	/* likewise */
+	struct passthrough *vfio;			/* vm_vfio.c's; NULL: no device is passed through */
+	uint64_t high_bars, biggest_bar;	/* of the devices passed through, above 4 GiB: all, and one */
 
 	struct progress progress;
 	/* enum vmm_guest_event, as bits: since power-on, and of these what vm_take_event() has not told. */
@@ -91,6 +93,14 @@ int vm_nets_create(struct vm *vm, struct vmb_err *err);
 
 /* Every card stands still, or goes on. */
 void vm_nets_set_paused(struct vm *vm, bool paused);
+
+/* ---- vm_vfio.c ---- */
+
+/* The devices passed through, in the slots before the network cards'. 0 or -errno with the sentence. */
+int vm_vfio_create(struct vm *vm, struct vmb_err *err);
+
+/* After the PCI bus, which has the devices. */
+void vm_vfio_destroy(struct vm *vm);
 
 /* The guest wants this, or did it: the vCPUs stop, the control thread hears of it. First come wins. */
 void vm_raise_request(struct vm *vm, enum vm_request request, const char *text);

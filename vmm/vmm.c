@@ -97,6 +97,17 @@ static unsigned int count_net_fds(const struct vmm_start *start)
 	return count;
 }
 
+/* How many descriptors the devices that are passed through have, which is none if they cannot be. */
+static unsigned int count_vfio_fds(const struct vmm_start *start)
+{
+	if (start->vfio_count == 0 || start->vfio_fd_count > start->vfio_count)
+		return 0;
+	for (unsigned int i = 0; i < start->vfio_count; i++)
+		if (start->vfio[i].fd >= start->vfio_fd_count)
+			return 0;
+	return 1 + start->vfio_fd_count;
+}
+
 /* What a launcher may get wrong; the rest is checked where it is used. */
 static int check_start(const struct vmm *vmm, struct vmb_err *err)
 {
@@ -108,12 +119,14 @@ static int check_start(const struct vmm *vmm, struct vmb_err *err)
 				   "version %d. Use one vmboot for both.",
 				   start->version, VMM_PROTO_VERSION);
 	if (start->disk_count > VM_MAX_DISKS || start->net_count > VM_MAX_NETS ||
-	    vmm->fd_count != VMM_FD_DISKS + start->disk_count + count_net_fds(start))
+	    start->vfio_count > VM_MAX_VFIO ||
+	    vmm->fd_count !=
+		    VMM_FD_DISKS + start->disk_count + count_net_fds(start) + count_vfio_fds(start))
 		return vmb_err_set(
 			err, EPROTO,
-			"The launcher named %u disks and %u network cards and sent %u descriptors, "
-			"which do not belong together.",
-			start->disk_count, start->net_count, vmm->fd_count);
+			"The launcher named %u disks, %u network cards and %u devices and sent %u "
+			"descriptors, which do not belong together.",
+			start->disk_count, start->net_count, start->vfio_count, vmm->fd_count);
 	if (start->boot != VMM_BOOT_FIRMWARE && start->boot != VMM_BOOT_LINUX)
 		return vmb_err_set(
 			err, EPROTO,
@@ -166,6 +179,8 @@ static int receive_start(struct vmm *vmm, struct vmb_err *err)
 		return vmb_err_set(err, EPROTO, "The launcher's first message is not VMM_START.");
 	for (unsigned int i = 0; i < VM_MAX_DISKS; i++)
 		vmm->start.disks[i].serial[VM_SERIAL_SIZE - 1] = '\0';
+	for (unsigned int i = 0; i < VM_MAX_VFIO; i++)
+		vmm->start.vfio[i].address[VM_PCI_ADDRESS_SIZE - 1] = '\0';
 	vmm->start.cmdline[VM_CMDLINE_SIZE - 1] = '\0';
 	return check_start(vmm, err);
 }
@@ -184,6 +199,8 @@ static int build(struct vmm *vmm, struct vmb_err *err)
 		.initrd_fd = linux_kernel ? vmm->fds[VMM_FD_INITRD] : -1,
 		.disk_fds = &vmm->fds[VMM_FD_DISKS],
 		.net_fds = &vmm->fds[VMM_FD_DISKS + vmm->start.disk_count],
+		.vfio_fds = &vmm->fds[VMM_FD_DISKS + vmm->start.disk_count +
+				      count_net_fds(&vmm->start)],
 		.notify_fd = vmm->notify,
 		.sandbox = &vmm->sandbox,
 	};
@@ -194,7 +211,8 @@ static int build(struct vmm *vmm, struct vmb_err *err)
 	vmm->kvm = NULL;
 	r = vm_create(&params, &vmm->vm, err);
 	if (r == 0)
-		r = sandbox_filter(&vmm->sandbox, SANDBOX_CONTROL);
+		r = sandbox_filter(&vmm->sandbox, vmm->start.vfio_count > 0 ? SANDBOX_CONTROL_VFIO
+									    : SANDBOX_CONTROL);
 	return r == 0 || err->code ? r
 				   : vmb_err_set(err, -r,
 						 "The host does not let the vmm into its sandbox "

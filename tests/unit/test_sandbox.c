@@ -11,6 +11,7 @@
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
+#include <linux/vfio.h>
 #include <linux/vhost.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -72,16 +73,23 @@ struct listed {
 	REQUEST(KVM_IRQ_LINE), REQUEST(KVM_IRQFD), REQUEST(KVM_IOEVENTFD), \
 		REQUEST(KVM_SET_GSI_ROUTING), ALWAYS(read), ALWAYS(eventfd2), ALWAYS(close)
 
-static const struct listed listed_vcpu[] = {
-	LIBC,
-	DEVICES,
-	REQUEST(KVM_RUN),
-	REQUEST(KVM_GET_REGS),
-	REQUEST(KVM_GET_SREGS),
-	REQUEST(KVM_TRANSLATE),
-	REQUEST(VHOST_SET_VRING_CALL),
-	ALWAYS(timerfd_settime),
-	ALWAYS(timerfd_gettime),
+/* With devices that are passed through. */
+#define PASSTHROUGH                                                                                \
+	REQUEST(VFIO_DEVICE_SET_IRQS), REQUEST(VFIO_IOMMU_MAP_DMA), REQUEST(VFIO_IOMMU_UNMAP_DMA), \
+		REQUEST(KVM_SET_USER_MEMORY_REGION)
+
+#define VCPU                                                                                    \
+	LIBC, DEVICES, REQUEST(KVM_RUN), REQUEST(KVM_GET_REGS), REQUEST(KVM_GET_SREGS),         \
+		REQUEST(KVM_TRANSLATE), REQUEST(VHOST_SET_VRING_CALL), ALWAYS(timerfd_settime), \
+		ALWAYS(timerfd_gettime)
+
+static const struct listed listed_vcpu[] = {VCPU};
+
+static const struct listed listed_vcpu_vfio[] = {
+	VCPU,
+	PASSTHROUGH,
+	ALWAYS(pread64),
+	ALWAYS(pwrite64),
 };
 
 #define RING LIBC, DEVICES, ALWAYS(io_uring_enter), ALWAYS(poll), ALWAYS(clock_nanosleep)
@@ -125,36 +133,24 @@ static const struct listed listed_worker[] = {
 	REQUEST(BLKDISCARD),
 };
 
-static const struct listed listed_control[] = {
-	LIBC,
-	DEVICES,
-	REQUEST(KVM_GET_REGS),
-	REQUEST(KVM_SET_REGS),
-	REQUEST(KVM_GET_SREGS),
-	REQUEST(KVM_SET_SREGS),
-	REQUEST(KVM_SET_NESTED_STATE),
-	REQUEST(KVM_GET_MSRS),
-	REQUEST(KVM_SET_MSRS),
-	REQUEST(KVM_SET_XCRS),
-	REQUEST(KVM_SET_XSAVE),
-	REQUEST(KVM_SET_DEBUGREGS),
-	REQUEST(KVM_SET_VCPU_EVENTS),
-	REQUEST(KVM_SET_LAPIC),
-	REQUEST(KVM_GET_MP_STATE),
-	REQUEST(KVM_SET_MP_STATE),
-	REQUEST(KVM_SET_IRQCHIP),
-	REQUEST(KVM_KVMCLOCK_CTRL),
-	REQUEST(KVM_GET_SUPPORTED_CPUID),
-	ALWAYS(poll),
-	ALWAYS(sendmsg),
-	ALWAYS(recvmsg),
-	ALWAYS(pread64),
-	ALWAYS(pwrite64),
-	ALWAYS(newfstatat),
-	WITH(fcntl, 1, F_GET_SEALS),
-	WITH(io_uring_register, 1, IORING_UNREGISTER_RING_FDS),
-	ALWAYS(timerfd_settime),
-	ALWAYS(timerfd_gettime),
+#define CONTROL                                                                                   \
+	LIBC, DEVICES, REQUEST(KVM_GET_REGS), REQUEST(KVM_SET_REGS), REQUEST(KVM_GET_SREGS),      \
+		REQUEST(KVM_SET_SREGS), REQUEST(KVM_SET_NESTED_STATE), REQUEST(KVM_GET_MSRS),     \
+		REQUEST(KVM_SET_MSRS), REQUEST(KVM_SET_XCRS), REQUEST(KVM_SET_XSAVE),             \
+		REQUEST(KVM_SET_DEBUGREGS), REQUEST(KVM_SET_VCPU_EVENTS), REQUEST(KVM_SET_LAPIC), \
+		REQUEST(KVM_GET_MP_STATE), REQUEST(KVM_SET_MP_STATE), REQUEST(KVM_SET_IRQCHIP),   \
+		REQUEST(KVM_KVMCLOCK_CTRL), REQUEST(KVM_GET_SUPPORTED_CPUID), ALWAYS(poll),       \
+		ALWAYS(sendmsg), ALWAYS(recvmsg), ALWAYS(pread64), ALWAYS(pwrite64),              \
+		ALWAYS(newfstatat), WITH(fcntl, 1, F_GET_SEALS),                                  \
+		WITH(io_uring_register, 1, IORING_UNREGISTER_RING_FDS), ALWAYS(timerfd_settime),  \
+		ALWAYS(timerfd_gettime)
+
+static const struct listed listed_control[] = {CONTROL};
+
+static const struct listed listed_control_vfio[] = {
+	CONTROL,
+	PASSTHROUGH,
+	REQUEST(VFIO_DEVICE_RESET),
 };
 
 /* How many different calls there may be. */
@@ -171,6 +167,8 @@ static const struct {
 	[SANDBOX_NET] = {LIST(listed_net), 30, "sandbox_calls_net"},
 	[SANDBOX_STREAMS] = {LIST(listed_streams), 30, "sandbox_calls_streams"},
 	[SANDBOX_WORKER] = {LIST(listed_worker), 25, "sandbox_calls_worker"},
+	[SANDBOX_CONTROL_VFIO] = {LIST(listed_control_vfio), 35, "sandbox_calls_control_vfio"},
+	[SANDBOX_VCPU_VFIO] = {LIST(listed_vcpu_vfio), 27, "sandbox_calls_vcpu_vfio"},
 };
 
 static bool is_listed(enum sandbox_thread kind, long nr)
@@ -237,7 +235,7 @@ static int wait_for(pid_t pid)
 /* None of these is made, so one child can try them all. Its exit status says whether one was. */
 static void try_unlisted(enum sandbox_thread kind)
 {
-	static const unsigned int types[] = {0xAE, 0x12, 'T', 'U', 0xAF, 0x89};
+	static const unsigned int types[] = {0xAE, 0x12, 'T', 'U', 0xAF, 0x89, ';'};
 
 	go_under(kind);
 	for (long nr = 0; nr <= LAST_NUMBER; nr++) {

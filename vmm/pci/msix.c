@@ -163,7 +163,7 @@ void msix_cfg_written(struct msix *msix)
 		vector_changed(msix, i);
 }
 
-static bool access_ok(uint64_t offset, unsigned int size, uint64_t end)
+bool msix_access_ok(uint64_t offset, unsigned int size, uint64_t end)
 {
 	return (size == 4 || size == 8) && offset % size == 0 && offset < end &&
 	       size <= end - offset;
@@ -174,7 +174,7 @@ uint64_t msix_table_read(const struct msix *msix, uint64_t offset, unsigned int 
 	const uint32_t *entry;
 	uint64_t value;
 
-	if (!access_ok(offset, size, MSIX_TABLE_SIZE(msix->count)))
+	if (!msix_access_ok(offset, size, MSIX_TABLE_SIZE(msix->count)))
 		return 0;
 	entry = msix->vectors[offset / 16].entry + offset % 16 / 4;
 	value = entry[0];
@@ -183,14 +183,10 @@ uint64_t msix_table_read(const struct msix *msix, uint64_t offset, unsigned int 
 	return value;
 }
 
-void msix_table_write(struct msix *msix, uint64_t offset, unsigned int size, uint64_t value)
+void msix_write_entry(uint32_t entry[4], unsigned int offset, unsigned int size, uint64_t value)
 {
-	struct msix_vector *v;
-	unsigned int i, word = offset % 16 / 4;
+	unsigned int i, word = offset / 4;
 
-	if (!access_ok(offset, size, MSIX_TABLE_SIZE(msix->count)))
-		return;
-	v = &msix->vectors[offset / 16];
 	for (i = 0; i < size / 4; i++, value >>= 32) {
 		uint32_t part = (uint32_t)value;
 
@@ -198,14 +194,21 @@ void msix_table_write(struct msix *msix, uint64_t offset, unsigned int size, uin
 			part &= ~3u; /* dword-aligned address: the low bits are read-only zero */
 		if (word + i == ENTRY_CONTROL)
 			part &= PCI_MSIX_ENTRY_CTRL_MASKBIT;
-		v->entry[word + i] = part;
+		entry[word + i] = part;
 	}
+}
+
+void msix_table_write(struct msix *msix, uint64_t offset, unsigned int size, uint64_t value)
+{
+	if (!msix_access_ok(offset, size, MSIX_TABLE_SIZE(msix->count)))
+		return;
+	msix_write_entry(msix->vectors[offset / 16].entry, offset % 16, size, value);
 	vector_changed(msix, (unsigned int)(offset / 16));
 }
 
 uint64_t msix_pba_read(const struct msix *msix, uint64_t offset, unsigned int size)
 {
-	if (!access_ok(offset, size, MSIX_PBA_SIZE))
+	if (!msix_access_ok(offset, size, MSIX_PBA_SIZE))
 		return 0;
 	return size == 8 ? msix->pending : (uint32_t)(msix->pending >> (8 * offset));
 }
@@ -230,7 +233,8 @@ int msix_direct_fd(const struct msix *msix, unsigned int vector)
 	if (vector >= msix->count)
 		return -1;
 	v = &msix->vectors[vector];
-	return v->used && v->connected && !v->failed && !vector_held_back(msix, v) ? v->eventfd : -1;
+	return v->used && v->connected && !v->failed && !vector_held_back(msix, v) ? v->eventfd
+										   : -1;
 }
 
 void msix_signal(struct msix *msix, unsigned int vector)

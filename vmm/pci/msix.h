@@ -66,6 +66,13 @@ void msix_table_write(struct msix *msix, uint64_t offset, unsigned int size, uin
 uint64_t msix_pba_read(const struct msix *msix, uint64_t offset, unsigned int size);
 
 /*
+ * For other tables of this form. Is an access of SIZE bytes at OFFSET to one of END bytes well-formed? Stores VALUE in ENTRY,
+ * OFFSET (0 to 15) bytes from its start, but for what is read-only in it.
+ */
+bool msix_access_ok(uint64_t offset, unsigned int size, uint64_t end);
+void msix_write_entry(uint32_t entry[4], unsigned int offset, unsigned int size, uint64_t value);
+
+/*
  * The device is going to signal VECTOR: connects it, so that failing shows now. 0, -EINVAL (no such
  * vector) or the error of connect().
  */

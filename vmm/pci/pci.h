@@ -15,6 +15,7 @@
 
 #define PCI_SLOTS    32
 #define PCI_BARS     6
+#define PCI_ROM	     6 /* the number of the expansion ROM among the BARs */
 #define PCI_CFG_SIZE 256 /* all of it: extended configuration space is declared absent */
 #define PCI_UNMAPPED UINT64_MAX
 
@@ -33,6 +34,12 @@ struct pci_device_ops {
 			  unsigned int size, uint64_t value);
 	/* BAR is decoded at ADDR from now on, or no longer (PCI_UNMAPPED). Function's lock held. */
 	void (*bar_mapped)(struct pci_device *dev, unsigned int bar, uint64_t addr);
+	/*
+	 * Before a write is stored: for bytes of configuration space that are not ours, which neither WMASK nor
+	 * W1C has. No lock held.
+	 */
+	void (*cfg_writing)(struct pci_device *dev, unsigned int offset, unsigned int size,
+			    uint64_t value);
 	/*
 	 * After a write of SIZE bytes at OFFSET was stored. No lock held, so two may run at once:
 	 * act on what configuration space says now, not on what was written.

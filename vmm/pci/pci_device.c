@@ -54,7 +54,7 @@ void pci_device_init(struct pci_device *dev, const struct pci_device_ops *ops,
 	pthread_mutex_init(&dev->lock, NULL);
 	dev->ops = ops;
 	dev->cap_end = CAPS_START;
-	for (i = 0; i < PCI_BARS; i++)
+	for (i = 0; i <= PCI_ROM; i++)
 		dev->bars[i] = (struct pci_bar){.dev = dev, .index = i, .addr = PCI_UNMAPPED};
 
 	pci_put16(dev->cfg + PCI_VENDOR_ID, ids->vendor);
@@ -105,6 +105,13 @@ void pci_device_add_io_bar(struct pci_device *dev, unsigned int index, uint64_t 
 	pci_put32(dev->wmask + offset, (uint32_t) ~(size - 1));
 }
 
+void pci_device_add_rom(struct pci_device *dev, uint64_t size)
+{
+	assert(size >= 0x800 && size <= UINT32_MAX && (size & (size - 1)) == 0);
+	dev->bars[PCI_ROM].size = size;
+	pci_put32(dev->wmask + PCI_ROM_ADDRESS, (uint32_t) ~(size - 1) | PCI_ROM_ADDRESS_ENABLE);
+}
+
 unsigned int pci_device_add_cap(struct pci_device *dev, uint8_t id, unsigned int len)
 {
 	unsigned int at = dev->cap_end;
@@ -132,6 +139,18 @@ static uint64_t io_bar_wanted(const struct pci_device *dev, const struct pci_bar
 	return port;
 }
 
+/* As bar_wanted(), for the expansion ROM: it is there while memory decode and its own enable bit are set. */
+static uint64_t rom_wanted(const struct pci_device *dev, const struct pci_bar *bar)
+{
+	uint32_t rom = pci_get32(dev->cfg + PCI_ROM_ADDRESS);
+	uint64_t addr = rom & (uint32_t)PCI_ROM_ADDRESS_MASK;
+
+	if (!(dev->cfg[PCI_COMMAND] & PCI_COMMAND_MEMORY) || !(rom & PCI_ROM_ADDRESS_ENABLE) ||
+	    addr < LAYOUT_PCI32 || addr >= LAYOUT_PCI32_END || bar->size > LAYOUT_PCI32_END - addr)
+		return PCI_UNMAPPED;
+	return addr;
+}
+
 /*
  * Where the header puts BAR, PCI_UNMAPPED when memory decode is off or it lies outside the windows.
  */
@@ -142,6 +161,8 @@ static uint64_t bar_wanted(const struct pci_device *dev, const struct pci_bar *b
 
 	if (bar->is_io)
 		return io_bar_wanted(dev, bar);
+	if (bar->index == PCI_ROM)
+		return rom_wanted(dev, bar);
 	if (!(dev->cfg[PCI_COMMAND] & PCI_COMMAND_MEMORY))
 		return PCI_UNMAPPED;
 	if (bar->is_64bit)
@@ -213,7 +234,7 @@ bool pci_device_update_bars(struct pci_device *dev, bool off)
 	bool freed = false;
 	unsigned int i;
 
-	for (i = 0; i < PCI_BARS; i++) {
+	for (i = 0; i <= PCI_ROM; i++) {
 		struct pci_bar *bar = &dev->bars[i];
 		uint64_t wanted;
 
@@ -285,6 +306,8 @@ void pci_device_cfg_write(struct pci_device *dev, unsigned int offset, unsigned 
 	bool freed = false;
 	unsigned int i;
 
+	if (dev->ops->cfg_writing)
+		dev->ops->cfg_writing(dev, offset, size, value);
 	pthread_mutex_lock(&dev->lock);
 	for (i = 0; i < size; i++, value >>= 8) {
 		unsigned int at = offset + i;
@@ -296,7 +319,8 @@ void pci_device_cfg_write(struct pci_device *dev, unsigned int offset, unsigned 
 	if (touches(offset, size, PCI_COMMAND, PCI_COMMAND + 2))
 		update_intx_wire(dev);
 	if (touches(offset, size, PCI_COMMAND, PCI_COMMAND + 2) ||
-	    touches(offset, size, PCI_BASE_ADDRESS_0, BARS_END))
+	    touches(offset, size, PCI_BASE_ADDRESS_0, BARS_END) ||
+	    touches(offset, size, PCI_ROM_ADDRESS, PCI_ROM_ADDRESS + 4))
 		freed = pci_device_update_bars(dev, false);
 	pthread_mutex_unlock(&dev->lock);
 

@@ -33,7 +33,7 @@ struct pci_device {
 	uint8_t w1c[PCI_CFG_SIZE];	/* bits that writing a one clears */
 	uint8_t last_cap;		/* offset of the last capability, 0: none */
 	uint8_t cap_end;		/* first byte free for the next one */
-	struct pci_bar bars[PCI_BARS];
+	struct pci_bar bars[PCI_BARS + 1]; /* the last one is PCI_ROM */
 	bool intx_level;     /* what the device wants, before INTX_DISABLE */
 	struct pci_bus *bus; /* NULL until pci_bus_add() */
 	struct irq_pin intx;
@@ -65,6 +65,12 @@ void pci_device_add_bar(struct pci_device *dev, unsigned int index, uint64_t siz
 
 /* The same for a BAR of SIZE ports (a power of two, 4 to 256; PCI Local Bus 3.0, 6.2.5.1). */
 void pci_device_add_io_bar(struct pci_device *dev, unsigned int index, uint64_t size);
+
+/*
+ * Declares an expansion ROM of SIZE bytes (a power of two, at least 2 KiB; PCI Local Bus 3.0, 6.2.5.2), which the
+ * guest sees as long as it has it switched on. It is read and written like a BAR. Before pci_bus_add().
+ */
+void pci_device_add_rom(struct pci_device *dev, uint64_t size);
 
 /*
  * Appends a capability of LEN bytes (with its two-byte head); the body is zero and read-only until
