@@ -42,12 +42,12 @@ def module_files(names, kernel=KERNEL):
     return [os.path.join(root, path) for path in found]
 
 
-def initramfs(script, modules=(), kernel=KERNEL):
-    """Packs busybox and MODULES of KERNEL; its init loads them and goes on with SCRIPT. Returns the file's path."""
+def initramfs(script, modules=(), kernel=KERNEL, binaries=()):
+    """Packs busybox, BINARIES and MODULES of KERNEL; its init loads them and goes on with SCRIPT. Returns the file's path."""
     root = os.path.join(scratch(), "root")
     for name in ("bin", "m", "proc", "sys", "dev", "mnt", "new"):
         os.makedirs(os.path.join(root, name))
-    subprocess.run(["cp", "/bin/busybox", os.path.join(root, "bin")], check=True)
+    subprocess.run(["cp", "/bin/busybox", *binaries, os.path.join(root, "bin")], check=True)
     paths = module_files(modules, kernel)
     for path in paths:
         subprocess.run(["objcopy", "--strip-debug", "--remove-section=.BTF", path,
@@ -71,10 +71,10 @@ def boot_command(options="", cmdline="quiet", console="ttyS0"):
 
 
 def run_linux(script, modules=(), options="", command=None, cmdline="quiet", console="ttyS0", answers=(), files=None,
-              kernel=KERNEL, **machine_options):
+              kernel=KERNEL, binaries=(), **machine_options):
     """Boots Linux directly with SCRIPT as its init. COMMAND instead of the usual one may do things around it."""
     machine_options.setdefault("timeout", 150)  # 15 to 50 s of processor time do; a frozen run is given up that much sooner
-    content = {"k/vmlinuz": os.path.join(kernel, "vmlinuz"), "k/initrd": initramfs(script, modules, kernel)}
+    content = {"k/vmlinuz": os.path.join(kernel, "vmlinuz"), "k/initrd": initramfs(script, modules, kernel, binaries)}
     content.update(files or {})
     return run(command or boot_command(options, cmdline, console), files=content, answers=list(answers),
                **machine_options)
