@@ -15,11 +15,12 @@ INSTALL_FILES := \
 	644:man/vmboot.conf.5:$(datadir)/man/man5/vmboot.conf.5 \
 	644:packaging/vmboot.bash-completion:$(datadir)/bash-completion/completions/vmboot \
 	644:packaging/vmboot.service:$(unitdir)/vmboot.service \
+	$(foreach d,README.md CHANGELOG.md $(wildcard docs/*.md),644:$(d):$(datadir)/doc/vmboot/$(d)) \
 	$(foreach e,$(EXAMPLES),644:packaging/examples/$(e):$(datadir)/doc/vmboot/examples/$(e)) \
 	$(foreach t,$(THEMES),644:themes/$(t).theme:$(datadir)/doc/vmboot/examples/themes/$(t).theme)
 
 # Directories that are only ours: they go with the last file in them.
-INSTALL_DIRS := $(foreach d,doc/vmboot/examples/entries doc/vmboot/examples/themes doc/vmboot/examples doc/vmboot \
+INSTALL_DIRS := $(foreach d,doc/vmboot/docs doc/vmboot/examples/entries doc/vmboot/examples/themes doc/vmboot/examples doc/vmboot \
 	vmboot,$(datadir)/$(d))
 
 .PHONY: install uninstall deb
