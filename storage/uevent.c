@@ -1,89 +1,24 @@
-/*
- * Block devices that come, go and change, as the kernel tells them: netlink(7) messages of
- * NETLINK_KOBJECT_UEVENT, in the kernel's own form "ACTION@DEVPATH\0KEY=VALUE\0..." (lib/kobject_uevent.c
- * there). udev's daemon sends its messages on the same family; only the kernel's are believed.
- */
+/* Block devices that come, go and change, as the kernel tells them. */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/netlink.h>
-#include <linux/nsfs.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "storage.h"
 #include "text.h"
-
-#define KERNEL_GROUP 1 /* 2 is udev's */
-
-/* The kernel makes none longer than 2048 bytes and the header. */
-#define MESSAGE_SIZE 8192
-
-/* For bursts; a longer one ends in ENOBUFS and a rescan. */
-#define RECEIVE_BUFFER (1 << 20)
-
-/* Inode of the first user namespace (linux/proc_ns.h, PROC_USER_INIT_INO; not exported). */
-#define FIRST_USER_NS 0xEFFFFFFDu
-
-/*
- * The kernel sends these messages only to network namespaces that the first user namespace owns, and
- * says nothing of it to the others: their socket just stays silent.
- */
-static bool is_silent_here(void)
-{
-	int net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), owner;
-	struct stat st;
-	bool silent = false;
-
-	if (net < 0)
-		return false;
-	owner = ioctl(net, NS_GET_USERNS);
-	if (owner >= 0) {
-		silent = fstat(owner, &st) == 0 && st.st_ino != FIRST_USER_NS;
-		close(owner);
-	}
-	close(net);
-	return silent;
-}
+#include "uevent.h"
 
 int storage_uevent_open(int *ret_fd, struct vmb_err *err)
 {
-	const struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP};
-	const int on = 1, size = RECEIVE_BUFFER;
-	int fd, code;
+	int rc = uevent_open(ret_fd);
 
-	if (is_silent_here())
+	if (rc == -ENOTSUP)
 		return vmb_err_set(err, ENOTSUP,
 				   "In this container the kernel does not tell of disks that come "
 				   "and go; a rescan finds them.");
-	fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 &&
-	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
-		/* Beyond the system's limit where that is allowed. */
-		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-			setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-		*ret_fd = fd;
-		return 0;
-	}
-	code = errno;
-	if (fd >= 0)
-		close(fd);
-	return vmb_err_set(err, code,
-			   "Disks that come and go are not noticed (%s); a rescan finds them.",
-			   strerror(code));
-}
-
-/* The value of KEY ("SUBSYSTEM=") among the terminated strings in MESSAGE, or NULL. */
-static const char *find_value(const char *message, size_t size, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (size_t at = 0; at < size; at += strlen(message + at) + 1)
-		if (strncmp(message + at, key, n) == 0)
-			return message + at + n;
-	return NULL;
+	return rc == 0 ? 0
+		       : vmb_err_set(err, -rc,
+				     "Disks that come and go are not noticed (%s); a rescan finds "
+				     "them.",
+				     strerror(-rc));
 }
 
 int storage_uevent_parse(const char *message, size_t size, struct storage_uevent *ret_event)
@@ -93,9 +28,9 @@ int storage_uevent_parse(const char *message, size_t size, struct storage_uevent
 
 	if (size == 0 || message[size - 1] != '\0' || !strchr(message, '@'))
 		return 0;
-	subsystem = find_value(message, size, "SUBSYSTEM=");
-	action = find_value(message, size, "ACTION=");
-	path = find_value(message, size, "DEVPATH=");
+	subsystem = uevent_value(message, size, "SUBSYSTEM=");
+	action = uevent_value(message, size, "ACTION=");
+	path = uevent_value(message, size, "DEVPATH=");
 	if (!subsystem || strcmp(subsystem, "block") != 0 || !action || !path)
 		return 0;
 	name = strrchr(path, '/');
@@ -109,51 +44,10 @@ int storage_uevent_parse(const char *message, size_t size, struct storage_uevent
 	return 1;
 }
 
-/* Any process may send to our socket; only the kernel's port is 0, and it is nobody's process. */
-static bool is_from_kernel(const struct sockaddr_nl *from, struct msghdr *msg)
-{
-	struct ucred cred;
-
-	if (from->nl_family == AF_NETLINK && from->nl_pid != 0)
-		return false;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS ||
-		    c->cmsg_len != CMSG_LEN(sizeof(cred)))
-			continue;
-		memcpy(&cred, CMSG_DATA(c), sizeof(cred));
-		if (cred.uid != 0 || cred.pid != 0)
-			return false;
-	}
-	return true;
-}
-
 int storage_uevent_read(int fd, struct storage_uevent *ret_event)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(struct ucred))];
-	} control;
-	struct sockaddr_nl from = {0};
-	char message[MESSAGE_SIZE];
-	struct iovec iov = {.iov_base = message, .iov_len = sizeof(message)};
-	struct msghdr msg = {
-		.msg_name = &from,
-		.msg_namelen = sizeof(from),
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n;
+	char message[UEVENT_SIZE];
+	ssize_t n = uevent_read(fd, message);
 
-	do
-		n = recvmsg(fd, &msg, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	if (n == 0)
-		return -EPIPE; /* no datagram of the kernel is empty */
-	if ((msg.msg_flags & MSG_TRUNC) || !is_from_kernel(&from, &msg))
-		return 0;
-	return storage_uevent_parse(message, (size_t)n, ret_event);
+	return n <= 0 ? (int)n : storage_uevent_parse(message, (size_t)n, ret_event);
 }
