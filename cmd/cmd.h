@@ -38,7 +38,4 @@ bool cmd_add_image_dir(struct image_dirs *dirs, const char *dir);
 /* If none was named: the system's, before it the user's own. */
 void cmd_usual_image_dirs(struct image_dirs *dirs);
 
-/* Connects to the daemon that listens at PATH: 0 and the socket, or -errno. */
-int cmd_connect_daemon(const char *path, int *ret_sock);
-
 #endif

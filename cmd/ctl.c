@@ -456,7 +456,7 @@ static int connect_to(const char *socket_path, int *ret_sock)
 		return fail(NO_DAEMON, err.text);
 	if (!socket_path)
 		socket_path = usual;
-	rc = cmd_connect_daemon(socket_path, ret_sock);
+	rc = daemon_path_connect(socket_path, ret_sock);
 	if (rc == 0)
 		return DONE;
 	if (rc == -EACCES || rc == -EPERM)

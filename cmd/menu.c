@@ -174,14 +174,14 @@ static int find_daemon(const char *named, struct own_daemon *daemon, int *ret_so
 	int rc;
 
 	if (named) {
-		rc = cmd_connect_daemon(named, ret_sock);
+		rc = daemon_path_connect(named, ret_sock);
 		return rc == 0 ? 0 : vmb_err_set(err, -rc, "No daemon answers on %s: %s.", named,
 						 strerror(-rc));
 	}
 	/* Settings of its own need a daemon of its own. */
 	rc = daemon->config ? -ENOENT : daemon_path_socket(path, sizeof(path), NULL);
 	if (rc == 0)
-		rc = cmd_connect_daemon(path, ret_sock);
+		rc = daemon_path_connect(path, ret_sock);
 	if (rc == -EACCES || rc == -EPERM)
 		return vmb_err_set(err, -rc, "The daemon's socket %s is not for this user. Run vmboot "
 				   "as root.", path);
@@ -218,7 +218,7 @@ int cmd_attach(int argc, char **argv)
 	if (!socket_path)
 		rc = daemon_path_socket(path, sizeof(path), &err);
 	if (rc == 0)
-		rc = cmd_connect_daemon(socket_path ? socket_path : path, &sock);
+		rc = daemon_path_connect(socket_path ? socket_path : path, &sock);
 	if (rc < 0 && !err.text[0])
 		vmb_err_set(&err, -rc, "No daemon answers on %s: %s.",
 			    socket_path ? socket_path : path, strerror(-rc));

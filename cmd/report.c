@@ -58,7 +58,7 @@ static void collect(const struct arguments *args, struct report_facts *facts)
 		if (!args->socket)
 			rc = daemon_path_socket(path, sizeof(path), NULL);
 		if (rc == 0)
-			rc = cmd_connect_daemon(args->socket ? args->socket : path, &sock);
+			rc = daemon_path_connect(args->socket ? args->socket : path, &sock);
 	}
 	if (rc == 0) {
 		report_collect(facts, sock);

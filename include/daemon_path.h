@@ -16,6 +16,9 @@
  */
 int daemon_path_socket(char *buf, size_t size, struct vmb_err *err);
 
+/* Connects to the daemon that listens at PATH (SOCK_SEQPACKET, close-on-exec): 0 and the socket, or -errno. */
+int daemon_path_connect(const char *path, int *ret_sock);
+
 /*
  * The file that keeps the UEFI variables of VMs started from the menu, one per machine as a board
  * has one flash chip: /var/lib/vmboot/machine.vars for root, else vmboot/machine.vars below

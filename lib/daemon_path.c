@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -48,6 +49,25 @@ int daemon_path_socket(char *buf, size_t size, struct vmb_err *err)
 				   "The path of the daemon's socket below %s is "
 				   "too long for a socket. Set XDG_RUNTIME_DIR to a shorter one.",
 				   dir);
+	return 0;
+}
+
+int daemon_path_connect(const char *path, int *ret_sock)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int sock, rc;
+
+	if (text_copy(address.sun_path, sizeof(address.sun_path), path) < 0)
+		return -ENAMETOOLONG;
+	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -errno;
+	if (connect(sock, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		rc = -errno;
+		close(sock);
+		return rc;
+	}
+	*ret_sock = sock;
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "cmd/ctl.h"
 #include "daemon.h"
 #include "daemon/net_card.h"
+#include "daemon_path.h"
 #include "fake_vmm.h"
 #include "log.h"
 #include "menu_proto.h"
@@ -109,7 +110,7 @@ static void start_daemon(struct fixture *f)
 	f->daemon = fork();
 	if (f->daemon == 0)
 		run_daemon(f);
-	for (int i = 0; cmd_connect_daemon(f->socket_path, &f->sock) < 0; i++) {
+	for (int i = 0; daemon_path_connect(f->socket_path, &f->sock) < 0; i++) {
 		assert_true(i < DEADLINE_MS / 10);
 		usleep(10000);
 	}
