@@ -14,29 +14,47 @@
 #include "daemon_path.h"
 #include "host.h"
 #include "log.h"
+#include "settings_file.h"
 #include "text.h"
 #include "vmm.h"
+
+#define MAX_NOTES 8
 
 struct arguments {
 	struct daemon_options options;
 	const char *log;
 	char usual_socket[128];
 	struct image_dirs images;
+	bool debug;
+	const char *notes[MAX_NOTES + 1];
 };
 
 static int parse_args(int argc, char **argv, struct arguments *args)
 {
+	unsigned int notes = 0;
 	uint64_t fd;
 
 	args->options.client_fd = -1;
 	args->options.image_dirs = args->images.paths;
+	args->options.notes = args->notes;
 	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--debug") == 0) {
+			args->debug = true;
+			continue;
+		}
 		if (i + 1 == argc)
 			return CMD_USAGE;
 		if (strcmp(argv[i], "--socket") == 0)
 			args->options.socket_path = argv[++i];
 		else if (strcmp(argv[i], "--config") == 0)
 			args->options.config = argv[++i];
+		else if (strcmp(argv[i], "--entry") == 0)
+			args->options.entry = argv[++i];
+		else if (strcmp(argv[i], "--timeout") == 0 &&
+			 settings_file_parse_timeout(argv[++i], &args->options.timeout_s) == 0)
+			args->options.timeout_given = true;
+		else if (strcmp(argv[i], "--note") == 0 && notes < MAX_NOTES)
+			args->notes[notes++] = argv[++i];
 		else if (strcmp(argv[i], "--log") == 0)
 			args->log = argv[++i];
 		else if (strcmp(argv[i], "--images") == 0 &&
@@ -95,7 +113,7 @@ int cmd_daemon(int argc, char **argv)
 		return CMD_USAGE;
 	if (args.log && open_log(args.log) != 0)
 		return 1;
-	log_init(STDERR_FILENO, LOG_LEVEL_INFO, "daemon");
+	log_init(STDERR_FILENO, args.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "daemon");
 	if (args.options.client_fd >= 0)
 		fcntl(args.options.client_fd, F_SETFD, FD_CLOEXEC);
 	if (!args.options.socket_path && args.options.client_fd < 0) {

@@ -32,11 +32,15 @@ static const struct command commands[] = {
 	 "           [--net "
 	 "tap=NAME|bridge=NAME|macvtap=NAME[,mac=M][,queues=N][,vhost=on|off|auto]]... [--log "
 	 "FILE]\n"
-	 "           [--vfio PCI-ADDRESS[,rom=off]]... [--nested] [--console serial|virtio] [--panic keep|stop]",
+	 "           [--vfio PCI-ADDRESS[,rom=off]]... [--nested] [--console serial|virtio] "
+	 "[--panic keep|stop]",
 	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
 	{"list", cmd_list, "[--json] [--images DIR]... | --pci [--json]",
 	 "list the disks, what they hold, disk images, and the firmware found; or PCI devices"},
-	{"daemon", cmd_daemon, "[--socket PATH] [--config DIR] [--log FILE] [--images DIR]...",
+	{"daemon", cmd_daemon,
+	 "[--socket PATH] [--config DIR] [--entry ENTRY] [--timeout SECONDS|off] [--log FILE] "
+	 "[--debug]\n"
+	 "           [--note TEXT]... [--images DIR]...",
 	 "serve menus on several consoles: disks, firmware, the virtual machine"},
 	{"ctl", cmd_ctl,
 	 "[--socket PATH] list|status|pause|resume|reset|power|kill|console|entries\n"

@@ -94,7 +94,7 @@ static void tick_in(struct autoboot *a, uint64_t ms)
 /* Counts down for what is next, or says why nothing is. */
 static void count_down(struct autoboot *a)
 {
-	int32_t timeout = settings_get(a->settings)->values.timeout_s;
+	int32_t timeout = settings_timeout(a->settings);
 	char reason[MENU_TEXT_SIZE];
 
 	if (a->over || a->vm_alive)

@@ -67,7 +67,7 @@ static int grant_entry_start(struct client *c, const void *body, size_t size, st
 	(void)size;
 	id_of(body, id);
 	if (clients_is_locked(c) &&
-	    strcmp(id, settings_get(c->clients->parts.settings)->default_id) != 0)
+	    strcmp(id, settings_default(c->clients->parts.settings)) != 0)
 		return vmb_err_set(err, EPERM,
 				   "The menu is locked: only the default entry starts. Unlock it "
 				   "first.");

@@ -397,10 +397,17 @@ static void on_signal(void *arg, int fd, short revents)
 	struct signalfd_siginfo info;
 
 	(void)revents;
-	if (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		log_info("signal %u: ending", info.ssi_signo);
-		begin_end(d);
+	if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGPWR && machine_is_active(d->machine)) {
+		log_warn("the machine ends: the virtual machine's power button is pressed");
+		d->ending = true;
+		autoboot_cancel(d->autoboot, NULL);
+		machine_power_button(d->machine);
+		return;
 	}
+	log_info("signal %u: ending", info.ssi_signo);
+	begin_end(d);
 }
 
 static void on_connect(void *arg, int fd, short revents)
@@ -497,6 +504,7 @@ static int open_signals(struct daemon *d, struct vmb_err *err)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGPWR);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -558,6 +566,10 @@ static int create_parts(struct daemon *d, struct vmb_err *err)
 		rc = create_discovery(d, err);
 	if (rc < 0)
 		return rc;
+	settings_override(d->settings, d->options->entry, d->options->timeout_given,
+			  d->options->timeout_s);
+	for (const char *const *note = d->options->notes; note && *note; note++)
+		log_warn("%s", *note);
 	if (machine_create(d->loop, &machine_events, d, &d->machine) < 0)
 		return vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
 	parts = (struct clients_parts){.discovery = d->discovery,

@@ -196,7 +196,7 @@ static void join_entry(const struct entries *e, const struct entry_file *file,
 /* Badges: everything that is not the file's own. */
 static void mark_entries(struct entries *e)
 {
-	const char *default_id = settings_get(e->settings)->default_id;
+	const char *default_id = settings_default(e->settings);
 	struct menu_settings about = {.store_state = 0};
 	const struct menu_entry *next;
 
@@ -356,7 +356,7 @@ void entries_read(struct entries *e, bool quiet)
 
 void entries_load(struct entries *e)
 {
-	const char *default_id = settings_get(e->settings)->default_id;
+	const char *default_id = settings_default(e->settings);
 
 	e->problems = 0;
 	entries_read(e, false);

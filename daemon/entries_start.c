@@ -12,7 +12,7 @@ static bool may_start(const struct entries *e, const struct menu_entry *entry)
 
 const struct menu_entry *entries_next(const struct entries *e, char *reason)
 {
-	const char *default_id = settings_get(e->settings)->default_id;
+	const char *default_id = settings_default(e->settings);
 	const struct menu_entry *entry = entries_look_up(e, e->state.once);
 	size_t first;
 

@@ -2,6 +2,7 @@
 #include "power.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #include "log.h"
 #include "menu_proto.h"
+#include "power_mark.h"
 
 extern char **environ;
 
@@ -30,7 +32,9 @@ int power_choose(const char *root, int is_root, enum power_way *ret_way, struct 
 				   "Only root may switch this machine off or restart it, "
 				   "and vmboot runs as another user.");
 	/* sd_booted(3); then OpenRC's and SysV init's own marks. */
-	if (exists(root, "/run/systemd/system"))
+	if (exists(root, POWER_MARK))
+		*ret_way = POWER_INIT;
+	else if (exists(root, "/run/systemd/system"))
 		*ret_way = POWER_SYSTEMD;
 	else if (exists(root, "/run/openrc/softlevel") || exists(root, "/run/initctl"))
 		*ret_way = POWER_SHUTDOWN;
@@ -73,6 +77,12 @@ int power_do(uint32_t how, struct vmb_err *err)
 		return rc;
 	log_warn("the machine %s: an operator asked for it", off ? "is switched off" : "restarts");
 	sync();
+	/* As busybox's poweroff and reboot do. */
+	if (way == POWER_INIT)
+		return kill(1, off ? SIGUSR2 : SIGTERM) == 0
+			       ? 0
+			       : vmb_err_set(err, errno, "Init cannot be told: %s.",
+					     strerror(errno));
 	if (way == POWER_SYSTEMD)
 		return order(by_systemd, err);
 	if (way == POWER_SHUTDOWN)

@@ -10,6 +10,7 @@
 enum power_way {
 	POWER_SYSTEMD,	/* systemctl, which ends its services first */
 	POWER_SHUTDOWN, /* shutdown(8) of another init */
+	POWER_INIT,	/* vmboot is PID 1: it ends everything in order */
 	POWER_KERNEL,	/* nobody else runs here: sync, then reboot(2) */
 };
 

@@ -22,6 +22,9 @@ struct settings {
 	const char *pin;
 	bool pinned; /* trust policy and keys are those of PIN */
 	struct settings_file file;
+	const char *entry; /* for this boot; NULL: the file's */
+	bool timeout_given;
+	int32_t timeout_s;
 	uint32_t problems;
 	uint64_t wrong_at_ms; /* of the last wrong password */
 };
@@ -169,6 +172,23 @@ const struct settings_file *settings_get(const struct settings *s)
 	return &s->file;
 }
 
+void settings_override(struct settings *s, const char *entry, bool timeout_given, int32_t timeout_s)
+{
+	s->entry = entry;
+	s->timeout_given = timeout_given;
+	s->timeout_s = timeout_s;
+}
+
+const char *settings_default(const struct settings *s)
+{
+	return s->entry ? s->entry : s->file.default_id;
+}
+
+int32_t settings_timeout(const struct settings *s)
+{
+	return s->timeout_given ? s->timeout_s : s->file.values.timeout_s;
+}
+
 void settings_describe(const struct settings *s, struct menu_settings *ret)
 {
 	*ret = s->file.values;
@@ -223,6 +243,7 @@ int settings_set_default(struct settings *s, const char *id, struct vmb_err *err
 	struct settings_file file = s->file;
 
 	text_copy(file.default_id, sizeof(file.default_id), id);
+	s->entry = NULL;
 	return put(s, &file, err);
 }
 

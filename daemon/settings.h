@@ -25,6 +25,15 @@ void settings_load(struct settings *settings);
 
 const struct settings_file *settings_get(const struct settings *settings);
 
+/*
+ * What holds instead of the file's for as long as this process runs, and is never written: the default entry (NULL:
+ * the file's, also once an operator chooses another one), the countdown (with TIMEOUT_GIVEN).
+ */
+void settings_override(struct settings *settings, const char *entry, bool timeout_given,
+		       int32_t timeout_s);
+const char *settings_default(const struct settings *settings); /* empty: none */
+int32_t settings_timeout(const struct settings *settings);
+
 /* Everything but the problems of other files. */
 void settings_describe(const struct settings *settings, struct menu_settings *ret_settings);
 

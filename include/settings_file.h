@@ -32,6 +32,9 @@ void settings_file_init(struct settings_file *file);
 int settings_file_parse(const char *text, size_t n, const struct ini_report *report,
 			struct settings_file *ret_file);
 
+/* The value of `timeout`: seconds, -1 for "off". 0 or -EINVAL. */
+int settings_file_parse_timeout(const char *value, int32_t *ret_seconds);
+
 /* The text of FILE, made from OLD as entry_file_render() does. NULL with the sentence. */
 char *settings_file_render(const struct settings_file *file, const char *old, size_t n,
 			   size_t *ret_n, struct vmb_err *err);

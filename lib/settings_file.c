@@ -33,22 +33,30 @@ static const char *const menu_words[] = {"shown", "hidden", NULL};
 static const char *const power_words[] = {"menu", "host", NULL};
 static const char *const trust_words[] = {"off", "warn", "require", NULL};
 
-static int read_timeout(void *file, const char *value, struct vmb_err *err)
+int settings_file_parse_timeout(const char *value, int32_t *ret_seconds)
 {
-	struct settings_file *f = file;
 	uint64_t seconds;
 
 	if (strcmp(value, "off") == 0) {
-		f->values.timeout_s = -1;
+		*ret_seconds = -1;
 		return 0;
 	}
 	if (text_parse_uint(value, 0, MAX_TIMEOUT, &seconds) < 0)
-		return vmb_err_set(err, EINVAL,
-				   "\"%.40s\" is no time; expected seconds from 0 (at once) to %d, "
-				   "or off.",
-				   value, MAX_TIMEOUT);
-	f->values.timeout_s = (int32_t)seconds;
+		return -EINVAL;
+	*ret_seconds = (int32_t)seconds;
 	return 0;
+}
+
+static int read_timeout(void *file, const char *value, struct vmb_err *err)
+{
+	struct settings_file *f = file;
+
+	if (settings_file_parse_timeout(value, &f->values.timeout_s) == 0)
+		return 0;
+	return vmb_err_set(err, EINVAL,
+			   "\"%.40s\" is no time; expected seconds from 0 (at once) to %d, "
+			   "or off.",
+			   value, MAX_TIMEOUT);
 }
 
 static int read_rearm(void *file, const char *value, struct vmb_err *err)
