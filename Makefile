@@ -33,7 +33,7 @@ GEN := build/gen
 CC ?= gcc
 VERSION := 0.1
 
-SRCS := $(sort $(wildcard cmd/*.c ui/*.c daemon/*.c storage/*.c lib/*.c vmm/*.c vmm/*/*.c))
+SRCS := $(sort $(wildcard cmd/*.c init/*.c ui/*.c daemon/*.c storage/*.c lib/*.c vmm/*.c vmm/*/*.c))
 OBJS := $(SRCS:%.c=$(B)/%.o)
 LIBOBJS := $(filter-out $(B)/cmd/main.o,$(OBJS))
 

@@ -18,6 +18,7 @@ int cmd_check(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_init(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_menu(int argc, char **argv);
 int cmd_pci(int argc, char **argv);

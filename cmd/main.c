@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "init.h"
 
 struct command {
 	const char *name;
@@ -56,6 +57,7 @@ static const struct command commands[] = {
 	 "log, devices, settings, console and kernel messages in one piece, to send to who helps"},
 	{"doctor", cmd_doctor, "[--can-run-firmware]",
 	 "examine whether this computer can run virtual machines"},
+	{"init", cmd_init, "", NULL},
 	{"vmm", cmd_vmm, "", NULL},
 	{"probe", cmd_probe,
 	 "--device PATH | --system | --images DIR | --read[-signed] DEVICE PATH | "
@@ -112,6 +114,9 @@ int main(int argc, char **argv)
 	const struct command *command = find_command(name);
 	int status;
 
+	/* What the kernel adds to its command line is not for us. */
+	if (init_is_wanted(argv[0]))
+		return cmd_init(argc, argv);
 	if (!command) {
 		fprintf(stderr, "vmboot: there is no command \"%s\"; `vmboot help` lists them.\n",
 			name);

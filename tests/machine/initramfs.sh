@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-MODULES="irqbypass kvm kvm-amd virtio_pci virtio_blk xfs crc32c-intel vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1
+MODULES="irqbypass kvm kvm-amd evdev button virtio_pci virtio_blk xfs crc32c-intel vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1
 	loop tun virtio_scsi sd_mod btrfs exfat isofs udf squashfs bridge macvtap vhost_net virtio_net"
 kernel=build/machine/kernel
 out=build/machine/base.cpio
@@ -43,6 +43,9 @@ mkdir "$root/etc"
 printf '%s\n' root:x:0:0:root:/root:/bin/sh nobody:x:65534:65534:nobody:/tmp:/bin/sh >"$root/etc/passwd"
 printf '%s\n' root:x:0: nogroup:x:65534: >"$root/etc/group"
 cp /bin/busybox "$root/bin/busybox"
+for applet in $(busybox --list); do
+	[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+done
 cp tests/machine/init "$root/init"
 chmod 755 "$root/init"
 cp -r /usr/lib/locale/C.utf8 "$root/usr/lib/locale/"

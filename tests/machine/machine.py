@@ -99,6 +99,8 @@ class Machine:
                console, started again whenever it ends
     disks      "FILE[,ro][,virtio][,snapshot]" each: NVMe disks /dev/nvme0n1, nvme1n1... (virtio: /dev/vda...)
     files      {guest path: host path, or bytes}
+    init       True: vmboot itself is PID 1, as on the appliance, on the kernel's consoles tty0 and ttyS0 (or those in
+               append); none of the three above then
     mem        of the machine, not of a guest in it
     boot       QEMU's arguments that start something else than the test machine's kernel and initramfs; without these
                there is nothing that runs COMMAND or MENU and no exit status
@@ -107,7 +109,7 @@ class Machine:
 
     def __init__(self, command=None, menu=None, menu_tty1=None, disks=(), files=None, mem="2G", seed=1, sleep=False,
                  append="", rows=24, cols=80, term="vt220", cpu="EPYC,+svm,+npt", stdio=False, vmboot=True,
-                 qemu_args=(), boot=None):
+                 qemu_args=(), boot=None, init=False):
         for path, how in ((KERNEL, "make fetch"), (BASE, "make machine")):
             if not os.path.exists(path):
                 raise MachineError("%s is missing; run '%s' first" % (os.path.relpath(path, ROOT), how))
@@ -118,6 +120,8 @@ class Machine:
         self.proc = self.child = self._monitor = None
         self.log = bytearray()
 
+        if init:
+            files = dict(files or {}, init=VMBOOT)
         self.monitor_path = os.path.join(self.dir, "monitor")
         self.serial_path = os.path.join(self.dir, "serial")
         self.control_path = os.path.join(self.dir, "control")
@@ -129,8 +133,9 @@ class Machine:
                      "-qmp", "unix:%s,server=on,wait=off" % self.monitor_path]
         self.args += list(boot) if boot is not None else [
             "-kernel", KERNEL, "-initrd", self._initrd(command, menu, menu_tty1, vmboot, files or {}),
-            "-append", "console=ttyS0,115200 quiet loglevel=1 panic=-1 printk.devkmsg=off rdinit=/init "
-            "machine.rows=%d machine.cols=%d machine.term=%s %s" % (rows, cols, term, append)]
+            "-append", "%s console=ttyS0,115200 quiet loglevel=1 panic=-1 rdinit=/init machine.rows=%d machine.cols=%d "
+            "machine.term=%s %s" % ("console=tty0 printk.devkmsg=on kvm_amd.vgif=0" if init else "printk.devkmsg=off",
+                                    rows, cols, term, append)]
         if stdio:
             # Raw and without QEMU's own escape keys: every byte, ^A and ^C too, is the guest's.
             self.args += ["-chardev", "stdio,id=console,mux=off,signal=off"]

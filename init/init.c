@@ -1,0 +1,328 @@
+/*
+ * See include/init.h. One loop: signals, devices that come, buttons, consoles that come. Nothing in it waits for a
+ * device, a terminal or another process.
+ */
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "init_internal.h"
+#include "log.h"
+#include "mounts.h"
+#include "power_mark.h"
+#include "system.h"
+#include "text.h"
+#include "uevent.h"
+
+#define SETTLE_MS 10000 /* drivers that take longer are not waited for */
+#define NET_MS	  10000 /* before a DHCP client that ended is started again */
+
+bool init_is_wanted(const char *argv0)
+{
+	const char *name = argv0 ? strrchr(argv0, '/') : NULL;
+
+	name = name ? name + 1 : argv0;
+	return getpid() == 1 &&
+	       ((name && strcmp(name, "init") == 0) || access("/proc/self", F_OK) != 0);
+}
+
+/* ---- nothing else works ---- */
+
+/* A shell on what the kernel gave us, for ever. PID 1 must not end: the kernel would panic. */
+static void last_resort(const char *why) __attribute__((noreturn));
+static void last_resort(const char *why)
+{
+	const struct console_start shell = {
+		.path = "/dev/console", .term = "vt220", .notice = why, .what = CONSOLE_SHELL};
+	pid_t pid;
+
+	for (;;) {
+		if (console_start(&shell, &pid) == 0)
+			waitpid(pid, NULL, 0);
+		sleep(1);
+	}
+}
+
+/* Only what is safe in a signal handler: this process becomes the shell, its children go on. */
+static void on_crash(int number)
+{
+	static const char text[] =
+		"\r\nvmboot: init itself has crashed; this is a shell in its place. "
+		"`reboot -f` restarts the machine.\r\n";
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+	sigset_t none;
+
+	(void)number;
+	if (fd >= 0) {
+		dup2(fd, STDIN_FILENO);
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+	}
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execl("/bin/sh", "sh", (char *)NULL);
+	for (;;)
+		pause();
+}
+
+static void catch_crashes(void)
+{
+	static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+	const struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_NODEFER};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaction(numbers[i], &action, NULL);
+}
+
+/* ---- events ---- */
+
+static void begin_serving(struct init *init)
+{
+	loop_remove_timer(init->settle_timer);
+	init->settle_timer = NULL;
+	if (init->serving)
+		return;
+	init->serving = true;
+	if (init->options->mount)
+		system_set_clock();
+	buttons_look(init->buttons);
+	if (init->boot.dhcp)
+		net_look(&init->net);
+	services_begin(init);
+}
+
+static void on_modules_idle(void *ctx)
+{
+	begin_serving(ctx);
+}
+
+static void on_settle_timer(void *arg)
+{
+	struct init *init = arg;
+
+	init->settle_timer = NULL;
+	services_note(init, "a driver is still being loaded after 10 s; it is not waited for");
+	begin_serving(init);
+}
+
+static void on_net_timer(void *arg)
+{
+	struct init *init = arg;
+
+	init->net_timer = NULL;
+	net_look(&init->net);
+}
+
+static void on_button(void *ctx)
+{
+	end_begin(ctx, RB_POWER_OFF);
+}
+
+static void on_child(struct init *init)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (init->end != END_NOT) {
+			end_reap(init, pid);
+		} else if (net_reap(&init->net, pid)) {
+			if (!init->net_timer)
+				loop_add_timer(init->loop, NET_MS, on_net_timer, init,
+					       &init->net_timer);
+		} else if (!modules_reap(init->modules, pid)) {
+			services_reap(init, pid, status);
+		}
+	}
+}
+
+/* The signals that busybox's halt, poweroff and reboot send to PID 1; SIGINT is Ctrl-Alt-Del, SIGPWR a failing power. */
+static void on_signal(void *arg, int fd, short revents)
+{
+	struct init *init = arg;
+	struct signalfd_siginfo info;
+
+	(void)revents;
+	if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGCHLD: on_child(init); break;
+	case SIGINT:
+	case SIGTERM: end_begin(init, RB_AUTOBOOT); break;
+	case SIGUSR1: end_begin(init, RB_HALT_SYSTEM); break;
+	case SIGUSR2:
+	case SIGPWR: end_begin(init, RB_POWER_OFF); break;
+	default: break;
+	}
+}
+
+/* What came may need a module, or be a button or a card. */
+static void take_uevent(struct init *init, const char *message, size_t size)
+{
+	const char *action = uevent_value(message, size, "ACTION=");
+	const char *alias = uevent_value(message, size, "MODALIAS=");
+	const char *subsystem = uevent_value(message, size, "SUBSYSTEM=");
+
+	if (!action || strcmp(action, "add") != 0)
+		return;
+	if (alias)
+		modules_add(init->modules, alias);
+	if (!subsystem || !init->serving)
+		return;
+	if (strcmp(subsystem, "input") == 0)
+		buttons_look(init->buttons);
+	if (strcmp(subsystem, "net") == 0 && init->boot.dhcp)
+		net_look(&init->net);
+}
+
+static void on_uevent(void *arg, int fd, short revents)
+{
+	struct init *init = arg;
+	char message[UEVENT_SIZE];
+	ssize_t n;
+
+	(void)revents;
+	while ((n = uevent_read(fd, message)) >= 0)
+		if (n > 0)
+			take_uevent(init, message, (size_t)n);
+	if (n == -ENOBUFS) {
+		modules_load_all(init->modules);
+		buttons_look(init->buttons);
+		return;
+	}
+	modules_begin(init->modules);
+}
+
+/* sysfs says so when the kernel has another console; it has to be read to be told again. */
+static void on_consoles(void *arg, int fd, short revents)
+{
+	struct init *init = arg;
+	char text[256];
+
+	(void)revents;
+	(void)!pread(fd, text, sizeof(text), 0);
+	services_find_consoles(init);
+}
+
+/* ---- start ---- */
+
+static int open_events(struct init *init)
+{
+	char path[256], text[256];
+	struct loop_io *io;
+	sigset_t set;
+	int signals;
+
+	sigemptyset(&set);
+	for (const int *s =
+		     (const int[]){SIGCHLD, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPWR, SIGHUP, 0};
+	     *s; s++)
+		sigaddset(&set, *s);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals < 0 || loop_create(&init->loop) < 0 ||
+	    loop_add_io(init->loop, signals, POLLIN, on_signal, init, &io) < 0 ||
+	    modules_create(init->options->root, on_modules_idle, init, &init->modules) < 0 ||
+	    buttons_create(init->loop, init->options->root, on_button, init, &init->buttons) < 0)
+		return -ENOMEM;
+	if (uevent_open(&init->uevents) == 0)
+		loop_add_io(init->loop, init->uevents, POLLIN, on_uevent, init, &io);
+	else
+		log_warn("devices that come later are not noticed: %s", strerror(errno));
+	snprintf(path, sizeof(path), "%s/sys/class/tty/console/active", init->options->root);
+	init->consoles = open(path, O_RDONLY | O_CLOEXEC);
+	if (init->consoles >= 0 && read(init->consoles, text, sizeof(text)) >= 0)
+		loop_add_io(init->loop, init->consoles, POLLPRI, on_consoles, init,
+			    &init->consoles_io);
+	return 0;
+}
+
+static void read_boot_options(struct init *init)
+{
+	char path[256], text[4096] = "";
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/proc/cmdline", init->options->root);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = '\0';
+	boot_options_parse(text, &init->boot);
+	for (unsigned int i = 0; i < init->boot.note_count; i++)
+		services_note(init, init->boot.notes[i]);
+	init->net.only = init->boot.card;
+	if (init->boot.config[0] && access(init->boot.config, R_OK | X_OK) < 0) {
+		snprintf(path, sizeof(path),
+			 "kernel command line: vmboot.config=%.100s: %s; the usual settings are "
+			 "used",
+			 text_escape(text, 100, init->boot.config, strlen(init->boot.config)),
+			 strerror(errno));
+		services_note(init, path);
+		init->boot.config[0] = '\0';
+	}
+}
+
+static void open_log(const struct init *init)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+
+	log_set_child_fd(fd);
+	log_init(fd >= 0 ? fd : STDERR_FILENO, init->boot.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+		 "init");
+}
+
+/* Whoever switches the machine off finds by this file that PID 1 is to be asked, and how. */
+static void leave_mark(const struct init *init)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s" POWER_MARK_DIR, init->options->root);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s" POWER_MARK, init->options->root);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	else
+		log_error("%s cannot be made: %s", path, strerror(errno));
+}
+
+void init_run(const struct init_options *options)
+{
+	struct init init = {.uevents = -1, .consoles = -1};
+
+	init.options = options;
+	catch_crashes();
+	if (options->mount) {
+		system_set_environment();
+		mounts_make();
+		system_set_names();
+		reboot(RB_DISABLE_CAD); /* the kernel then tells us */
+	}
+	open_log(&init);
+	leave_mark(&init);
+	read_boot_options(&init);
+	open_log(&init);
+	snprintf(init.socket_path, sizeof(init.socket_path), "%.80s" INIT_SOCKET, options->root);
+	if (open_events(&init) < 0)
+		last_resort("vmboot: not even the beginnings of memory and descriptors are here.");
+	services_find_consoles(&init);
+	loop_add_timer(init.loop, SETTLE_MS, on_settle_timer, &init, &init.settle_timer);
+	modules_load_all(init.modules);
+	loop_run(init.loop);
+	last_resort("vmboot: init cannot wait for events any more.");
+}

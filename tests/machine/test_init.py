@@ -1,0 +1,102 @@
+"""vmboot as PID 1: a menu on each of the kernel's consoles, what happens when one of the processes or everything is
+broken, and the ways to switch the machine off."""
+
+from harness import expect, sample_disk
+from machine import Machine
+from terminal import Terminal
+
+MENU = r"\d+ disks?, \d+ firmware image"
+SHELL = "Type exit"
+PROMPT = rb"# (?:\x1b\[6n)?$"
+
+# on TTY: the process that has it, as its menu or shell
+ON = "on() { for p in /proc/[0-9]*; do [ \"$(readlink $p/fd/0)\" = /dev/$1 ] && echo ${p#/proc/}; done; }\r"
+
+
+def boot(append="", **options):
+    return Machine(init=True, sleep=True, append=append, **options)
+
+
+def shell(term, line, answer, seconds=30):
+    """Types LINE into a shell and waits for ANSWER among what comes then."""
+    at = len(term.raw)
+    term.send(line + "\r")
+    return term.wait_raw(answer, seconds, at)
+
+
+def test_menus_on_every_console_come_back():
+    with boot(disks=[sample_disk() + ",virtio"]) as machine:
+        term = Terminal(machine.child)
+        # The disk, its file systems and KVM are modules here, all found by their aliases.
+        term.wait_for("x86-64 KVM ok", 90)
+        term.wait_for("CLOUDHV.fd +4M +PVH ELF", 60)
+        term.send("!")
+        term.wait_for(SHELL, 20)
+        term.send(ON)
+        shell(term, "grep -c 'CLOUDHV.fd.*PVH ELF' /dev/vcs1", rb"\n1\r")
+        shell(term, "echo $PPID $(on ttyS0)", rb"\n\d+ \d+")
+
+        # A menu that crashes is started again, and its console says so.
+        shell(term, "for p in $(on tty1); do kill -SEGV $p; done; i=0; while [ $i -lt 40 ]; do i=$((i+1)); "
+              "grep -o 'menu on tty1 was ended by signal 11 .*again' /dev/vcs1 && break; usleep 50000; done",
+              rb"\nmenu on tty1 was ended by signal 11 \(Segmentation fault\); it is started again")
+        shell(term, "sleep 3; grep -c 'CLOUDHV.fd.*PVH ELF' /dev/vcs1", rb"\n1\r")
+
+        # So is the daemon; the menus come back to the new one, which says what happened to the last.
+        term.send("kill -9 $(ps | grep '[v]mboot daemon' | awk '{print $1}')\r")
+        term.wait_for(SHELL, 30, gone=True)
+        term.wait_for("CLOUDHV.fd +4M +PVH ELF", 60)
+        term.send("l")
+        term.wait_for("the daemon was ended by signal 9", 20)
+        term.send("q!")
+        term.wait_for(SHELL, 20)
+        shell(term, "sleep 2; grep -c 'CLOUDHV.fd.*PVH ELF' /dev/vcs1", rb"\n1\r")
+
+        # The power button of the board, which no guest is there to hear of.
+        machine.monitor.execute("system_powerdown")
+        term.wait_raw(rb"reboot: Power down", 60)
+        expect(machine.proc.wait(30) == 0, "the machine is off")
+
+
+def test_the_kernels_command_line():
+    with boot("vmboot.shell vmboot.bogus=1 vmboot.timeout=soon") as machine:
+        term = Terminal(machine.child)
+        term.wait_for("recovery shell", 90)
+        term.wait_raw(PROMPT, 30)
+        shell(term, "ps | grep -c '[v]mboot daemon'", rb"\n0\r")
+        shell(term, "date +%Y; hostname; tty", rb"\n2026\r\nvmboot\r\n/dev/ttyS0\r")
+        shell(term, "grep -c 'recovery shell' /dev/vcs1", rb"\n1\r")
+        term.send("exit\r")
+        term.wait_for(r"\[!2\]", 60)
+        term.send("l")
+        term.wait_for("vmboot.bogus=1 is not understood", 20)
+        term.send("q!")
+        term.wait_for(SHELL, 20)
+        machine.sendkeys("ctrl-alt-delete")
+        term.wait_raw(rb"reboot: Restarting system", 60)
+        expect(machine.proc.wait(30) == 0, "QEMU ends where the machine would start again")
+
+
+def test_broken_everything_gets_to_the_shell():
+    """No KVM, no socket for a daemon, settings that are none, a menu that crashes again and again."""
+    with boot("vmboot.shell vmboot.config=/nowhere/at/all", cpu="EPYC,-svm") as machine:
+        term = Terminal(machine.child)
+        term.wait_raw(PROMPT, 90)
+        shell(term, "mkdir -p /run/vmboot/daemon.sock/x; echo done", rb"\ndone\r")
+        term.send("exit\r")
+        term.wait_for("no KVM", 90)
+        for again in (rb"it is started again", rb"it is started again", rb"again and again.*s gives a shell"):
+            term.send("!")
+            term.wait_for(SHELL, 30)
+            term.wait_raw(PROMPT, 30)
+            at = len(term.raw)
+            term.send("kill -SEGV $PPID\r")
+            term.wait_raw(rb"(?s)the menu on ttyS0 was ended by signal 11 .*" + again, 30, at)
+            if b"shell" not in again:
+                term.wait_for("no KVM", 60)
+        term.send("s")
+        term.wait_for("recovery shell", 20)
+        term.wait_raw(PROMPT, 30)
+        term.send("poweroff\r")
+        term.wait_raw(rb"reboot: Power down", 60)
+        expect(machine.proc.wait(30) == 0, "the machine is off")
