@@ -7,6 +7,7 @@
 #define VMB_INCLUDE_HOST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -47,6 +48,9 @@ struct host_facts {
 	char firmware[256];	    /* an image that can be started, or empty */
 	char firmware_refused[256]; /* "PATH: why not" of one that cannot, or empty */
 };
+
+/* The start of file PATH below ROOT as a string in BUF; false (and an empty string) when it cannot be read. */
+bool host_read_file(const char *root, const char *path, char *buf, size_t size);
 
 /*
  * Opens /dev/kvm below ROOT ("" for the running system). Fills RET_FACTS and stores the descriptor

@@ -15,28 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "text.h"
 
 #define LIST_SIZE     4096
 #define OFFER_SECONDS 30
 
 /* ---- which ---- */
-
-static bool read_text(const char *root, const char *path, char *buf, size_t size)
-{
-	char full[256];
-	int fd;
-	ssize_t n;
-
-	snprintf(full, sizeof(full), "%s%s", root, path);
-	fd = open(full, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	buf[n > 0 ? n : 0] = '\0';
-	return n > 0;
-}
 
 static bool is_virtual(const char *name)
 {
@@ -55,7 +40,7 @@ static unsigned int add(const char *root, const char *name, char names[CONSOLES_
 
 	if (strcmp(name, "tty0") == 0) {
 		name = "tty1";
-		if (read_text(root, "/sys/class/tty/tty0/active", shown, sizeof(shown))) {
+		if (host_read_file(root, "/sys/class/tty/tty0/active", shown, sizeof(shown))) {
 			shown[strcspn(shown, "\n")] = '\0';
 			name = shown;
 		}
@@ -84,12 +69,12 @@ unsigned int consoles_list(const char *root, char names[CONSOLES_MAX][16])
 	char text[LIST_SIZE], name[32], *rest = NULL;
 	unsigned int count = 0;
 
-	if (read_text(root, "/proc/consoles", text, sizeof(text)))
+	if (host_read_file(root, "/proc/consoles", text, sizeof(text)))
 		for (char *line = strtok_r(text, "\n", &rest); line;
 		     line = strtok_r(NULL, "\n", &rest))
 			if (parse_line(line, name))
 				count = add(root, name, names, count);
-	if (count == 0 && read_text(root, "/sys/class/tty/console/active", text, sizeof(text)))
+	if (count == 0 && host_read_file(root, "/sys/class/tty/console/active", text, sizeof(text)))
 		for (char *word = strtok_r(text, " \n", &rest); word;
 		     word = strtok_r(NULL, " \n", &rest))
 			count = add(root, word, names, count);

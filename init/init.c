@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "init_internal.h"
 #include "log.h"
 #include "mounts.h"
@@ -250,28 +251,21 @@ static int open_events(struct init *init)
 
 static void read_boot_options(struct init *init)
 {
-	char path[256], text[4096] = "";
-	ssize_t n = -1;
-	int fd;
+	char text[4096], safe[100];
 
-	snprintf(path, sizeof(path), "%s/proc/cmdline", init->options->root);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	text[n > 0 ? n : 0] = '\0';
+	host_read_file(init->options->root, "/proc/cmdline", text, sizeof(text));
 	boot_options_parse(text, &init->boot);
 	for (unsigned int i = 0; i < init->boot.note_count; i++)
 		services_note(init, init->boot.notes[i]);
 	init->net.only = init->boot.card;
 	if (init->boot.config[0] && access(init->boot.config, R_OK | X_OK) < 0) {
-		snprintf(path, sizeof(path),
+		snprintf(text, sizeof(text),
 			 "kernel command line: vmboot.config=%.100s: %s; the usual settings are "
 			 "used",
-			 text_escape(text, 100, init->boot.config, strlen(init->boot.config)),
+			 text_escape(safe, sizeof(safe), init->boot.config,
+				     strlen(init->boot.config)),
 			 strerror(errno));
-		services_note(init, path);
+		services_note(init, text);
 		init->boot.config[0] = '\0';
 	}
 }

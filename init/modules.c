@@ -37,25 +37,6 @@ struct modules {
 	unsigned int seen_count;
 };
 
-/* The kernel asks for file systems and the like by itself, of /sbin/modprobe unless it is told another one. */
-static void tell_kernel(const char *root)
-{
-	static const char *const paths[] = {"/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe",
-					    "/usr/bin/modprobe"};
-	char path[256];
-	size_t i = 0;
-	int fd;
-
-	while (i < 3 && access(paths[i], X_OK) != 0)
-		i++;
-	snprintf(path, sizeof(path), "%s/proc/sys/kernel/modprobe", root);
-	fd = i > 0 ? open(path, O_WRONLY | O_CLOEXEC) : -1;
-	if (fd < 0)
-		return;
-	(void)!write(fd, paths[i], strlen(paths[i]));
-	close(fd);
-}
-
 int modules_create(const char *root, void (*idle)(void *ctx), void *ctx,
 		   struct modules **ret_modules)
 {
@@ -71,9 +52,7 @@ int modules_create(const char *root, void (*idle)(void *ctx), void *ctx,
 	uname(&kernel);
 	snprintf(path, sizeof(path), "%s/lib/modules/%s/modules.dep", root, kernel.release);
 	m->usable = access(path, R_OK) == 0;
-	if (m->usable)
-		tell_kernel(root);
-	else
+	if (!m->usable)
 		log_info("no modules are here for kernel %s: it has what is built in",
 			 kernel.release);
 	*ret_modules = m;

@@ -2,7 +2,6 @@
 #include "mounts.h"
 
 #include <errno.h>
-#include <mntent.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "log.h"
 
 #define MAX_MOUNTS 256
@@ -70,20 +70,29 @@ void mounts_make(void)
 	make_links();
 }
 
-/* Later ones may lie on earlier ones. Without /proc nothing of ours was ever mounted. */
+/* "DEVICE TARGET TYPE ..." a line of proc(5); only what lies on a device matters. */
+static unsigned int list_mounts(char targets[MAX_MOUNTS][128])
+{
+	char text[32768];
+	unsigned int count = 0;
+	char *rest = NULL;
+
+	host_read_file("", "/proc/self/mounts", text, sizeof(text));
+	for (char *line = strtok_r(text, "\n", &rest); line && count < MAX_MOUNTS;
+	     line = strtok_r(NULL, "\n", &rest))
+		if (line[0] == '/' && sscanf(line, "%*s %127s", targets[count]) == 1)
+			count++;
+	return count;
+}
+
 void mounts_end(void)
 {
 	char targets[MAX_MOUNTS][128];
-	FILE *file = setmntent("/proc/self/mounts", "r");
-	struct mntent *entry;
-	unsigned int count = 0;
+	unsigned int count;
 
 	sync();
-	while (file && count < MAX_MOUNTS && (entry = getmntent(file)) != NULL)
-		if (entry->mnt_fsname[0] == '/' && strlen(entry->mnt_dir) < sizeof(targets[0]))
-			strcpy(targets[count++], entry->mnt_dir);
-	if (file)
-		endmntent(file);
+	count = list_mounts(targets);
+	/* Later ones may lie on earlier ones. */
 	while (count-- > 0)
 		if (umount2(targets[count], UMOUNT_NOFOLLOW) < 0 &&
 		    mount(NULL, targets[count], NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)

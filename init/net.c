@@ -1,12 +1,7 @@
-/*
- * See init/net.h. The client asks a script to do what it has learnt; what is in the variables has been checked by
- * the client for being addresses.
- */
+/* See init/net.h. What the client has learnt is done by its usual script, /usr/share/udhcpc/default.script. */
 #include "net.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,34 +10,10 @@
 #include "spawn.h"
 #include "text.h"
 
-#define SCRIPT "/run/vmboot/udhcpc.script"
-
-static const char script[] =
-	"#!/bin/sh\n"
-	"case $1 in\n"
-	"deconfig) ip addr flush dev \"$interface\"; ip link set \"$interface\" up ;;\n"
-	"bound | renew)\n"
-	"	ip addr flush dev \"$interface\"\n"
-	"	ip addr add \"$ip/${mask:-24}\" dev \"$interface\"\n"
-	"	for r in $router; do ip route add default via \"$r\" dev \"$interface\"; break; "
-	"done\n"
-	"	for d in $dns; do echo \"nameserver $d\"; done >/etc/resolv.conf ;;\n"
-	"esac\n";
-
-static void write_script(void)
-{
-	int fd = open(SCRIPT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
-
-	if (fd < 0 || write(fd, script, sizeof(script) - 1) != (ssize_t)sizeof(script) - 1)
-		log_error("%s cannot be written: %s", SCRIPT, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
 static void start(struct net *net, unsigned int at)
 {
-	char name[] = "udhcpc", stay[] = "-f", of[] = "-i", by[] = "-s", file[] = SCRIPT;
-	char *argv[] = {name, stay, of, net->clients[at].card, by, file, NULL};
+	char name[] = "udhcpc", stay[] = "-f", of[] = "-i";
+	char *argv[] = {name, stay, of, net->clients[at].card, NULL};
 	int rc = spawn_program(name, argv, &net->clients[at].pid);
 
 	if (rc < 0)
@@ -73,8 +44,6 @@ void net_look(struct net *net)
 	DIR *dir = opendir("/sys/class/net");
 	struct dirent *entry;
 
-	if (access(SCRIPT, F_OK) != 0)
-		write_script();
 	while (dir && (entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] != '.')
 			take(net, entry->d_name);

@@ -1,12 +1,10 @@
 /* See init/system.h. */
 #include "system.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtc.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "log.h"
 
 void system_set_environment(void)
@@ -27,15 +26,12 @@ void system_set_environment(void)
 	(void)!chdir(getenv("HOME"));
 }
 
-static void read_line(const char *path, char *buf, size_t size)
+/* The first line of a file. */
+static char *read_line(const char *root, const char *path, char *buf, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, buf, size - 1) : 0;
-
-	if (fd >= 0)
-		close(fd);
-	buf[n > 0 ? n : 0] = '\0';
+	host_read_file(root, path, buf, size);
 	buf[strcspn(buf, "\n")] = '\0';
+	return buf;
 }
 
 void system_set_names(void)
@@ -51,7 +47,7 @@ void system_set_names(void)
 	gethostname(name, sizeof(name) - 1);
 	if (name[0] && strcmp(name, "(none)") != 0)
 		return;
-	read_line("/etc/hostname", name, sizeof(name));
+	read_line("", "/etc/hostname", name, sizeof(name));
 	if (!name[0])
 		strcpy(name, "vmboot");
 	(void)!sethostname(name, strlen(name));
@@ -59,21 +55,10 @@ void system_set_names(void)
 
 bool system_clock_is_set(const char *root)
 {
-	char path[512], value[8];
-	struct dirent *entry;
-	bool set = false;
-	DIR *dir;
+	char value[8];
 
-	snprintf(path, sizeof(path), "%s/sys/class/rtc", root);
-	dir = opendir(path);
-	while (dir && !set && (entry = readdir(dir)) != NULL) {
-		snprintf(path, sizeof(path), "%s/sys/class/rtc/%s/hctosys", root, entry->d_name);
-		read_line(path, value, sizeof(value));
-		set = strcmp(value, "1") == 0;
-	}
-	if (dir)
-		closedir(dir);
-	return set;
+	return strcmp(read_line(root, "/sys/class/rtc/rtc0/hctosys", value, sizeof(value)), "1") ==
+	       0;
 }
 
 void system_set_clock(void)

@@ -10,7 +10,7 @@ void system_set_environment(void);
 /* A name, unless the kernel or /etc/hostname has one; and the loopback interface, up. */
 void system_set_names(void);
 
-/* Whether a clock of the board below ROOT's /sys/class/rtc was the kernel's source of the time. */
+/* Whether the first clock of the board below ROOT's /sys/class/rtc was the kernel's source of the time. */
 bool system_clock_is_set(const char *root);
 
 /* Sets the time by the board's clock, which is taken for UTC, if the kernel has not. */

@@ -33,8 +33,7 @@ static int host_open(const char *root, const char *path, int flags)
 	return open(full, flags | O_CLOEXEC | O_NOCTTY);
 }
 
-/* The start of a file as a string in BUF; false (and an empty string) when it cannot be read. */
-static bool host_read(const char *root, const char *path, char *buf, size_t size)
+bool host_read_file(const char *root, const char *path, char *buf, size_t size)
 {
 	size_t used = 0;
 	ssize_t n;
@@ -138,7 +137,7 @@ static void host_gather_cpu(const char *root, struct host_kvm_facts *kvm, struct
 
 	if (!buf)
 		return;
-	host_read(root, "/proc/cpuinfo", buf, HOST_FILE_SIZE);
+	host_read_file(root, "/proc/cpuinfo", buf, HOST_FILE_SIZE);
 	if (host_cpuinfo_value(buf, "flags", &flags, &len)) {
 		kvm->cpu = host_has_flag(flags, len, "vmx")   ? "vmx"
 			   : host_has_flag(flags, len, "svm") ? "svm"
@@ -197,7 +196,7 @@ static uint64_t host_memory_available(const char *root)
 	const char *line;
 	unsigned long long kib;
 
-	host_read(root, "/proc/meminfo", buf, sizeof(buf));
+	host_read_file(root, "/proc/meminfo", buf, sizeof(buf));
 	line = strstr(buf, "MemAvailable:");
 	if (!line || sscanf(line, "MemAvailable: %llu kB", &kib) != 1)
 		return 0;
@@ -210,7 +209,7 @@ static void host_gather_thp(const char *root, struct host_facts *facts)
 	const char *start, *end;
 	char buf[128];
 
-	host_read(root, "/sys/kernel/mm/transparent_hugepage/enabled", buf, sizeof(buf));
+	host_read_file(root, "/sys/kernel/mm/transparent_hugepage/enabled", buf, sizeof(buf));
 	start = strchr(buf, '[');
 	end = start ? strchr(start, ']') : NULL;
 	if (end)
@@ -240,7 +239,7 @@ void host_gather(const char *root, struct host_facts *ret_facts, int *ret_fd)
 	facts->memory_available = host_memory_available(root);
 	host_gather_thp(root, facts);
 	facts->io_uring_sysctl = -1;
-	if (host_read(root, "/proc/sys/kernel/io_uring_disabled", buf, sizeof(buf)))
+	if (host_read_file(root, "/proc/sys/kernel/io_uring_disabled", buf, sizeof(buf)))
 		facts->io_uring_sysctl = atoi(buf);
 	facts->iommus = host_count_entries(root, "/sys/class/iommu");
 	facts->iommu_groups = host_count_entries(root, "/sys/kernel/iommu_groups");

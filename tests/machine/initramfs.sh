@@ -43,8 +43,9 @@ mkdir "$root/etc"
 printf '%s\n' root:x:0:0:root:/root:/bin/sh nobody:x:65534:65534:nobody:/tmp:/bin/sh >"$root/etc/passwd"
 printf '%s\n' root:x:0: nogroup:x:65534: >"$root/etc/group"
 cp /bin/busybox "$root/bin/busybox"
-for applet in $(busybox --list); do
-	[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+mkdir -p "$root"/{sbin,usr/bin,usr/sbin}
+for applet in $(busybox --list-full); do
+	[ "$applet" = bin/busybox ] || ln -s /bin/busybox "$root/$applet"
 done
 cp tests/machine/init "$root/init"
 chmod 755 "$root/init"
