@@ -372,6 +372,27 @@ static int grant_unlock(struct client *c, const void *body, size_t size, struct 
 	return rc;
 }
 
+/* Who sets it has proved to know it; every other menu has to. */
+static int grant_password(struct client *c, const void *body, size_t size, struct vmb_err *err)
+{
+	char password[MENU_MAX_PASSWORD + 1];
+	int rc;
+
+	if (size > MENU_MAX_PASSWORD || memchr(body, '\0', size))
+		return -EBADMSG;
+	memcpy(password, body, size);
+	password[size] = '\0';
+	rc = settings_set_password(c->clients->parts.settings, password, err);
+	explicit_bzero(password, sizeof(password));
+	if (rc < 0)
+		return rc;
+	log_info("%s %s the password", c->name, size ? "has set" : "has taken away");
+	for (struct client *other = c->clients->list; other; other = other->next)
+		other->unlocked = other == c;
+	clients_tell_all(c->clients, DUE_SETTINGS | DUE_LOCK);
+	return rc;
+}
+
 static int grant_facts(struct client *c, const void *body, size_t size, struct vmb_err *err)
 {
 	struct menu_fact *facts;
@@ -455,6 +476,7 @@ static const struct wish wishes[] = {
 	{MENU_NICS_GET, 0, true, grant_nics},
 	{MENU_UNLOCK, ANY_SIZE, true, grant_unlock},
 	{MENU_LOCK, 0, true, grant_lock},
+	{MENU_PASSWORD, ANY_SIZE, false, grant_password},
 	{MENU_FACTS_GET, 0, true, grant_facts},
 	{MENU_POWER, sizeof(uint32_t), false, grant_power},
 	{MENU_REPORT, sizeof(struct menu_report_to), false, grant_report},

@@ -279,3 +279,18 @@ int settings_check_password(struct settings *s, const char *password, struct vmb
 	s->wrong_at_ms = loop_now_ms();
 	return vmb_err_set(err, EACCES, "Wrong password.");
 }
+
+int settings_set_password(struct settings *s, const char *password, struct vmb_err *err)
+{
+	struct settings_file file = s->file;
+	int rc;
+
+	_Static_assert(sizeof(file.password) >= TRUST_PASSWORD_HASH_SIZE, "a hash does not fit");
+	file.password[0] = '\0';
+	file.password_bad = false;
+	file.values.has_password = password[0] != '\0';
+	rc = password[0] ? trust_make_password(password, file.password) : 0;
+	if (rc < 0)
+		return vmb_err_set(err, -rc, "The password cannot be hashed: %s.", strerror(-rc));
+	return put(s, &file, err);
+}

@@ -66,4 +66,10 @@ int settings_may_change(const struct settings *settings, struct vmb_err *err);
  */
 int settings_check_password(struct settings *settings, const char *password, struct vmb_err *err);
 
+/*
+ * Makes PASSWORD the one that unlocks, of which only a hash is kept; an empty one takes the lock away. Returns as
+ * settings_save().
+ */
+int settings_set_password(struct settings *settings, const char *password, struct vmb_err *err);
+
 #endif

@@ -69,6 +69,7 @@ enum menu_msg {
 	MENU_VM_BALLOON,  /* uint64_t: bytes the guest is to give back; answered as MENU_VM_PAUSE */
 	MENU_PCI_GET,	  /* no body: answered by MENU_PCI_STATE and MENU_PCI */
 	MENU_SCAN_CANCEL, /* no body: what is still being looked at is left alone, until MENU_RESCAN */
+	MENU_PASSWORD, /* the new one, up to MENU_MAX_PASSWORD bytes; no body: none any more. Answered by MENU_SETTINGS */
 	/* daemon -> menu */
 	MENU_WELCOME = 100, /* struct menu_welcome */
 	MENU_DEVICES,	    /* struct menu_list + count * struct menu_device, possibly in parts */

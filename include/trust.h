@@ -43,4 +43,9 @@ int trust_hash_fd(int fd, uint64_t size, char ret_hash[TRUST_HASH_SIZE]);
  */
 int trust_check_password(const char *hash, const char *password);
 
+#define TRUST_PASSWORD_HASH_SIZE 107 /* "$6$", 16 characters of salt, "$", 86 of digest, NUL */
+
+/* A new hash of PASSWORD, its salt by chance. 0, -E2BIG when it is longer than 512 bytes, or -errno without chance. */
+int trust_make_password(const char *password, char ret_hash[TRUST_PASSWORD_HASH_SIZE]);
+
 #endif

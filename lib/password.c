@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <sodium/crypto_hash_sha512.h>
 #include <sodium/utils.h>
@@ -103,11 +105,11 @@ static void sequence(const char *text, size_t n, size_t times, uint8_t *ret)
 		ret[i] = digest[i % DIGEST];
 }
 
+static const char digits[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 /* Step 22. */
 static void encode(const uint8_t d[DIGEST], char text[TEXT_SIZE])
 {
-	static const char digits[] =
-		"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	unsigned int at[3] = {0, 21, 42};
 	uint32_t bits;
 	size_t n = 0;
@@ -127,35 +129,59 @@ static void encode(const uint8_t d[DIGEST], char text[TEXT_SIZE])
 	text[n] = digits[bits >> 6];
 }
 
-int trust_check_password(const char *hash_text, const char *password)
+/* The digest of PASSWORD (N bytes, at most PASSWORD_MAX) with the salt and the rounds of HASH. */
+static void digest_text(const char *password, size_t n, const struct hash *hash,
+			char text[TEXT_SIZE])
 {
 	uint8_t a[DIGEST], p[PASSWORD_MAX], s[SALT_MAX];
 	crypto_hash_sha512_state state;
-	size_t n = strlen(password);
-	char text[TEXT_SIZE];
-	struct hash hash;
-	bool same;
 
-	if (parse_hash(hash_text, &hash) < 0)
-		return -EINVAL;
-	if (n > PASSWORD_MAX)
-		return -EACCES;
-	first_digest(password, n, &hash, a);
+	first_digest(password, n, hash, a);
 	sequence(password, n, n, p);
-	sequence(hash.salt, hash.salt_n, 16u + a[0], s);
-	for (unsigned long i = 0; i < hash.rounds; i++) {
+	sequence(hash->salt, hash->salt_n, 16u + a[0], s);
+	for (unsigned long i = 0; i < hash->rounds; i++) {
 		crypto_hash_sha512_init(&state);
 		add(&state, i & 1 ? p : a, i & 1 ? n : DIGEST);
 		if (i % 3)
-			add(&state, s, hash.salt_n);
+			add(&state, s, hash->salt_n);
 		if (i % 7)
 			add(&state, p, n);
 		add(&state, i & 1 ? a : p, i & 1 ? DIGEST : n);
 		crypto_hash_sha512_final(&state, a);
 	}
 	encode(a, text);
-	same = sodium_memcmp(text, hash.text, TEXT_SIZE) == 0;
 	sodium_memzero(a, sizeof(a));
 	sodium_memzero(p, sizeof(p));
-	return same ? 0 : -EACCES;
+}
+
+int trust_check_password(const char *hash_text, const char *password)
+{
+	size_t n = strlen(password);
+	char text[TEXT_SIZE];
+	struct hash hash;
+
+	if (parse_hash(hash_text, &hash) < 0)
+		return -EINVAL;
+	if (n > PASSWORD_MAX)
+		return -EACCES;
+	digest_text(password, n, &hash, text);
+	return sodium_memcmp(text, hash.text, TEXT_SIZE) == 0 ? 0 : -EACCES;
+}
+
+int trust_make_password(const char *password, char ret_hash[TRUST_PASSWORD_HASH_SIZE])
+{
+	size_t n = strlen(password);
+	char salt[SALT_MAX], text[TEXT_SIZE];
+	struct hash hash = {.salt = salt, .salt_n = sizeof(salt), .rounds = ROUNDS};
+
+	if (n > PASSWORD_MAX)
+		return -E2BIG;
+	if (getrandom(salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
+		return -EIO;
+	for (size_t i = 0; i < sizeof(salt); i++)
+		salt[i] = digits[salt[i] & 63];
+	digest_text(password, n, &hash, text);
+	snprintf(ret_hash, TRUST_PASSWORD_HASH_SIZE, "$6$%.*s$%.*s", SALT_MAX, salt, TEXT_SIZE,
+		 text);
+	return 0;
 }

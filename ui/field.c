@@ -144,3 +144,20 @@ void field_draw(struct ui *ui, int row, int col, int width, enum ui_element elem
 		ui->cursor_col = col + at;
 	}
 }
+
+void field_draw_hidden(struct ui *ui, int row, int col, int width, const struct field *field,
+		       bool focus)
+{
+	draw_text(row, col, width, focus ? UI_FIELD_FOCUS : UI_DIALOG, field->len ? "***" : "");
+	if (focus) {
+		ui->cursor_shown = true;
+		ui->cursor_row = row;
+		ui->cursor_col = col + (field->len ? 3 : 0);
+	}
+}
+
+void field_wipe(struct field *field)
+{
+	explicit_bzero(field->text, sizeof(field->text));
+	field->len = field->cursor = 0;
+}

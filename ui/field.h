@@ -29,4 +29,11 @@ bool field_key(struct field *field, const struct ui_key *key);
 void field_draw(struct ui *ui, int row, int col, int width, enum ui_element element,
 		const struct field *field, bool focus);
 
+/* The same for what nobody may see, not even how long it is. */
+void field_draw_hidden(struct ui *ui, int row, int col, int width, const struct field *field,
+		       bool focus);
+
+/* Empties it, and leaves nothing of it in memory. */
+void field_wipe(struct field *field);
+
 #endif

@@ -21,7 +21,7 @@ enum form_kind {
 
 struct form_row {
 	enum form_kind kind;
-	const char *label;	       /* static */
+	const char *label;	       /* static, or valid until the next row is asked for */
 	const char *help;	       /* static: what it means, what it takes */
 	char value[256];	       /* of every kind but FORM_TEXT */
 	struct field *field;	       /* of FORM_TEXT */

@@ -303,6 +303,7 @@ static void take_refused(struct ui *ui, const uint8_t *body, size_t size)
 		dialog_tell(ui, "Not started", text);
 		break;
 	case MENU_ENTRY_SAVE:
+	case MENU_PASSWORD:
 	case MENU_SETTINGS_SAVE: dialog_tell(ui, "Not saved", text); break;
 	default: ui_say(ui, UI_BAD, "%s", text); break;
 	}
@@ -459,6 +460,7 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 	}
 	if (what & MODEL_SETTINGS) {
 		wait_end(ui, MENU_SETTINGS_SAVE);
+		wait_end(ui, MENU_PASSWORD);
 		ui_take_looks(ui);
 		ui_take_line(ui);
 	}

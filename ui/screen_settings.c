@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "text.h"
+#include "ui/console_rows.h"
 #include "ui/draw.h"
 #include "ui/form.h"
 #include "ui/frame.h"
@@ -23,9 +24,10 @@ enum settings_row {
 	SETTINGS_PREFIX,
 	SETTINGS_POWER,
 	SETTINGS_SHELL,
+	SETTINGS_PASSWORD,
 	SETTINGS_TRUST,
 	SETTINGS_IMAGES,
-	SETTINGS_ROWS,
+	SETTINGS_ROWS, /* then those of the consoles */
 };
 
 /* What a countdown may be set to; more is an editor's matter. */
@@ -38,6 +40,7 @@ struct screen_settings {
 	struct form form;
 	struct menu_settings now, saved;
 	struct field images;
+	char label[32]; /* of the console's row that was asked for last */
 	bool saving;
 };
 
@@ -81,6 +84,9 @@ static void row_value(const struct screen_settings *ss, const struct menu_settin
 	case SETTINGS_SHELL:
 		text_copy(buf, size, from->shell_allowed ? "allowed" : "forbidden");
 		break;
+	case SETTINGS_PASSWORD:
+		text_copy(buf, size, from->has_password ? "Change" : "Set");
+		break;
 	case SETTINGS_TRUST: text_copy(buf, size, trust[from->trust % 3]); break;
 	default: text_copy(buf, size, from == &ss->now ? ss->images.text : from->images); break;
 	}
@@ -100,7 +106,7 @@ static bool any_changed(const struct screen_settings *ss)
 	for (int row = 0; row < SETTINGS_ROWS; row++)
 		if (is_changed(ss, row))
 			return true;
-	return false;
+	return memcmp(ss->now.consoles, ss->saved.consoles, sizeof(ss->now.consoles)) != 0;
 }
 
 /* ---- the form's rows ---- */
@@ -130,6 +136,9 @@ static const struct {
 	[SETTINGS_POWER] = {FORM_CHOICE, "Guest power-off",
 			    "What follows when a guest switches itself off."},
 	[SETTINGS_SHELL] = {FORM_CHOICE, "Shell", "May ! open a shell?"},
+	[SETTINGS_PASSWORD] = {FORM_ACTION, "Password",
+			       "What everything but the default entry asks for. It counts at once, "
+			       "without ^S; an empty one takes it away."},
 	[SETTINGS_TRUST] =
 		{FORM_CHOICE, "Signatures",
 		 "Of firmware and settings. warn: what has none is started, and the log says "
@@ -141,8 +150,7 @@ static const struct {
 static int settings_count(struct ui *ui, void *data)
 {
 	(void)ui;
-	(void)data;
-	return SETTINGS_ROWS;
+	return SETTINGS_ROWS + console_rows_count(&((struct screen_settings *)data)->now);
 }
 
 static void settings_describe(struct ui *ui, void *data, int index, struct form_row *row)
@@ -150,6 +158,11 @@ static void settings_describe(struct ui *ui, void *data, int index, struct form_
 	struct screen_settings *ss = data;
 
 	(void)ui;
+	if (index >= SETTINGS_ROWS) {
+		console_rows_describe(&ss->now, &ss->saved, index - SETTINGS_ROWS, row, ss->label,
+				      sizeof(ss->label));
+		return;
+	}
 	row->kind = row_table[index].kind;
 	row->label = row_table[index].label;
 	row->help = row_table[index].help;
@@ -226,12 +239,16 @@ static void settings_change(struct ui *ui, void *data, int index, int step)
 	case SETTINGS_POWER: now->guest_power = !now->guest_power; break;
 	case SETTINGS_SHELL: now->shell_allowed = !now->shell_allowed; break;
 	case SETTINGS_TRUST: now->trust = (uint8_t)turn(now->trust % 3, 3, step); break;
-	default: break;
+	default:
+		if (index >= SETTINGS_ROWS)
+			console_rows_change(now, index - SETTINGS_ROWS, step);
+		break;
 	}
 }
 
 static void settings_save(struct ui *ui, struct screen_settings *ss)
 {
+	struct menu_settings wanted;
 	char check[256];
 	int bad = form_bad_row(ui, &ss->form, check, sizeof(check));
 
@@ -241,15 +258,19 @@ static void settings_save(struct ui *ui, struct screen_settings *ss)
 		return;
 	}
 	text_copy(ss->now.images, sizeof(ss->now.images), ss->images.text);
-	ui_send(ui, MENU_SETTINGS_SAVE, &ss->now, sizeof(ss->now));
+	wanted = ss->now;
+	console_rows_pack(&wanted);
+	ui_send(ui, MENU_SETTINGS_SAVE, &wanted, sizeof(wanted));
 	ss->saving = true;
 	wait_begin(ui, MENU_SETTINGS_SAVE, "Saving the settings");
 }
 
 static void settings_enter(struct ui *ui, void *data, int index)
 {
-	(void)index;
-	settings_save(ui, data);
+	if (index == SETTINGS_PASSWORD)
+		screen_password_open(ui);
+	else
+		settings_save(ui, data);
 }
 
 static const struct form_ops settings_form_ops = {
@@ -268,11 +289,13 @@ static void settings_layout(struct ui *ui, void *data, int rows, int cols)
 	form_fit(ui, &((struct screen_settings *)data)->form);
 }
 
-static void take(struct screen_settings *ss, const struct menu_settings *settings)
+static void take(const struct ui *ui, struct screen_settings *ss)
 {
-	ss->now = ss->saved = *settings;
+	ss->saved = ui->model.settings;
+	console_rows_add(&ss->saved, ui->console_name);
+	ss->now = ss->saved;
 	ss->images.max = VM_PATH_SIZE - 1;
-	field_set(&ss->images, settings->images);
+	field_set(&ss->images, ss->saved.images);
 }
 
 static void settings_changed(struct ui *ui, void *data, int what)
@@ -286,8 +309,10 @@ static void settings_changed(struct ui *ui, void *data, int what)
 		if (ss->saving)
 			ui_say(ui, UI_GOOD, "Saved.");
 		ss->saving = false;
-		take(ss, &ui->model.settings);
+		take(ui, ss);
 	}
+	/* The password is no part of what is saved here. */
+	ss->now.has_password = ss->saved.has_password = ui->model.settings.has_password;
 }
 
 static enum ui_element store_element(const struct menu_settings *settings)
@@ -409,6 +434,6 @@ void screen_settings_open(struct ui *ui)
 	}
 	ss->form.ops = &settings_form_ops;
 	ss->form.data = ss;
-	take(ss, &ui->model.settings);
+	take(ui, ss);
 	ui_push(ui, &screen_settings_ops, ss);
 }

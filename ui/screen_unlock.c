@@ -19,12 +19,8 @@ static void unlock_draw(struct ui *ui, void *data)
 		  ui->status[0] ? ui->status
 				: "Only the default entry starts without the password.");
 	draw_text(top + 2, left + 2, 10, UI_DIALOG, "Password:");
-	/* Not even how long it is. */
-	draw_text(top + 2, left + 12, UNLOCK_WIDTH - 14, UI_FIELD_FOCUS, field->len ? "***" : "");
 	draw_text(top + 4, left + 2, UNLOCK_WIDTH - 4, UI_DIALOG, "Enter unlock   Esc back");
-	ui->cursor_shown = true;
-	ui->cursor_row = top + 2;
-	ui->cursor_col = left + 12 + (field->len ? 3 : 0);
+	field_draw_hidden(ui, top + 2, left + 12, UNLOCK_WIDTH - 14, field, true);
 }
 
 static void unlock_key(struct ui *ui, void *data, const struct ui_key *key)
@@ -35,8 +31,7 @@ static void unlock_key(struct ui *ui, void *data, const struct ui_key *key)
 		ui_pop(ui);
 	} else if (ui_key_is_enter(key) && field->len > 0) {
 		ui_send(ui, MENU_UNLOCK, field->text, (size_t)field->len);
-		explicit_bzero(field->text, sizeof(field->text));
-		field_set(field, "");
+		field_wipe(field);
 	} else {
 		field_key(field, key);
 	}
@@ -54,7 +49,7 @@ static void unlock_changed(struct ui *ui, void *data, int what)
 static void unlock_close(struct ui *ui, void *data)
 {
 	(void)ui;
-	explicit_bzero(data, sizeof(struct field));
+	field_wipe(data);
 	free(data);
 }
 
@@ -79,7 +74,7 @@ void screen_unlock_open(struct ui *ui)
 		ui_say(ui, UI_NORMAL,
 		       ui->lock.has_password
 			       ? "Locked."
-			       : "There is no password: password in vmboot.conf sets one.");
+			       : "There is no password; the settings (c) can set one.");
 		return;
 	}
 	field = calloc(1, sizeof(*field));

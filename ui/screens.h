@@ -69,6 +69,9 @@ void screen_info_open(struct ui *ui);
 /* Asks for the password of a locked menu; locks one that was unlocked. */
 void screen_unlock_open(struct ui *ui);
 
+/* A new password of the menu, typed twice; an empty one takes it away. */
+void screen_password_open(struct ui *ui);
+
 /* Switch the machine off, or restart it. */
 void screen_power_open(struct ui *ui);
 

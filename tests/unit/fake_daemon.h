@@ -56,6 +56,8 @@ struct fake_seen {
 	volatile int hello, start, reset, power, kill, forget, open, rescan, input_len;
 	volatile int save, deleted, settings_save, pause, scan_cancel;
 	struct menu_entry_save saved;
+	volatile int passwords; /* that were set */
+	char password[MENU_MAX_PASSWORD + 1]; /* the last of them */
 	struct menu_settings settings;
 	char started_id[MENU_ID_SIZE];
 	volatile int breaks, log_follow, facts, host_power, report, keyboard_take, clients;

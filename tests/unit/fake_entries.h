@@ -247,6 +247,20 @@ static void fake_settings_save(struct fake *f, const void *body, size_t size)
 	fake_send(f, MENU_SETTINGS, &f->settings, sizeof(f->settings));
 }
 
+static void fake_password(struct fake *f, const void *body, size_t size)
+{
+	if (f->scene == FAKE_REFUSE) {
+		fake_answer(f, MENU_REFUSED, MENU_PASSWORD,
+			    "Settings have to be signed on this machine (/etc/vmboot.trust), so the menu "
+			    "cannot change them. Change the files, and sign them.");
+		return;
+	}
+	snprintf(f->seen->password, sizeof(f->seen->password), "%.*s", (int)size, (const char *)body);
+	f->seen->passwords++;
+	f->settings.has_password = size > 0;
+	fake_send(f, MENU_SETTINGS, &f->settings, sizeof(f->settings));
+}
+
 static void fake_entries_message(struct fake *f, uint32_t type, const void *body, size_t size)
 {
 	switch (type) {
@@ -258,6 +272,7 @@ static void fake_entries_message(struct fake *f, uint32_t type, const void *body
 	case MENU_ENTRY_SET_ONCE:
 	case MENU_ENTRY_START: fake_entry_id(f, type, body, size); break;
 	case MENU_SETTINGS_SAVE: fake_settings_save(f, body, size); break;
+	case MENU_PASSWORD: fake_password(f, body, size); break;
 	case MENU_COUNTDOWN_PAUSE:
 		f->seen->pause++;
 		fake_send_countdown(f, MENU_COUNTDOWN_PAUSED, 30);

@@ -178,6 +178,27 @@ static bool session_shows(struct session *s, const char *text)
 	return strstr(session_text(s), text) != NULL;
 }
 
+/* Where TEXT begins on the screen; fails the test if it is not there. */
+static inline VTermPos session_find(struct session *s, const char *text)
+{
+	const char *screen = session_text(s), *at = strstr(screen, text);
+
+	if (!at) {
+		fprintf(stderr, "%s\n", screen);
+		fail_msg("\"%s\" is not on the screen", text);
+	}
+	return (VTermPos){.row = (int)(at - screen) / (s->cols + 1),
+			  .col = (int)(at - screen) % (s->cols + 1)};
+}
+
+static inline VTermScreenCell session_cell(struct session *s, const char *text)
+{
+	VTermScreenCell cell = {0};
+
+	assert_true(vterm_screen_get_cell(s->screen, session_find(s, text), &cell));
+	return cell;
+}
+
 /* Waits until TEXT is on the screen (or, with GONE, no longer); fails the test after half a minute. */
 static void session_wait_for(struct session *s, const char *text, bool gone, int line)
 {

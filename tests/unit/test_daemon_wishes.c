@@ -305,6 +305,50 @@ static void put_password(const struct fixture *f)
 		 "j01XGruA1hxZYJqccTU2zz68oJwAGsd1iPty5F7dHIatUTy/\n");
 }
 
+/* Waits until the menu on SOCK is told that it is LOCKED or not. */
+static void hear_locked(struct fixture *f, int sock, bool locked)
+{
+	const struct menu_lock_state *lock = (const struct menu_lock_state *)f->body;
+
+	do
+		hear_type(f, sock, MENU_LOCK_STATE);
+	while (lock->locked != locked);
+}
+
+/* Who set it goes on; all others are locked at once; the file has a hash, the log nothing of it. */
+static void a_password_is_set_by_a_menu(void **state)
+{
+	struct fixture *f = *state;
+	int one, two;
+
+	start_listening(f, "");
+	one = connect_menu(f);
+	two = connect_menu(f);
+	greet(f, one);
+	greet(f, two);
+	tell(one, MENU_PASSWORD, "xyzzy", 5);
+	hear_locked(f, two, true);
+	tell(two, MENU_PASSWORD, NULL, 0);
+	expect_refusal(f, two, MENU_PASSWORD, "The menu is locked");
+	assert_true(sh("grep -qF 'password = $6$' %s/vmboot.conf", f->config_path));
+	assert_false(sh("grep -rq xyzzy %s", f->config_path));
+	tell(two, MENU_UNLOCK, "xyzzy", 5);
+	hear_locked(f, two, false);
+	/* Another one: who had unlocked with the old one is locked again. */
+	tell(two, MENU_PASSWORD, "plugh", 5);
+	hear_locked(f, one, true);
+	tell(one, MENU_UNLOCK, "xyzzy", 5);
+	expect_refusal(f, one, MENU_UNLOCK, "Wrong password.");
+	tell(two, MENU_PASSWORD, NULL, 0);
+	hear_locked(f, one, false);
+	assert_false(sh("grep -q password %s/vmboot.conf", f->config_path));
+	/* What cannot be typed is nothing a menu sends. */
+	tell(one, MENU_PASSWORD, "a\0b", 3);
+	assert_dropped(f, one);
+	close(one);
+	close(two);
+}
+
 static void a_password_locks_all_but_the_default(void **state)
 {
 	struct fixture *f = *state;
@@ -432,6 +476,7 @@ int main(int argc, char **argv)
 		TEST(images_come_from_the_directory_of_the_settings),
 		TEST(the_log_is_told_and_followed),
 		TEST(a_password_locks_all_but_the_default),
+		TEST(a_password_is_set_by_a_menu),
 		TEST(nonsense_is_dropped_or_refused),
 		TEST(interfaces_are_listed_on_request),
 		TEST(the_machine_follows_its_guest_when_that_is_set),

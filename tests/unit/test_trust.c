@@ -257,6 +257,26 @@ static void what_is_no_hash_matches_nothing(void **state)
 		assert_int_equal(trust_check_password(bad[i], "secret"), -EINVAL);
 }
 
+static void a_new_hash_is_of_its_password_alone(void **state)
+{
+	char one[TRUST_PASSWORD_HASH_SIZE], two[TRUST_PASSWORD_HASH_SIZE], long_one[600];
+	struct crypt_data crypted = {.initialized = 0};
+
+	(void)state;
+	assert_int_equal(trust_make_password("open sesame", one), 0);
+	assert_int_equal(trust_make_password("open sesame", two), 0);
+	/* Another salt each time; and the system takes it as it takes its own. */
+	assert_string_not_equal(one, two);
+	assert_int_equal(trust_check_password(one, "open sesame"), 0);
+	assert_int_equal(trust_check_password(one, "open sesam"), -EACCES);
+	assert_string_equal(crypt_r("open sesame", one, &crypted), one);
+	assert_int_equal(strspn(one + 3, "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+			 16);
+	memset(long_one, 'x', sizeof(long_one) - 1);
+	long_one[sizeof(long_one) - 1] = '\0';
+	assert_int_equal(trust_make_password(long_one, one), -E2BIG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +288,7 @@ int main(void)
 		cmocka_unit_test(a_file_is_hashed_as_sha256sum_does),
 		cmocka_unit_test(passwords_are_as_the_system_makes_them),
 		cmocka_unit_test(what_is_no_hash_matches_nothing),
+		cmocka_unit_test(a_new_hash_is_of_its_password_alone),
 	};
 
 	if (sodium_init() < 0)

@@ -31,27 +31,6 @@ static void go_down(struct session *s, int rows)
 		session_keys(s, DOWN);
 }
 
-/* Where TEXT begins on the screen; fails the test if it is not there. */
-static VTermPos find(struct session *s, const char *text)
-{
-	const char *screen = session_text(s), *at = strstr(screen, text);
-
-	if (!at) {
-		fprintf(stderr, "%s\n", screen);
-		fail_msg("\"%s\" is not on the screen", text);
-	}
-	return (VTermPos){.row = (int)(at - screen) / (s->cols + 1),
-			  .col = (int)(at - screen) % (s->cols + 1)};
-}
-
-static VTermScreenCell cell_of(struct session *s, const char *text)
-{
-	VTermScreenCell cell = {0};
-
-	assert_true(vterm_screen_get_cell(s->screen, find(s, text), &cell));
-	return cell;
-}
-
 /* What an operator must see of TEXT beside its letters. */
 enum look { LOOK_PLAIN, LOOK_SELECTED, LOOK_BAD, LOOK_STRONG };
 
@@ -60,7 +39,7 @@ static void assert_look(struct session *s, const char *text, enum look look, boo
 	VTermScreenCell cell;
 
 	session_settle(s);
-	cell = cell_of(s, text);
+	cell = session_cell(s, text);
 	switch (look) {
 	case LOOK_SELECTED:
 		/* Reverse, or black on cyan. */
@@ -720,64 +699,6 @@ static void test_hidden_menu(void **state)
 	session_leave(s);
 }
 
-/* ---- settings ---- */
-
-static void test_settings(void **state)
-{
-	struct session *s = session_open_main(FAKE_ENTRIES);
-	const struct menu_settings *saved = &s->daemon.seen->settings;
-	VTermScreenCell cell;
-
-	(void)state;
-	session_keys(s, "c");
-	session_wait(s, "< default >");
-	assert_int_equal(cell_of(s, "vmboot 0.1").bg.indexed.idx, 4);
-	/* A theme shows at once ... */
-	session_keys(s, DOWN RIGHT RIGHT RIGHT RIGHT);
-	session_wait(s, "< amber >");
-	session_settle(s);
-	cell = cell_of(s, "vmboot 0.1");
-	assert_false(VTERM_COLOR_IS_INDEXED(&cell.bg) && cell.bg.indexed.idx == 4);
-	/* ... and is taken off again when it is not kept. */
-	session_keys(s, "q");
-	session_wait(s, "Leave and forget it?");
-	session_keys(s, "y");
-	session_wait(s, "6 entries");
-	session_settle(s);
-	assert_int_equal(cell_of(s, "vmboot 0.1").bg.indexed.idx, 4);
-	assert_int_equal(s->daemon.seen->settings_save, 0);
-	/* ASCII; countdown, re-arm, hidden menu, prefix key, what follows a power-off, no shell. */
-	session_keys(s, "c" DOWN DOWN " ");
-	session_wait(s, "< ASCII >");
-	session_settle(s);
-	assert_int_equal(session_char(s, 1, 5), '-');
-	session_keys(s, DOWN RIGHT DOWN RIGHT DOWN " " DOWN RIGHT RIGHT DOWN " " DOWN " " DOWN RIGHT);
-	session_wait(s, "< 20 s >");
-	session_wait(s, "< after 60 s without a key >");
-	session_wait(s, "< countdown only >");
-	session_wait(s, "< ^B >");
-	session_wait(s, "< switch this machine off >");
-	session_wait(s, "< forbidden >");
-	session_wait(s, "< warn >");
-	session_keys(s, DOWN "isos" CTRL_S);
-	session_wait(s, "Not saved: Write the whole path");
-	session_keys(s, CTRL_U "/srv/isos" CTRL_S);
-	session_wait(s, "Saved.");
-	assert_int_equal(s->daemon.seen->settings_save, 1);
-	assert_int_equal(saved->ascii, 1);
-	assert_int_equal(saved->timeout_s, 20);
-	assert_int_equal(saved->rearm_s, 60);
-	assert_int_equal(saved->hidden_menu, 1);
-	assert_int_equal(saved->prefix_key, 2);
-	assert_int_equal(saved->guest_power, MENU_POWER_TO_HOST);
-	assert_int_equal(saved->shell_allowed, 0);
-	assert_int_equal(saved->trust, MENU_TRUST_WARN);
-	assert_string_equal(saved->images, "/srv/isos");
-	session_keys(s, "\033");
-	session_wait(s, "6 entries");
-	session_leave(s);
-}
-
 static void test_empty_states(void **state)
 {
 	struct session *s = session_open_main(FAKE_EMPTY);
@@ -864,7 +785,6 @@ int main(void)
 		cmocka_unit_test(test_start_can_be_cancelled),
 		cmocka_unit_test(test_countdown),
 		cmocka_unit_test(test_hidden_menu),
-		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_empty_states),
 		cmocka_unit_test(test_resize_storm),
 	};
