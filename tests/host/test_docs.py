@@ -7,7 +7,7 @@ import subprocess
 
 from harness import ROOT, expect
 
-FOLDERS = ("cmd", "ui", "daemon", "storage", "lib", "vmm", "include")
+FOLDERS = ("cmd", "init", "ui", "daemon", "storage", "lib", "vmm", "include")
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/machine/README.md"] + sorted(
     os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "docs", "*.md")))
 STRING = r'"(?:[^"\\\n]|\\.)*"'

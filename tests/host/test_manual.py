@@ -72,6 +72,12 @@ def test_every_option_of_the_sources_is_in_the_usage():
     differ("options", taken, told)
 
 
+def test_every_option_of_the_kernels_command_line():
+    known = set(re.findall(r'\{"([a-z]+)", read_\w+\}', read("init/boot_options.c")))
+    expect(len(known) > 4, "options were found in the sources")
+    differ("options", known, set(re.findall(r"^\.It Cm vmboot\.([a-z]+)", read(PAGES[0]), re.M)))
+
+
 def keys_of(source):
     return set(re.findall(r'^\t\{\.name = "([a-z-]+)", \.read = ', read(source), re.M))
 
