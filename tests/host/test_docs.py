@@ -105,6 +105,15 @@ def test_sentences_are_the_programs():
     expect(len(quoted) == len(set(quoted)), "each is there once")
 
 
+def test_figures_are_those_that_were_measured():
+    """What the README picks out of docs/figures.md, which names the commands, is there just so."""
+    table = read("README.md").split("`tests/bench/bench emulated`")[1].split("## ")[0]
+    figures, picked = read("docs/figures.md"), re.findall(r"\d[\d.,]* (?:ms|us|MB|exits)", table)
+    expect(len(picked) >= 10, "figures were found")
+    for figure in picked:
+        expect(figure in figures or figure.split()[0] in figures, figure + " is in docs/figures.md")
+
+
 def test_versions_are_the_same():
     version = re.search(r"^VERSION := (\S+)", read("Makefile"), re.M).group(1)
     expect(re.search(r"^## (\S+)", read("CHANGELOG.md"), re.M).group(1) == version, "CHANGELOG.md begins with " + version)
