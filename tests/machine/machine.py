@@ -104,12 +104,13 @@ class Machine:
     mem        of the machine, not of a guest in it
     boot       QEMU's arguments that start something else than the test machine's kernel and initramfs; without these
                there is nothing that runs COMMAND or MENU and no exit status
+    cpus       more than 1: that many, each in a thread of the host's, and the host's time (see README.md)
     sleep      True: idle time passes as on a clock (people, countdowns); False: at once (unattended runs)
     """
 
     def __init__(self, command=None, menu=None, menu_tty1=None, disks=(), files=None, mem="2G", seed=1, sleep=False,
                  append="", rows=24, cols=80, term="vt220", cpu="EPYC,+svm,+npt", stdio=False, vmboot=True,
-                 qemu_args=(), boot=None, init=False):
+                 qemu_args=(), boot=None, init=False, cpus=1):
         for path, how in ((KERNEL, "make fetch"), (BASE, "make machine")):
             if not os.path.exists(path):
                 raise MachineError("%s is missing; run '%s' first" % (os.path.relpath(path, ROOT), how))
@@ -125,9 +126,10 @@ class Machine:
         self.monitor_path = os.path.join(self.dir, "monitor")
         self.serial_path = os.path.join(self.dir, "serial")
         self.control_path = os.path.join(self.dir, "control")
+        icount = ["-icount", "shift=0,sleep=" + ("on" if sleep else "off")]
         self.args = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-                     "-accel", "tcg", "-machine", "q35", "-cpu", cpu, "-smp", "1", "-m", mem,
-                     "-icount", "shift=0,sleep=" + ("on" if sleep else "off"),
+                     "-accel", "tcg", "-machine", "q35", "-cpu", cpu, "-smp", str(cpus), "-m", mem,
+                     *(icount if cpus == 1 else ()),
                      "-seed", str(seed), "-rtc", "base=2026-01-01T00:00:00,clock=vm",
                      "-display", "none", "-vga", "std",
                      "-qmp", "unix:%s,server=on,wait=off" % self.monitor_path]

@@ -5,22 +5,16 @@ import re
 from guest import boot_command, run_linux
 from harness import expect, expect_text, plain
 
-# The machine has one CPU (README.md); the guest's CPUs are threads, so let it say that it has four.
-FOUR_CPUS = "echo 0-3 >/tmp/online && mount --bind /tmp/online /sys/devices/system/cpu/online\n"
-
-# CPUs that wait for each other do so in loops, each on a CPU of its own. Here they share one, and the emulator is at its
-# slowest then (README.md): Linux starts the others of its CPUs in minutes, if at all. So it is told to start one; that
-# each of the others would be given its own ids is tests/unit/test_cpuid.c's, that they run tests/kvm/'s and EDK2's.
-ONE = "quiet maxcpus=1"
-
 LOOK = r"""
 cd /sys/devices/system/cpu
 echo "cpus: $(cat online) $(cat present) $(cat possible)"
 echo "ids: $(sed -n 's/^\(initial \)*apicid[^:]*: *//p' /proc/cpuinfo | tr '\n' ' ')"
-cd cpu0
-echo "topology: $(cat topology/physical_package_id topology/core_id topology/thread_siblings_list | tr '\n' ' ')"
-for i in cache/index*; do
-	echo "cache: $(cat $i/level $i/type $i/size $i/shared_cpu_list | tr '\n' ' ')"
+for c in cpu[0-9]*; do
+	echo "topology ${c#cpu}: $(for n in physical_package_id core_id thread_siblings_list core_siblings_list; do
+		cat $c/topology/$n; done | tr '\n' ' ')"
+	for i in $c/cache/index*; do
+		echo "cache ${c#cpu}: $(cat $i/level $i/type $i/size $i/shared_cpu_list | tr '\n' ' ')"
+	done
 done
 echo "flags: $(sed -n 's/^flags[^:]*://p' /proc/cpuinfo | head -n 1) :end"
 echo "clock source: $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
@@ -34,12 +28,21 @@ poweroff -f
 sleep 60
 """
 
-# A minute in which the CPU is busy now and then, as a server's is.
+# A minute in which each CPU is busy now and then, as a server's is; then whether time goes on when one looks at it on
+# one CPU after the other.
 MINUTE = r"""
-(i=0; while [ $i -lt 60 ]; do n=0; while [ $n -lt 1000 ]; do n=$((n + 1)); done; sleep 1; i=$((i + 1)); done) &
+cpus=$(grep -c ^processor /proc/cpuinfo)
+busy() { i=0; while [ $i -lt 60 ]; do n=0; while [ $n -lt 1000 ]; do n=$((n + 1)); done; sleep 1; i=$((i + 1)); done; }
+c=0; while [ $c -lt $cpus ]; do busy & taskset -p $((1 << c)) $! >/dev/null; c=$((c + 1)); done
 echo "first: $(date +%s) $(cut -d' ' -f1 /proc/uptime)"
 sleep 60
 echo "second: $(date +%s) $(cut -d' ' -f1 /proc/uptime)"
+i=0; while [ $i -lt 20 ]; do
+	echo "then: $(taskset $((1 << i % cpus)) cut -d' ' -f1 /proc/uptime)"
+	i=$((i + 1))
+done
+dmesg | grep -iE 'clocksource.*(unstable|skew)|soft lockup|rcu.*stall' | sed 's/^/complaint: /'
+echo "complaints: over"
 """
 
 # Stamps each line that the guest prints with the host's own clocks.
@@ -50,17 +53,28 @@ def values(out, name):
     return re.findall("^%s: *(.*?) *$" % name, out, re.M)
 
 
+def check_cpu(out, cpu, cpus):
+    """Each is a core of its own with one thread; caches of level 3 are the package's, the others its own."""
+    together = "0-%d" % (cpus - 1) if cpus > 1 else "0"
+    expect(values(out, "topology %d" % cpu) == ["0 %d %d %s" % (cpu, cpu, together)],
+           "CPU %d is a core with one thread in the one package" % cpu)
+    caches = [cache.split() for cache in values(out, "cache %d" % cpu)]
+    expect({cache[0] for cache in caches} >= {"1", "2"}, "CPU %d has caches of levels 1 and 2" % cpu)
+    expect(all(cache[-1] == (together if int(cache[0]) >= 3 else str(cpu)) for cache in caches),
+           "CPU %d shares caches of level 3 only" % cpu)
+
+
 def look(cpus, options=""):
-    got = run_linux(LOOK + POWER_OFF, command=FOUR_CPUS + boot_command("--cpus %d %s" % (cpus, options), ONE))
+    got = run_linux(LOOK + POWER_OFF, command=boot_command("--cpus %d %s" % (cpus, options)), cpus=cpus)
     out = plain(got.output)
     expect(got.status == 0, "the guest powers off in the end")
     expect("complaint: " not in out and "complaints: over" in out, "the kernel complains of neither tables nor clocks")
-    expect(values(out, "cpus") == ["0 0-%d 0-%d" % (cpus - 1, cpus - 1) if cpus > 1 else "0 0 0"],
-           "Linux counts %d CPUs" % cpus)
-    expect(values(out, "ids") == ["0 0"], "the first APIC id is 0, by the tables and by CPUID")
-    expect(values(out, "topology") == ["0 0 0"], "it is a core with one thread in the first package")
-    caches = values(out, "cache")
-    expect({cache[0] for cache in caches} >= {"1", "2"}, "it has caches of levels 1 and 2")
+    expect(values(out, "cpus") == ["0-%d 0-%d 0-%d" % (3 * (cpus - 1,)) if cpus > 1 else "0 0 0"],
+           "Linux counts %d CPUs, and all run" % cpus)
+    expect(values(out, "ids") == [" ".join("%d %d" % (cpu, cpu) for cpu in range(cpus))],
+           "APIC ids are the CPUs' numbers, by the tables and by CPUID")
+    for cpu in range(cpus):
+        check_cpu(out, cpu, cpus)
     flags = values(out, "flags")[0].split()
     for flag in ("hypervisor", "x2apic", "tsc_deadline_timer"):
         expect(flag in flags, "the flags have " + flag)
@@ -71,14 +85,15 @@ def look(cpus, options=""):
 
 
 def test_what_linux_makes_of_its_cpus():
-    """Ids, topology, caches and flags of one CPU, and of four of which one runs."""
+    """Ids, topology, caches and flags of one CPU, of two and of four, which run at once."""
     look(1)
+    look(2)
     look(4, "--nested")
 
 
-def test_time_is_right_after_a_minute():
-    """Wall clock and uptime of a guest with work to do against the host's, a minute apart."""
-    got = run_linux(MINUTE + POWER_OFF, command="(%s) </dev/null%s" % (boot_command(), STAMP))
+def check_minute(cpus):
+    command = "(%s) </dev/null%s" % (boot_command("--cpus %d" % cpus), STAMP)
+    got = run_linux(MINUTE + POWER_OFF, command=command, cpus=cpus)
     out = plain(got.output)
     found = [re.search(r"^%s: (\d+) ([\d.]+) at (\d+) ([\d.]+)" % name, out, re.M) for name in ("first", "second")]
     expect(all(found), "the guest tells the time twice")
@@ -88,4 +103,17 @@ def test_time_is_right_after_a_minute():
         drift = (second[guest] - first[guest]) - (second[host] - first[host])
         expect(abs(drift) <= 1.1, "the %s is right after a minute, not off by %.2f s" % (what, drift))
     expect(abs(second[0] - second[2]) <= 2, "the wall clock is the host's")
+    then = [float(n) for n in re.findall(r"^then: ([\d.]+) at", out, re.M)]
+    expect(len(then) == 20 and then == sorted(then), "time goes on from one CPU to the next")
+    expect("complaint: " not in out and "complaints: over" in out, "no clock is found wrong, no CPU stuck")
     expect_text(out, "The guest switched itself off.")
+
+
+def test_time_is_right_after_a_minute():
+    """Wall clock and uptime of a guest with work to do against the host's, a minute apart."""
+    check_minute(1)
+
+
+def test_time_is_right_on_each_cpu():
+    """The same with two CPUs that run at once."""
+    check_minute(2)
