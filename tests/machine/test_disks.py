@@ -6,7 +6,7 @@ import subprocess
 
 import machine
 from guest import boot_command, module_files, run_linux
-from harness import BUILD, expect, expect_text, log_raw, plain, scratch
+from harness import BUILD, ROOT, expect, expect_text, log_raw, plain, scratch
 
 KERNEL = os.path.join(BUILD, "machine", "kernel")
 MODULES = ["virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk"]
@@ -164,3 +164,77 @@ def test_disks_that_fail_stop_nothing_else():
         expect_text(out, sentence)
     expect(out.count("disk1: a write at byte") < 30, "the operator is not flooded")
     expect(got.status == 0, "the guest powers off in the end")
+
+
+# What becomes of reads and writes of the first disk and of reads of the second, whenever that changes.
+WATCHING = r"""
+before=
+while :; do
+	dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null; now="read $?"
+	dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct 2>/dev/null; now="$now, write $?"
+	dd if=/dev/vdb of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null; now="$now, other $?"
+	[ "$now" = "$before" ] || echo "guest: $((n += 1)) $now"
+	before=$now
+	sleep 1
+done
+"""
+
+TWO_DISKS = r"""title = Linux
+kernel = /k/vmlinuz
+initrd = /k/initrd
+options = console=ttyS0 quiet panic=0
+memory = 256M
+disk = /dev/dm-0
+disk = /dev/loop1
+"""
+
+# Each step is over when the guest has seen it; `wait` of the shell is not, since the daemon lives on.
+LOSING = r"""
+for m in MODULES; do insmod $m; done
+truncate -s 16M /a /b; losetup /dev/loop0 /a; losetup /dev/loop1 /b
+dm create flaky 0 32768 linear /dev/loop0 0
+mkdir -p /config/entries
+cp /k/entry /config/entries/linux.conf
+vmboot daemon --config /config --log /daemon.log &
+until vmboot ctl list 2>/dev/null; do sleep 1; done
+vmboot ctl start linux || exit 1
+seen() { until vmboot ctl console | grep "guest: $1"; do sleep 1; done; }
+seen "1 read 0, write 0, other 0"
+dm load flaky 0 32768 flakey /dev/loop0 0 0 60
+seen "2 read 1, write 1, other 0"
+vmboot ctl pause && vmboot ctl resume && echo "paused and resumed"
+dm load flaky 0 32768 flakey /dev/loop0 0 0 60 1 error_writes
+seen "3 read 0, write 1, other 0"
+dm load flaky 0 32768 linear /dev/loop0 0
+seen "4 read 0, write 0, other 0"
+dm suspend flaky
+sleep 3
+vmboot ctl status && echo "told while a disk hangs"
+dm resume flaky
+losetup -d /dev/loop1; echo "detached: $?"
+sleep 3
+truncate -s 0 /b; losetup -c /dev/loop1
+seen "5 read 0, write 0, other 1"
+vmboot ctl status
+vmboot ctl reset && echo "was reset"
+seen "1 read 0, write 0, other 1"
+vmboot ctl kill && vmboot ctl list
+cat /daemon.log
+"""
+
+
+def test_disks_that_come_and_go():
+    """dm-flakey, a disk that hangs, a loop device detached in use: the guest sees errors, the rest goes on."""
+    program = os.path.join(scratch(), "dm")
+    subprocess.run(["gcc", "-O2", "-static", "-o", program, os.path.join(ROOT, "tests/machine/dm.c")], check=True)
+    modules = module_files(("dm_mod", "dm_flakey"))
+    names = ["m/%s" % os.path.basename(path) for path in modules]
+    command = LOSING.replace("MODULES", " ".join("/" + name for name in names))
+    got = run_linux(WATCHING, ("virtio_pci", "virtio_blk"), command=command,
+                    files=dict(zip(names, modules), **{"bin/dm": program, "k/entry": TWO_DISKS.encode()}))
+    out = plain(got.output)
+    expect_text(out, "paused and resumed", "told while a disk hangs", "detached: 0", "was reset")
+    for sentence in ("disk0: a read at byte 0 ", "disk0: a write at byte 0 ", "disk1: a read at byte 0 "):
+        expect_text(out, sentence)
+    expect(out.count("disk0: a read at byte") < 30, "the operator is not flooded")
+    expect(got.status == 0, "the daemon is asked to the end")
