@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "vmm/counter.h"
 #include "vmm/cpuid.h"
@@ -233,6 +234,9 @@ static void *vcpu_thread(void *arg)
 
 	snprintf(name, sizeof(name), "vcpu%u", cpu->index);
 	pthread_setname_np(pthread_self(), name);
+	if (cpu->all->params.nice)
+		setpriority(PRIO_PROCESS, 0, /* Linux: of this thread alone */
+			    getpriority(PRIO_PROCESS, 0) + (int)cpu->all->params.nice);
 	sigemptyset(&set);
 	sigaddset(&set, KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);

@@ -24,7 +24,8 @@ struct vcpus_params {
 	struct bus *mmio;
 	unsigned int count;	       /* 1..254 */
 	bool nested;		       /* see cpuid.h */
-	unsigned int kind; /* enum sandbox_thread */
+	unsigned int kind;	       /* enum sandbox_thread */
+	unsigned int nice;	       /* is added to the nice value of their threads */
 	const struct sandbox *sandbox; /* of their threads, may be NULL */
 	/*
 	 * The guest cannot go on, or KVM says it switched itself off or wants a reset. On the vCPU's

@@ -124,6 +124,7 @@ static int create_vcpus(struct vm *vm, struct vmb_err *err)
 		.mmio = vm->mmio,
 		.count = vm->start.cpus,
 		.nested = vm->start.nested,
+		.nice = vm->params.vcpu_nice,
 		.sandbox = vm->params.sandbox,
 		.kind = vm->start.vfio_count > 0 ? SANDBOX_VCPU_VFIO : SANDBOX_VCPU,
 		.fault = cpu_fault,

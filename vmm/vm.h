@@ -28,6 +28,7 @@ struct vm_params {
 	int *net_fds;  /* of the cards, in the order of vmm_proto.h; set to -1 likewise */
 	int *vfio_fds; /* of the devices passed through, likewise; the container is taken over */
 	int notify_fd; /* eventfd, borrowed: written when vm_request() has something to tell */
+	unsigned int vcpu_nice;	       /* is added to the nice value of the vCPUs' threads */
 	const struct sandbox *sandbox; /* borrowed: of the threads that are made */
 };
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,8 @@
 #include "vmm_proto.h"
 
 #define SEND_WAIT_MSEC 1000
+/* How much sooner than vCPUs the other threads get a CPU that both want. */
+#define IO_NICER 5
 
 enum vmm_exit_status { STATUS_OK = 0, STATUS_GUEST_FAULT = 1, STATUS_NOT_STARTED = 2 };
 
@@ -185,6 +188,17 @@ static int receive_start(struct vmm *vmm, struct vmb_err *err)
 	return check_start(vmm, err);
 }
 
+/*
+ * While a thread waits for the CPU to serve a request, the guest burns it on polling for the answer, and then halts. Only
+ * root may do so, and gives the right away with the sandbox: so every thread is made like this, and vCPUs take it back.
+ */
+static unsigned int prefer_io_to_vcpus(void)
+{
+	int nice = getpriority(PRIO_PROCESS, 0);
+
+	return setpriority(PRIO_PROCESS, 0, nice - IO_NICER) == 0 ? IO_NICER : 0;
+}
+
 static int build(struct vmm *vmm, struct vmb_err *err)
 {
 	bool linux_kernel = vmm->start.boot == VMM_BOOT_LINUX;
@@ -202,6 +216,7 @@ static int build(struct vmm *vmm, struct vmb_err *err)
 		.vfio_fds = &vmm->fds[VMM_FD_DISKS + vmm->start.disk_count +
 				      count_net_fds(&vmm->start)],
 		.notify_fd = vmm->notify,
+		.vcpu_nice = prefer_io_to_vcpus(),
 		.sandbox = &vmm->sandbox,
 	};
 	int r;
