@@ -72,6 +72,7 @@ static const struct seccomp_rule rules[] = {
 	/* All that leaves the process. */
 	ALLOW_IF(sendmsg, 0, PROBE_CONTROL_FD),
 	ALLOW_IF(pwrite64, 0, PROBE_OUT_FD),
+	ALLOW_IF(sendfile, 0, PROBE_OUT_FD),
 	ALLOW_IF(write, 0, STDERR_FILENO),
 	/* The C library; a shared mapping would be a way to write. */
 	ALLOW(brk),

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@
 
 /* A directory with more entries holds something else than what is looked for. */
 #define MAX_ENTRIES 4096
+
+#define CHUNK (1 << 16)
 
 int copy_open_in(int root, const char *path, uint64_t flags)
 {
@@ -63,30 +66,49 @@ unsigned int copy_list_names(int dir, bool (*wanted)(const char *name), char **n
 	return count;
 }
 
-/* Bytes copied, or -errno; -EFBIG beyond MAX. */
+/* Up to CHUNK bytes from where FROM stands to AT in TO: how many, 0 at the end, or -1 with errno. */
+static ssize_t copy_chunk(int from, int to, int64_t at)
+{
+	char buf[CHUNK];
+	ssize_t n = read(from, buf, sizeof(buf)), put;
+
+	for (ssize_t done = 0; done < n; done += put) {
+		put = pwrite(to, buf + done, (size_t)(n - done), at + done);
+		if (put < 0 && errno == EINTR)
+			put = 0;
+		else if (put <= 0) {
+			errno = put < 0 ? errno : ENOSPC;
+			return -1;
+		}
+	}
+	return n;
+}
+
+/*
+ * Bytes copied to the beginning of TO, or -errno; -EFBIG beyond MAX. Where FROM's file system can, they are copied once, in
+ * the kernel.
+ */
 static int64_t copy_bytes(int from, int to, uint64_t max)
 {
-	static const size_t chunk = 1 << 16;
+	bool by_kernel = true;
 	int64_t total = 0;
-	char buf[1 << 16];
 
+	if (lseek(to, 0, SEEK_SET) < 0)
+		return -errno;
 	for (;;) {
-		ssize_t n = read(from, buf, chunk), put;
+		ssize_t n =
+			by_kernel ? sendfile(to, from, NULL, CHUNK) : copy_chunk(from, to, total);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n < 0 && by_kernel && (errno == EINVAL || errno == ENOSYS))
+			by_kernel = false;
+		else if (n <= 0)
 			return n < 0 ? -errno : total;
-		if ((uint64_t)(total + n) > max)
+		else
+			total += n;
+		if ((uint64_t)total > max)
 			return -EFBIG;
-		for (ssize_t at = 0; at < n; at += put) {
-			put = pwrite(to, buf + at, (size_t)(n - at), total + at);
-			if (put < 0 && errno == EINTR)
-				put = 0;
-			else if (put <= 0)
-				return put < 0 ? -errno : -ENOSPC;
-		}
-		total += n;
 	}
 }
 
@@ -99,9 +121,9 @@ static int refuse(const struct copy_source *source, int code, struct vmb_err *er
 	switch (code) {
 	case ENOENT:
 	case ENOTDIR:
-		return vmb_err_set(err, code, "File %s%s%s does not exist. Check the name%s.", path, on,
-				   where, firmware ? "; `vmboot list` shows the firmware there is"
-						   : "");
+		return vmb_err_set(err, code, "File %s%s%s does not exist. Check the name%s.", path,
+				   on, where,
+				   firmware ? "; `vmboot list` shows the firmware there is" : "");
 	case EISDIR:
 		return vmb_err_set(err, code, "%s%s%s is a directory, not %s.", path, on, where,
 				   source->noun);
@@ -114,8 +136,10 @@ static int refuse(const struct copy_source *source, int code, struct vmb_err *er
 				   "give your user rights on it.",
 				   path, on, where);
 	case EFBIG:
-		return vmb_err_set(err, code, "%s%s%s is bigger than %s, so it is not %s. Name the "
-				   "right file.", path, on, where,
+		return vmb_err_set(err, code,
+				   "%s%s%s is bigger than %s, so it is not %s. Name the "
+				   "right file.",
+				   path, on, where,
 				   text_format_size(source->max, most, sizeof(most)), source->noun);
 	default:
 		return vmb_err_set(err, code, "%s%s%s cannot be read: %s.", path, on, where,
@@ -127,9 +151,8 @@ int copy_file(const struct copy_source *source, int out_fd, struct vmb_err *err)
 {
 	struct stat st;
 	int64_t n;
-	int fd = source->root < 0
-			 ? open(source->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
-			 : copy_open_in(source->root, source->path, O_RDONLY);
+	int fd = source->root < 0 ? open(source->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+				  : copy_open_in(source->root, source->path, O_RDONLY);
 
 	if (fd < 0)
 		return refuse(source, source->root < 0 ? errno : -fd, err);

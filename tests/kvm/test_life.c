@@ -1,10 +1,13 @@
 /* How virtual machines begin and end, and who may end them. */
 #include "machine.h"
 
+#include <dirent.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "varstore.h"
@@ -37,6 +40,46 @@ static void high_memory_and_many_cpus_start(void **state)
 		state, &(struct machine_config){.guest = "hello", .cpus = 8, .memory = 5ULL << 30});
 
 	assert_int_equal(machine_expect_exit(m, VMM_EXIT_POWER_OFF, NULL), 0);
+}
+
+/* Of the thread of process PID whose name begins with NAME. */
+static int nice_of(pid_t pid, const char *name)
+{
+	char path[64], comm[32];
+	int nice = INT_MIN;
+	struct dirent *entry;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	tasks = opendir(path);
+	assert_non_null(tasks);
+	while ((entry = readdir(tasks))) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/comm", (int)pid, entry->d_name);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		if (fgets(comm, sizeof(comm), file) && strncmp(comm, name, strlen(name)) == 0)
+			nice = getpriority(PRIO_PROCESS, (id_t)atoi(entry->d_name));
+		fclose(file);
+	}
+	closedir(tasks);
+	assert_int_not_equal(nice, INT_MIN);
+	return nice;
+}
+
+/* A guest that polls for its answer must not keep the CPU from the thread that gives it. */
+static void threads_that_serve_come_before_vcpus(void **state)
+{
+	struct machine *m = start_running(state, "spin", "spinning\n");
+	int ours = getpriority(PRIO_PROCESS, 0);
+
+	assert_int_equal(nice_of(m->pid, "vcpu0"), ours);
+	if (geteuid() == 0)
+		assert_true(nice_of(m->pid, "io") < ours);
+	machine_send(m, VMM_STOP);
+	assert_int_equal(machine_expect_exit(m, VMM_EXIT_STOPPED, NULL), 0);
 }
 
 static void stop_ends_a_spinning_guest(void **state)
@@ -284,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MACHINE_TEST(power_off_ends_with_status_0),
 		MACHINE_TEST(high_memory_and_many_cpus_start),
+		MACHINE_TEST(threads_that_serve_come_before_vcpus),
 		MACHINE_TEST(stop_ends_a_spinning_guest),
 		MACHINE_TEST(stop_ends_a_sleeping_guest),
 		MACHINE_TEST(sigterm_is_a_stop),

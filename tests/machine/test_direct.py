@@ -68,12 +68,14 @@ def expect_clean_boot(out, times):
 
 
 def test_kernel_boots_and_reboots():
-    got = run('vmboot run --kernel /k/vmlinuz --initrd /k/initrd --cmdline "console=ttyS0 quiet marker=here" --memory 256M',
+    got = run('vmboot run --kernel /k/vmlinuz --initrd /k/initrd --cmdline "console=ttyS0 quiet marker=here" --memory 256M\n'
+              's=$?; echo "expedited: $(cat /sys/kernel/rcu_expedited)"; exit $s',
               files={"k/vmlinuz": KERNEL, "k/initrd": initramfs()},
               answers=[(rb"guest was reset[\s\S]*what now\?", b"poweroff\n"), (rb"what now\?", b"reboot\n")])
     out = plain(got.output)
     expect_clean_boot(out, 2)
     expect(out.count("marker=here") == 2, "the kernel has the command line")
+    expect_text(out, "expedited: 0")  # what the start hurries is as before
     expect_text(out, "answer: reboot", "The guest was reset.", "answer: poweroff", "The guest switched itself off.")
     expect(all(" 2026" in clock for clock in re.findall("^clock: (.*)$", out, re.M)), "the clock is right")
     expect(got.status == 0, "power-off ends `vmboot run` with exit status 0")

@@ -31,6 +31,7 @@ ROOT_INIT = """#!/bin/busybox sh
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev 2>/dev/null
 echo "kernel: $(uname -r)"
+echo "clock: $(cat /sys/class/rtc/rtc0/date)"
 echo "root: $(grep ' / ' /proc/mounts | cut -d' ' -f1,3)"
 dmesg | grep -iE 'acpi.*(error|warning)|firmware bug|i/o error|ext4-fs error|BAR [0-9].*: (assigned|failed|can)|pci.*(conflict|no space|can.t claim|no compatible)|rtc.*(fail|invalid)' |
 	sed 's/^/complaint: /'
@@ -110,6 +111,7 @@ def boot(disk):
     expect(out.count("root: /dev/vda2 ext4") == 2, "the root is mounted twice")
     expect(re.findall("^kernel: (.*)$", out, re.M) == [kernel_version(), kernel_version(NEWEST)],
            "Debian 12's kernel boots first, the newest one after it")
+    expect(re.findall("^clock: (.*)$", out, re.M) == 2 * ["2026-01-01"], "the RTC is right")
     expect(out.count("BdsDxe: starting Boot") == 2, "the firmware started twice")
     expect("complaint: " not in out and out.count("complaints: over") == 2, "neither kernel complains")
     return out

@@ -579,6 +579,24 @@ static void a_file_is_read_from_a_device(void **state)
 	close(fd);
 }
 
+/* One that the kernel copies by itself, and one of /proc, which it does not; neither bigger than allowed. */
+static void a_file_is_copied_whole_or_not_at_all(void **state)
+{
+	static const char *const names[] = {"/proc/self/exe", "/proc/version"};
+	struct scratch *s = *state;
+	struct vmb_err err = {0};
+	char out[PATH_MAX];
+	int fd = open(scratch_path(s, "out", out), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(storage_copy_file(names[i], "a test", 1 << 30, fd, &err), 0);
+		assert_true(hash_file(out) == hash_file(names[i]));
+		assert_int_equal(storage_copy_file(names[i], "a test", 10, fd, &err), -EFBIG);
+	}
+	close(fd);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -602,6 +620,7 @@ int main(void)
 		TEST(nothing_stays_mounted),
 		TEST(a_damaged_file_system_says_so),
 		TEST(a_file_is_read_from_a_device),
+		TEST(a_file_is_copied_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
