@@ -253,6 +253,7 @@ static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
 	text_copy(ret_welcome->kvm_text, sizeof(ret_welcome->kvm_text), d->options->kvm_text);
 	gethostname(ret_welcome->host_name, sizeof(ret_welcome->host_name) - 1);
 	describe_files(ret_welcome);
+	host_pci_count_controllers("", &ret_welcome->controllers, &ret_welcome->controllers_bound);
 }
 
 /* Probes hold disks; they let go before the VM takes them, and go on when it has. */

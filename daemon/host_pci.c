@@ -16,6 +16,11 @@
 #define MAX_FUNCTIONS 4096
 #define BASE_BRIDGE   0x06
 
+/* Classes of the PCI Code and ID Assignment Specification: mass storage; USB and SD host controllers. */
+#define BASE_STORAGE 0x01
+#define CLASS_USB    0x0C03
+#define CLASS_SDHCI  0x0805
+
 static char *read_attr(const char *root, const char *address, const char *attr, char *buf,
 		       size_t size)
 {
@@ -124,6 +129,31 @@ int host_pci_gather(const char *root, struct menu_pci **ret_pcis, size_t *ret_co
 	*ret_pcis = pcis;
 	*ret_count = n;
 	return 0;
+}
+
+static bool is_controller(uint32_t class_code)
+{
+	return class_code >> 16 == BASE_STORAGE ||
+	       class_code >> 8 == CLASS_USB || class_code >> 8 == CLASS_SDHCI;
+}
+
+void host_pci_count_controllers(const char *root, uint32_t *ret_all, uint32_t *ret_bound)
+{
+	DIR *dir = pci_files_open_dir(root, "/sys/bus/pci/devices");
+	uint32_t all = 0, bound = 0;
+	const char *address;
+	char driver[32];
+
+	while ((address = pci_files_next(dir)) != NULL) {
+		if (!is_controller(read_hex(root, address, "class") & 0xFFFFFF))
+			continue;
+		all++;
+		bound += pci_files_driver(root, address, driver, sizeof(driver))[0] != '\0';
+	}
+	if (dir)
+		closedir(dir);
+	*ret_all = all;
+	*ret_bound = bound;
 }
 
 /* ---- the machine ---- */

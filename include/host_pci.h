@@ -19,6 +19,12 @@
  */
 int host_pci_gather(const char *root, struct menu_pci **ret_pcis, size_t *ret_count);
 
+/*
+ * How many functions of ROOT disks can be behind (mass storage, USB and SD host controllers), and how many of these have
+ * a driver. Both 0 without a PCI bus.
+ */
+void host_pci_count_controllers(const char *root, uint32_t *ret_all, uint32_t *ret_bound);
+
 /* Whether devices can be passed to guests at all: IOMMU and interrupt remapping. */
 void host_pci_gather_state(const char *root, struct menu_pci_state *ret_state);
 

@@ -122,6 +122,8 @@ struct menu_welcome {
 	/* Where the raw log of a console goes; empty: nowhere. */
 	char log_path[VM_PATH_SIZE];
 	uint64_t log_room; /* bytes that it can still take there; UINT64_MAX: not known */
+	uint32_t controllers; /* that disks can be behind */
+	uint32_t controllers_bound; /* of them those with a driver */
 };
 
 /* Head of a list message. A long list comes in parts; LAST marks the end, then the list is complete. */

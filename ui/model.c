@@ -2,6 +2,7 @@
 #include "ui/model.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,22 +235,40 @@ static int take_vm(struct model *model, const void *body, size_t size, uint64_t 
 	return MODEL_VM;
 }
 
+/* An empty list of disks says whether there is anything that a disk could be behind. */
+static void describe_controllers(struct model *model)
+{
+	const struct menu_welcome *host = &model->welcome;
+	char all[24] = "";
+
+	if (host->controllers != host->controllers_bound)
+		snprintf(all, sizeof(all), " of %u", host->controllers);
+	snprintf(model->no_disk_text, sizeof(model->no_disk_text),
+		 "(%u%s controller%s bound). r rescan, ! shell, i hardware.",
+		 host->controllers_bound, all, host->controllers == 1 ? "" : "s");
+}
+
+static int take_welcome(struct model *model, const void *body, size_t size)
+{
+	if (size != sizeof(model->welcome))
+		return -EBADMSG;
+	memcpy(&model->welcome, body, size);
+	TERMINATE(model->welcome.host_name);
+	TERMINATE(model->welcome.client_name);
+	TERMINATE(model->welcome.kvm_text);
+	TERMINATE(model->welcome.vars_path);
+	TERMINATE(model->welcome.log_path);
+	if (model->welcome.version != MENU_PROTO_VERSION)
+		return -EPROTO;
+	describe_controllers(model);
+	model->welcomed = true;
+	return MODEL_WELCOME;
+}
+
 int model_take(struct model *model, uint32_t type, const void *body, size_t size, uint64_t now_ms)
 {
 	switch (type) {
-	case MENU_WELCOME:
-		if (size != sizeof(model->welcome))
-			return -EBADMSG;
-		memcpy(&model->welcome, body, size);
-		TERMINATE(model->welcome.host_name);
-		TERMINATE(model->welcome.client_name);
-		TERMINATE(model->welcome.kvm_text);
-		TERMINATE(model->welcome.vars_path);
-		TERMINATE(model->welcome.log_path);
-		if (model->welcome.version != MENU_PROTO_VERSION)
-			return -EPROTO;
-		model->welcomed = true;
-		return MODEL_WELCOME;
+	case MENU_WELCOME: return take_welcome(model, body, size);
 	case MENU_DEVICES: return take_devices(model, body, size);
 	case MENU_FIRMWARES: return take_firmwares(model, body, size);
 	case MENU_ENTRIES: return take_entries(model, body, size);

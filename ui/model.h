@@ -30,6 +30,7 @@ enum model_list {
 struct model {
 	bool welcomed;
 	struct menu_welcome welcome;
+	char no_disk_text[80]; /* "(0 of 2 controllers bound). r rescan, ..." */
 	bool devices_known; /* a whole list has come */
 	bool scanning;
 	bool live; /* disks that come and go show by themselves */

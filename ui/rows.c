@@ -222,10 +222,10 @@ static bool has_disk(const struct model *model)
 	return false;
 }
 
-static int add_no_disk(struct rows *rows)
+static int add_no_disk(struct rows *rows, const struct model *model)
 {
-	return add_text(rows, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.",
-			"r rescan, ! shell, i hardware.");
+	return add_text(rows, "No disks found. Looked at: nvme, sata, scsi, usb, virtio",
+			model->no_disk_text);
 }
 
 static int add_no_firmware(struct rows *rows)
@@ -248,7 +248,7 @@ static int add_empty_states(struct rows *rows, const struct model *model)
 	if (model->scanning)
 		return 0;
 	if (!has_disk(model))
-		rc = add_no_disk(rows);
+		rc = add_no_disk(rows, model);
 	if (rc == 0 && rows->count > 0 && model->firmware_count == 0)
 		rc = row_add(rows, ROW_TEXT, 0, "");
 	if (rc == 0 && model->firmware_count == 0)
@@ -325,7 +325,7 @@ int rows_build_disks(struct rows *rows, const struct model *model, const struct 
 		filter_group(rows, model, filter, first);
 	}
 	if (rc == 0 && !has_disk(model) && !model->scanning)
-		rc = add_no_disk(rows);
+		rc = add_no_disk(rows, model);
 	if (rc == 0) {
 		unsigned int first = rows->count;
 

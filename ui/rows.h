@@ -23,7 +23,7 @@ enum row_kind {
 struct row {
 	enum row_kind kind;
 	unsigned int index;
-	const char *text; /* static */
+	const char *text; /* static, or the model's */
 };
 
 struct rows {

@@ -31,7 +31,7 @@ SCREENS = (
     ("menu", [], "Debian GNU/Linux 12 .*default", []),
     ("editor", ["e"] + ["down"] * 7, "6?[0-9.]+[MG] of [0-9.]+[MG] free", ["esc"]),
     ("disks", ["s"], "Disks if there is no entry", ["q"]),
-    ("firmware", ["f"], "It can be started", ["q"]),
+    ("firmware", ["f"], "sha256 [0-9a-f]{12}", ["q"]),
     ("checklist", ["end", "ret"], "will not start like this", ["q", "home"]),
     ("settings", ["c", "down"], "store:", ["q"]),
     ("information", ["i"], "System information", ["q"]),

@@ -78,7 +78,7 @@ def test_edk2_takes_every_key():
         term.wait_for(READY, 60)
         # Without its disks, so that there is nothing to boot.
         term.send("f")
-        term.wait_for("It can be started", 10)
+        term.wait_for("sha256 [0-9a-f]{12}", 10)
         term.send("\r")
         term.wait_for(r"\[ Start \]", 10)
         detach_all(term)

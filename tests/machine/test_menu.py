@@ -44,7 +44,7 @@ def edit_a_machine(term):
     term.send("q")
     term.wait_for(READY, 10)
     term.send("f")
-    term.wait_for(r"It can be started", 10)
+    term.wait_for(r"sha256 [0-9a-f]{12}", 10)
     term.send("\r")
     term.wait_for(r"\[ Start \]", 10)
     term.send(DOWN * 7 + CTRL_U + "99G")

@@ -326,6 +326,8 @@ static void fake_hello(struct fake *f)
 		.vars_path = "/var/lib/vmboot/machine.vars",
 		.vars_size = f->scene == FAKE_NO_ROOM ? 0 : 528 << 10,
 		.vars_changed = time(NULL) - 3 * 86400 - 60,
+		.controllers = 2,
+		.controllers_bound = f->scene == FAKE_EMPTY ? 0 : 2,
 		.log_path = "/run/vmboot/console.log",
 		.log_room = f->scene == FAKE_NO_ROOM ? 3 << 20 : 1 << 30,
 	};

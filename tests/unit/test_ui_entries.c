@@ -704,10 +704,11 @@ static void test_empty_states(void **state)
 	struct session *s = session_open_main(FAKE_EMPTY);
 
 	(void)state;
-	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.");
+	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio");
+	session_wait(s, "(0 of 2 controllers bound). r rescan, ! shell, i hardware.");
 	session_keys(s, "s");
 	session_wait(s, "Disks if there is");
-	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.");
+	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio");
 	session_keys(s, " xq");
 	session_wait_gone(s, "Disks if there is");
 	session_keys(s, "f");

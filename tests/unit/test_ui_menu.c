@@ -167,7 +167,7 @@ static void test_empty_and_no_kvm(void **state)
 	struct session *s = session_open_main(FAKE_EMPTY);
 
 	(void)state;
-	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio.");
+	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio");
 	session_wait(s, "No firmware found");
 	session_keys(s, "\r e");
 	session_idle(s, 200);

@@ -271,12 +271,14 @@ static void test_rows_empty_states(void **state)
 	struct rows rows = {0};
 
 	(void)state;
+	take_welcome(&m, 1ULL << 30, 1);
 	take_devices(&m, NULL, 0);
 	take_firmwares(&m, NULL, 0);
 	assert_int_equal(rows_build(&rows, &m, NULL), 0);
 	assert_string_equal(rows.row[0].text,
-			    "No disks found. Looked at: nvme, sata, scsi, usb, virtio.");
-	assert_string_equal(rows.row[1].text, "r rescan, ! shell, i hardware.");
+			    "No disks found. Looked at: nvme, sata, scsi, usb, virtio");
+	assert_string_equal(rows.row[1].text,
+			    "(0 controllers bound). r rescan, ! shell, i hardware.");
 	assert_int_equal(rows.count, 6);
 	/* What has nothing behind it is no disk. */
 	nothing.empty = 1;

@@ -93,6 +93,8 @@ static void test_own_themes_are_readable(void **state)
 					assert_int_equal(styles[e].fg == -1, styles[e].bg == -1);
 				if (kind == THEME_MONO)
 					assert_int_equal(styles[e].fg, -1);
+				/* The VGA console, and others, show a bold black as grey: pale on white. */
+				assert_false(styles[e].fg == 0 && (styles[e].attrs & A_BOLD));
 			}
 			assert_false(same_style(&styles[UI_SELECTED], &styles[UI_NORMAL]));
 			assert_false(same_style(&styles[UI_FIELD_FOCUS], &styles[UI_FIELD]));
