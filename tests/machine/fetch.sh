@@ -1,12 +1,13 @@
 #!/bin/bash
 # Fetches from Debian's packages what vmboot boots and is tested with; does nothing when it is there.
 #
-#   fetch.sh [firmware] [ovmf] [kernel] [newest] [linux]      (default: firmware)
+#   fetch.sh [firmware] [ovmf] [kernel] [newest] [generic] [linux]      (default: firmware)
 #
 #   firmware  build/firmware/CLOUDHV.fd and shellx64.efi   (cloudhv-efi-x86-64, efi-shell-x64: unstable)
 #   ovmf      build/firmware/ovmf/OVMF*.fd                 (flash images, for tests; ovmf of Debian 12)
 #   kernel    build/machine/kernel/: vmlinuz, lib/modules  (Debian 12's cloud kernel, for the test machine)
 #   newest    build/machine/kernel-newest/: the same        (unstable's, for guests)
+#   generic   build/machine/kernel-generic/: the same       (Debian 12's with all drivers, for guests with real devices)
 #   linux     build/appliance/linux: a kernel's source      (Debian 12's linux-source-6.1, for the appliance)
 #
 # The system's own package sources are only read, to learn which mirror it uses: the lists live in a
@@ -125,15 +126,15 @@ get_ovmf()
 	mv "$dir" build/firmware/ovmf
 }
 
-# cloud_kernel SUITE FOLDER
-cloud_kernel()
+# debian_kernel SUITE PACKAGE FOLDER
+debian_kernel()
 {
-	[ ! -e "$2" ] || return 0
+	[ ! -e "$3" ] || return 0
 	open_suite "$1"
 	local image version root
-	image=$(private_apt "$1" apt-cache depends linux-image-cloud-amd64 |
+	image=$(private_apt "$1" apt-cache depends "$2" |
 		awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
-	[ -n "$image" ] || fail "Debian $1's linux-image-cloud-amd64 names no kernel."
+	[ -n "$image" ] || fail "Debian $1's $2 names no kernel."
 	version=${image#linux-image-}
 	# From 7.x on the package of the image is empty, and depends on one for the kernel and one for the modules.
 	if private_apt "$1" apt-cache depends "$image" | grep -q " linux-binary-$version\$"; then
@@ -153,17 +154,22 @@ cloud_kernel()
 	(cd "$root" && busybox depmod -b "$root" "$version") ||
 		fail "busybox depmod failed on the modules of $image."
 	mkdir -p build/machine
-	mv "$root" "$2"
+	mv "$root" "$3"
 }
 
 get_kernel()
 {
-	cloud_kernel bookworm build/machine/kernel
+	debian_kernel bookworm linux-image-cloud-amd64 build/machine/kernel
 }
 
 get_newest()
 {
-	cloud_kernel unstable build/machine/kernel-newest
+	debian_kernel unstable linux-image-cloud-amd64 build/machine/kernel-newest
+}
+
+get_generic()
+{
+	debian_kernel bookworm linux-image-amd64 build/machine/kernel-generic
 }
 
 # The newest of Debian 12 that this machine's sources have: the security updates' where they name those.
@@ -186,7 +192,7 @@ get_linux()
 [ $# -gt 0 ] || set -- firmware
 for what in "$@"; do
 	case "$what" in
-	firmware | ovmf | kernel | newest | linux) get_$what ;;
-	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel, newest or linux." ;;
+	firmware | ovmf | kernel | newest | generic | linux) get_$what ;;
+	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel, newest, generic or linux." ;;
 	esac
 done

@@ -7,7 +7,7 @@ deps:
 	$(Q)$(M)/deps.sh
 
 fetch:
-	$(Q)$(M)/fetch.sh firmware ovmf kernel newest
+	$(Q)$(M)/fetch.sh firmware ovmf kernel newest generic
 
 disks:
 	$(Q)$(M)/fetch.sh firmware

@@ -252,7 +252,7 @@ class Machine:
 
         WatchdogExpired when QEMU has used TIMEOUT more seconds of processor time, or after four times that on the clock:
         emulation is slower by as much as the host is busy with other things, and that is no freeze.
-        answers: (regular expression, bytes to send whenever it comes) each.
+        answers: (regular expression, bytes to send whenever it comes, or what to call with this machine) each.
         """
         began, used = time.monotonic(), self.cpu_seconds()
         while True:
@@ -265,7 +265,11 @@ class Machine:
             self.used = self.cpu_seconds()
             if found == 0:
                 break
-            self.child.send(answers[found - 1][1])
+            answer = answers[found - 1][1]
+            if callable(answer):
+                answer(self)
+            else:
+                self.child.send(answer)
         try:
             self.proc.wait(timeout=30)
         except subprocess.TimeoutExpired:

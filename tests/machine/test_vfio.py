@@ -3,36 +3,20 @@
 import os
 import subprocess
 
-from guest import initramfs, module_files, run_linux
+from guest import VMLINUZ, initramfs, module_files, run_linux
 from harness import ROOT, expect, expect_text, plain, run, scratch
+from test_os import ESP_MIB, ROOT_MIB, make_disk, make_esp, text, unified
 
 HOST_MODULES = ("vfio_pci", "vfio_iommu_type1")
 
 # The IOMMU comes before the devices behind it. Devices sit at 00:10.0 and up.
 IOMMU = ["-machine", "kernel-irqchip=split", "-device", "intel-iommu,intremap=on,caching-mode=on"]
 
-BIND = r"""
-for m in %s; do insmod /m/$m.ko || echo "no module $m"; done
-give() {
-	for d; do
-		echo vfio-pci >/sys/bus/pci/devices/$d/driver_override
-		[ ! -e /sys/bus/pci/devices/$d/driver ] || echo $d >/sys/bus/pci/devices/$d/driver/unbind
-		echo $d >/sys/bus/pci/drivers_probe
-	done
-}
-back() {
-	for d; do
-		echo >/sys/bus/pci/devices/$d/driver_override
-		echo $d >/sys/bus/pci/drivers/vfio-pci/unbind
-		echo $d >/sys/bus/pci/drivers_probe
-	done
-}
-"""
-
-
-def blocks():
-    path = os.path.join(scratch(), "blocks")
-    subprocess.run(["gcc", "-static", "-O2", "-Wall", "-o", path, os.path.join(ROOT, "tests/machine/blocks.c")], check=True)
+def program(name):
+    """A static program of this folder."""
+    path = os.path.join(scratch(), name)
+    subprocess.run(["gcc", "-static", "-O2", "-Wall", "-o", path, os.path.join(ROOT, "tests/machine", name + ".c")],
+                   check=True)
     return path
 
 
@@ -40,8 +24,9 @@ def host_files():
     return {"m/" + os.path.basename(path): path for path in module_files(HOST_MODULES)}
 
 
-def bind_script():
-    return BIND % " ".join(os.path.basename(path)[:-len(".ko")] for path in module_files(HOST_MODULES))
+def load_modules():
+    names = [os.path.basename(path) for path in module_files(HOST_MODULES)]
+    return 'for m in %s; do insmod /m/$m || echo "no module $m"; done\n' % " ".join(names)
 
 
 def disk_image(mebibytes, name="disk.img"):
@@ -57,11 +42,23 @@ def nvme(image, slot=0x10, options=""):
             "-device", "nvme,drive=%s,serial=%s,addr=%x.0%s" % (name, name.upper(), slot, options)]
 
 
+def passed(command, script, qemu_args, programs=("blocks",), **options):
+    """Boots Linux with SCRIPT in a machine with QEMU_ARGS; COMMAND is the machine's, after the modules are loaded."""
+    tools = [program(name) for name in programs]
+    files = dict(host_files(), **{"bin/" + os.path.basename(tool): tool for tool in tools})
+    got = run_linux(script, command=load_modules() + command, files=files, binaries=tools, append="intel_iommu=on",
+                    qemu_args=IOMMU + qemu_args, **options)
+    return got, plain(got.output)
+
+
+def boot(options, cmdline="quiet"):
+    return ("vmboot run --kernel /k/vmlinuz --initrd /k/initrd --cmdline 'console=ttyS0 panic=0 %s' --memory 256M %s; "
+            "echo status: $?\n" % (cmdline, options))
+
+
 NVME_GUEST = r"""
 echo "guest: $(cat /sys/block/nvme0n1/size) sectors, $(ls /sys/block/nvme0n1/device/device/msi_irqs | wc -l) vectors"
-if [ ! -e /mnt/again ] && blocks verify /dev/nvme0n1 8 1; then
-	blocks write /dev/nvme0n1 256 2 && blocks verify /dev/nvme0n1 256 2
-fi
+blocks verify /dev/nvme0n1 8 1 && blocks write /dev/nvme0n1 256 2 && blocks verify /dev/nvme0n1 256 2
 echo "guest: done"
 poweroff -f
 sleep 60
@@ -70,19 +67,137 @@ sleep 60
 
 def test_nvme_is_linuxs():
     """A guest reads what the host wrote, writes and verifies 256 MiB, and the host finds them afterwards."""
-    image = disk_image(256)
-    tool = blocks()
-    command = bind_script() + r"""
-blocks write /dev/nvme0n1 8 1
-give 0000:00:10.0
-vmboot run --kernel /k/vmlinuz --initrd /k/initrd --cmdline 'console=ttyS0 panic=0 quiet' --memory 256M --vfio 00:10.0
-echo "status: $?"
-back 0000:00:10.0
-blocks verify /dev/nvme0n1 256 2
-"""
-    files = dict(host_files(), **{"bin/blocks": tool})
-    got = run_linux(NVME_GUEST, command=command, files=files, binaries=[tool], append="intel_iommu=on",
-                    qemu_args=IOMMU + nvme(image))
-    out = plain(got.output)
-    expect_text(out, "verified 8 MiB of seed 1", "wrote 256 MiB of seed 2", "guest: done", "status: 0")
+    got, out = passed("blocks write /dev/nvme0n1 8 1\n" + boot("--vfio 00:10.0") +
+                      "sleep 1; blocks verify /dev/nvme0n1 256 2", NVME_GUEST, nvme(disk_image(256)))
+    expect_text(out, "guest: 524288 sectors, 2 vectors", "verified 8 MiB of seed 1", "wrote 256 MiB of seed 2",
+                "guest: done", "status: 0")
     expect(out.count("verified 256 MiB of seed 2") == 2, "guest and host both find the 256 MiB")
+
+
+RESET_BUSY = r"""
+blocks verify /dev/nvme0n1 8 1 || echo "guest: lost"
+echo "guest: writes"
+while blocks write /dev/nvme0n1 8 1 >/dev/null; do sleep .05; done
+echo "guest: lost"
+sleep 60
+"""
+
+
+def test_nvme_survives_resets():
+    """Twenty resets, three of them while a booted guest writes."""
+    keys = "for wait in 2.5 2.5 2.5 .1 .1 .3 .1 .1 .2 .1 .1 .3 .1 .1 .2 .1 .1 .4 .1 .5; do sleep $wait; printf '\\035r'; done"
+    got, out = passed("blocks write /dev/nvme0n1 8 1\n(%s; sleep 2.5; printf '\\035k') | %s" % (keys, boot("--vfio 00:10.0")) +
+                      "sleep 1; blocks verify /dev/nvme0n1 8 1", RESET_BUSY, nvme(disk_image(16)))
+    expect(out.count("The guest was reset.") == 20, "twenty resets")
+    expect("differs" not in out and "guest: lost" not in out, "nothing is lost")
+    expect(out.count("guest: writes") >= 3, "some of them come while the guest writes")
+    expect_text(out, "status: 3", "verified 8 MiB of seed 1")
+
+
+UEFI_INITRAMFS = """
+root=$(findfs LABEL=ROOT); echo "guest: root on $root"
+mount -t ext4 "$root" /new && exec switch_root /new /sbin/init
+echo "no root file system"; poweroff -f
+"""
+
+UEFI_ROOT = """#!/bin/busybox sh
+export PATH=/bin
+mount -t proc proc /proc; mount -t sysfs sysfs /sys
+echo "guest: $(cat /etc/issue), UEFI $(cat /sys/firmware/efi/fw_platform_size) bits"
+ls /sys/bus/virtio/drivers/virtio_blk 2>/dev/null | grep virtio
+echo "from the guest" >/written; sync
+poweroff -f
+"""
+
+
+def installed_system():
+    """A disk with an ESP (a unified kernel image at the removable path) and a root file system."""
+    initrd = initramfs(UEFI_INITRAMFS)
+    folder = scratch()
+    root = os.path.join(folder, "root")
+    for directory in ("bin", "sbin", "etc", "proc", "sys", "dev"):
+        os.makedirs(os.path.join(root, directory))
+    subprocess.run(["cp", "/bin/busybox", os.path.join(root, "bin")], check=True)
+    for name in ("sh", "mount", "cat", "ls", "grep", "sync", "poweroff"):
+        os.symlink("/bin/busybox", os.path.join(root, "bin", name))
+    text(os.path.join(root, "etc"), "issue", "installed system")
+    text(os.path.join(root, "sbin"), "init", UEFI_ROOT)
+    os.chmod(os.path.join(root, "sbin", "init"), 0o755)
+    image = os.path.join(folder, "root.img")
+    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-L", "ROOT", "-d", root, image, "%dM" % ROOT_MIB], check=True)
+    return make_disk(folder, make_esp(folder, ((unified(VMLINUZ, initrd), "EFI/BOOT/BOOTX64.EFI"),)), image), 1 + ESP_MIB
+
+
+def test_firmware_boots_from_nvme():
+    """The machine's own disk under UEFI without virtio: the firmware's own driver loads the installed system."""
+    disk, root_at = installed_system()
+    got = run(load_modules() + "vmboot run --firmware /firmware/CLOUDHV.fd --memory 512M --vfio 00:10.0", timeout=200,
+              files=host_files(), append="intel_iommu=on", qemu_args=IOMMU + nvme(disk))
+    out = plain(got.output)
+    expect_text(out, "NVMe", "guest: root on /dev/nvme0n1p2", "guest: installed system, UEFI 64 bits", "The guest switched itself off")
+    expect("virtio" not in out.split("guest: installed")[1].split("switched")[0], "no disk of virtio")
+    got = subprocess.run(["/sbin/debugfs", "-R", "cat /written", "%s?offset=%d" % (disk, root_at << 20)], check=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    expect(got.stdout == "from the guest\n", "what the guest wrote is on the disk")
+
+
+UNPLUG_GUEST = r"""
+blocks write /dev/nvme0n1 8 1
+echo "guest: works"
+while blocks verify /dev/nvme0n1 8 1 >/dev/null; do :; done
+echo "guest: lost it"
+sleep 60
+"""
+
+
+def test_unplugged_device_ends_the_machine():
+    """device_del while the guest uses it: the virtual machine ends with the reason, and the host goes on."""
+    image = disk_image(16)
+    args = ["-device", "pcie-root-port,id=rp,chassis=1,addr=10.0", "-drive",
+            "file=%s,if=none,id=d,format=raw,cache=unsafe" % image, "-device", "nvme,drive=d,serial=D,id=gone,bus=rp"]
+    got, out = passed("a=$(cd /sys/bus/pci/devices; echo 0000:01:*)\n" + boot("--vfio $a") + "echo host: goes on", UNPLUG_GUEST,
+                      args, answers=[(rb"guest: works", lambda m: m.monitor.execute("device_del", id="gone"))])
+    expect_text(out, "guest: works", "PCI device 0000:01:00.0, which is passed through, is taken away", "status: 1",
+                "host: goes on")
+
+
+SCRIBBLE_GUEST = r"""
+(scribble 23 10; echo "guest: still here"; poweroff -f) &
+sleep 60
+"""
+
+
+def test_scribbling_guest_harms_nobody():
+    """Random writes to configuration space for 10 s: the host, its disk and the guest's other disk are unharmed."""
+    command = ("blocks write /dev/nvme0n1 8 1; blocks write /dev/nvme1n1 8 2\n" + boot("--vfio 00:10.0") +
+               "sleep 1; blocks verify /dev/nvme0n1 8 1; blocks verify /dev/nvme1n1 8 2; "
+               "dmesg | grep -E 'Oops|BUG:|Call Trace|hung task' | sed 's/^/complaint: /'; echo host: goes on")
+    got, out = passed(command, SCRIBBLE_GUEST, nvme(disk_image(16)) + nvme(disk_image(16, "other.img"), 0x11),
+                      programs=("blocks", "scribble"))
+    expect("system call" not in out, "the sandbox refuses nothing")
+    expect("complaint: " not in out, "the host's kernel complains of nothing")
+    expect_text(out, "scribbled ", "guest: still here", "status: 0", "verified 8 MiB of seed 1", "verified 8 MiB of seed 2",
+                "host: goes on")
+
+
+INTX_GUEST = r"""
+echo "guest: $(grep -c MSI /proc/interrupts) lines of MSI"
+grep -E 'nvme|virtio' /proc/interrupts | sed 's/^ */line /'
+for d in /dev/nvme0n1 /dev/nvme1n1 /dev/vdc; do blocks write $d 8 7 && blocks verify $d 8 7; done
+echo "guest: done"
+poweroff -f
+sleep 60
+"""
+
+
+def test_intx_is_shared():
+    """Two devices at once without MSI; each shares its line with a virtio disk."""
+    disks = "".join(" --disk /tmp/%d.img" % i for i in (1, 2, 3))
+    got, out = passed("for i in 1 2 3; do truncate -s 8M /tmp/$i.img; done\n" +
+                      boot("--vfio 00:10.0 --vfio 00:11.0" + disks, "quiet pci=nomsi"),
+                      INTX_GUEST, nvme(disk_image(16)) + nvme(disk_image(16, "other.img"), 0x11),
+                      modules=("virtio_pci", "virtio_blk"))
+    expect_text(out, "guest: 0 lines of MSI", "guest: done", "status: 0")
+    expect(out.count("verified 8 MiB of seed 7") == 3, "all three disks work")
+    shared = [line for line in out.split("\n") if line.startswith("line ") and "nvme" in line and "virtio" in line]
+    expect(len(shared) == 2, "each NVMe shares its line with a virtio disk")
