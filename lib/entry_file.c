@@ -12,7 +12,7 @@
 #define DISK_TEXT_SIZE (2 * VM_PATH_SIZE + 96)
 #define MAX_TRIES      1000
 #define ID_LENGTH      48
-#define MAX_PAIRS      (VM_MAX_DISKS + VM_MAX_NETS + 16)
+#define MAX_PAIRS      (VM_MAX_DISKS + VM_MAX_NETS + VM_MAX_VFIO + 16)
 
 static int copy_value(char *dst, size_t size, const char *what, const char *value,
 		      struct vmb_err *err)
@@ -161,6 +161,20 @@ static int read_net(void *entry, const char *value, struct vmb_err *err)
 	return rc;
 }
 
+static int read_vfio(void *entry, const char *value, struct vmb_err *err)
+{
+	struct menu_entry_save *e = entry;
+	struct vm_config *c = &e->config;
+	int rc;
+
+	if (c->vfio_count == VM_MAX_VFIO)
+		return vmb_err_set(err, EINVAL, "There are more than %d PCI devices.", VM_MAX_VFIO);
+	rc = vm_config_parse_vfio(value, &c->vfio[c->vfio_count], err);
+	if (rc == 0)
+		c->vfio_count++;
+	return rc;
+}
+
 static int read_vars(void *entry, const char *value, struct vmb_err *err)
 {
 	struct menu_entry_save *e = entry;
@@ -272,6 +286,7 @@ static const struct ini_key keys[] = {
 	{.name = "cpus", .read = read_cpus},
 	{.name = "disk", .read = read_disk, .decides = true, .repeats = true},
 	{.name = "net", .read = read_net, .decides = true, .repeats = true},
+	{.name = "vfio", .read = read_vfio, .decides = true, .repeats = true},
 	{.name = "vars", .read = read_vars, .decides = true},
 	{.name = "log", .read = read_log},
 	{.name = "console", .read = read_console},
@@ -346,6 +361,7 @@ struct writer {
 	char firmware[2 * VM_PATH_SIZE];
 	char disks[VM_MAX_DISKS][DISK_TEXT_SIZE];
 	char nets[VM_MAX_NETS][VM_NET_TEXT_SIZE];
+	char vfio[VM_MAX_VFIO][VM_VFIO_TEXT_SIZE];
 };
 
 static void add(struct writer *w, const char *name, const char *value)
@@ -427,6 +443,9 @@ char *entry_file_render(const struct menu_entry_save *entry, const char *old, si
 	for (uint32_t i = 0; i < entry->config.net_count && i < VM_MAX_NETS; i++)
 		add(w, "net",
 		    vm_config_format_net(&entry->config.nets[i], w->nets[i], sizeof(w->nets[i])));
+	for (uint32_t i = 0; i < entry->config.vfio_count && i < VM_MAX_VFIO; i++)
+		add(w, "vfio",
+		    vm_config_format_vfio(&entry->config.vfio[i], w->vfio[i], sizeof(w->vfio[i])));
 	add_machine(w, entry);
 	if (rc < 0)
 		vmb_err_set(err, -rc, "A disk's name is too long to be saved.");

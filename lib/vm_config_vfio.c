@@ -53,7 +53,7 @@ int vm_config_parse_vfio(const char *arg, struct vm_vfio *vfio, struct vmb_err *
 	if (!parse_address(address, &result))
 		return vmb_err_set(err, EINVAL,
 				   "\"%.60s\" is no address of a PCI function; expected one like "
-				   "0000:01:00.0[,rom=off]. `lspci -D` lists them.",
+				   "0000:01:00.0[,rom=off]. `vmboot list --pci` lists them.",
 				   arg);
 	if (strcmp(arg + n, ",rom=off") == 0)
 		result.no_rom = 1;

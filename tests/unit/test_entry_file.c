@@ -35,6 +35,8 @@ static const char whole[] = "title = Debian 12\n"
 			    "disk = partuuid:0f1e,ro,serial=X\n"
 			    "disk = /srv/a,,b.iso,overlay=2147483648,sector=4096\n"
 			    "net = bridge=br0,mac=52:54:00:12:34:56\n"
+			    "vfio = 0000:01:00.0\n"
+			    "vfio = 0000:01:00.1,rom=off\n"
 			    "log = /var/log/guest\n"
 			    "memory = 1536M\n"
 			    "cpus = 4\n"
@@ -70,6 +72,11 @@ static void check_whole(const struct entry_file *f)
 	assert_int_equal(c->net_count, 1);
 	assert_int_equal(c->nets[0].kind, VM_NET_BRIDGE);
 	assert_string_equal(c->nets[0].name, "br0");
+	assert_int_equal(c->vfio_count, 2);
+	assert_string_equal(c->vfio[0].address, "0000:01:00.0");
+	assert_int_equal(c->vfio[0].no_rom, 0);
+	assert_string_equal(c->vfio[1].address, "0000:01:00.1");
+	assert_int_equal(c->vfio[1].no_rom, 1);
 	assert_int_equal(f->entry.tries, 3);
 	assert_int_equal(f->entry.autostart, 0);
 	assert_int_equal(c->virtio_console, 1);
@@ -132,6 +139,7 @@ static void a_bad_line_is_told_and_the_rest_works(void **state)
 		{"disk = serial:A,rw", "3!Disk serial:A: unknown option \"rw\"; known are ro",
 		 true},
 		{"disk = serial:A,ro,overlay", "3!Disk serial:A: ro and overlay exclude", true},
+		{"vfio = nvidia", "3!\"nvidia\" is no address of a PCI function; expected", true},
 		{"net = cable", "3!", true},
 		{"disks = serial:A", "3~\"disks\" is not known; expected title, firmware", false},
 		{"[disk]", "", false},
