@@ -120,6 +120,7 @@ void clients_destroy(struct clients *clients)
 	}
 	free(clients->facts);
 	free(clients->nics);
+	free(clients->pcis);
 	free(clients);
 }
 

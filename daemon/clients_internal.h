@@ -19,6 +19,7 @@ enum client_list {
 	LIST_ENTRIES,
 	LIST_FACTS, /* from here on: only who asked */
 	LIST_NICS,
+	LIST_PCI,
 	LIST_COUNT,
 };
 
@@ -26,7 +27,7 @@ enum client_list {
 struct list_state {
 	uint64_t sent, sending; /* generations of struct clients; 0: none */
 	size_t next;
-	bool wanted; /* of LIST_FACTS and LIST_NICS */
+	bool wanted; /* of LIST_FACTS and what follows it */
 };
 
 /* Bits of struct client's DUE: what it was not told yet. */
@@ -40,6 +41,7 @@ enum client_due {
 	DUE_LOG_STATE = 1 << 6,
 	DUE_SAVED = 1 << 7,
 	DUE_REPORTED = 1 << 8,
+	DUE_PCI_STATE = 1 << 9,
 	/* what a new menu is told at once */
 	DUE_HELLO = DUE_WELCOME | DUE_VM,
 	DUE_FIRST = DUE_HELLO | DUE_SETTINGS | DUE_COUNTDOWN | DUE_LOCK | DUE_LOG_STATE,
@@ -88,6 +90,9 @@ struct clients {
 	size_t fact_count;
 	struct menu_nic *nics;
 	size_t nic_count;
+	struct menu_pci_state pci_state;
+	struct menu_pci *pcis;
+	size_t pci_count;
 	struct vmm_status status; /* the machine's last answer */
 };
 

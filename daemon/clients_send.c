@@ -108,6 +108,15 @@ static int send_lock(struct client *c)
 	return send_body(c, DUE_LOCK, MENU_LOCK_STATE, &lock, sizeof(lock));
 }
 
+static int send_pci_state(struct client *c)
+{
+	const struct menu_pci_state *state = &c->clients->pci_state;
+
+	if (!(c->due & DUE_PCI_STATE))
+		return 0;
+	return send_body(c, DUE_PCI_STATE, MENU_PCI_STATE, state, sizeof(*state));
+}
+
 static int send_log_state(struct client *c)
 {
 	struct menu_log_state state;
@@ -153,6 +162,10 @@ static struct list list_of(const struct clients *clients, enum client_list which
 	case LIST_NICS:
 		list = (struct list){MENU_NICS, clients->nics, clients->nic_count,
 				     sizeof(*clients->nics)};
+		break;
+	case LIST_PCI:
+		list = (struct list){MENU_PCI, clients->pcis, clients->pci_count,
+				     sizeof(*clients->pcis)};
 		break;
 	default: break;
 	}
@@ -328,7 +341,7 @@ int clients_send_due(struct client *c)
 {
 	static int (*const steps[])(struct client * c) = {
 		send_welcome,  send_refusals,  send_vm,	   send_status,
-		send_settings, send_lock,      send_lists, send_countdown,
+		send_settings, send_lock,      send_pci_state, send_lists, send_countdown,
 		send_saved,    send_reported,  send_log_state, send_log,
 		send_console,
 	};

@@ -6,6 +6,7 @@
 
 #include "clients_internal.h"
 #include "facts.h"
+#include "host_pci.h"
 #include "log.h"
 #include "nics.h"
 #include "text.h"
@@ -354,6 +355,27 @@ static int grant_nics(struct client *c, const void *body, size_t size, struct vm
 	return 0;
 }
 
+static int grant_pci(struct client *c, const void *body, size_t size, struct vmb_err *err)
+{
+	struct menu_pci *pcis;
+	size_t count;
+	int rc = host_pci_gather("", &pcis, &count);
+
+	(void)body;
+	(void)size;
+	if (rc < 0)
+		return vmb_err_set(err, -rc, "The PCI devices cannot be listed: %s.",
+				   strerror(-rc));
+	host_pci_gather_state("", &c->clients->pci_state);
+	free(c->clients->pcis);
+	c->clients->pcis = pcis;
+	c->clients->pci_count = count;
+	c->clients->generations[LIST_PCI]++;
+	c->lists[LIST_PCI].wanted = true;
+	c->due |= DUE_PCI_STATE;
+	return 0;
+}
+
 static int grant_unlock(struct client *c, const void *body, size_t size, struct vmb_err *err)
 {
 	char password[MENU_MAX_PASSWORD + 1];
@@ -474,6 +496,7 @@ static const struct wish wishes[] = {
 	{MENU_LOG_FOLLOW, sizeof(uint64_t), true, grant_log_follow},
 	{MENU_LOG_STOP, 0, true, grant_log_stop},
 	{MENU_NICS_GET, 0, true, grant_nics},
+	{MENU_PCI_GET, 0, true, grant_pci},
 	{MENU_UNLOCK, ANY_SIZE, true, grant_unlock},
 	{MENU_LOCK, 0, true, grant_lock},
 	{MENU_PASSWORD, ANY_SIZE, false, grant_password},

@@ -20,7 +20,7 @@
 #include "vm_config.h"
 #include "vmm_proto.h"
 
-#define MENU_PROTO_VERSION 3
+#define MENU_PROTO_VERSION 4
 
 #define MENU_ID_SIZE	  64  /* of an entry: its file's name without ".conf" */
 #define MENU_TEXT_SIZE	  480 /* sentences */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pci_group.h"
 #include "text.h"
 
 const char *describe_basename(const char *path)
@@ -94,6 +95,17 @@ char *describe_nets(const struct vm_config *config, char *buf, size_t size)
 	return buf;
 }
 
+char *describe_pcis(const struct vm_config *config, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	text_copy(buf, size, "none");
+	for (unsigned int i = 0; i < config->vfio_count && at < size; i++)
+		at += (size_t)snprintf(buf + at, size - at, "%s%s", i ? ", " : "",
+				       pci_group_short(config->vfio[i].address));
+	return buf;
+}
+
 char *describe_machine(const struct model *model, const struct vm_config *config, char *buf,
 		       size_t size, int columns)
 {
@@ -101,18 +113,20 @@ char *describe_machine(const struct model *model, const struct vm_config *config
 			   : config->fresh_vars	  ? "variables start fresh"
 			   : config->vars_path[0] ? "variables kept"
 						  : "variables not kept";
-	char memory[16], room[16], nets[VM_MAX_NETS * (VM_NET_NAME_SIZE + 2)];
+	char memory[16], room[16], nets[VM_MAX_NETS * (VM_NET_NAME_SIZE + 2)],
+		pcis[VM_MAX_VFIO * (VM_PCI_ADDRESS_SIZE + 2)];
 	int n;
 
 	text_format_size(config->memory, memory, sizeof(memory));
 	text_format_size(model->welcome.host_memory_free, room, sizeof(room));
 	describe_nets(config, nets, sizeof(nets));
-	n = snprintf(buf, size, "%s of %s free   %u of %u CPUs   %s   net: %s   pci: none",
-		     memory, room, config->cpus, model->welcome.host_cpus, vars, nets);
+	describe_pcis(config, pcis, sizeof(pcis));
+	n = snprintf(buf, size, "%s of %s free   %u of %u CPUs   %s   net: %s   pci: %s", memory,
+		     room, config->cpus, model->welcome.host_cpus, vars, nets, pcis);
 	if (n > columns)
-		snprintf(buf, size, "%s of %s free  %u/%u CPUs  %s  net: %s  pci: none", memory,
+		snprintf(buf, size, "%s of %s free  %u/%u CPUs  %s  net: %s  pci: %s", memory,
 			 room, config->cpus, model->welcome.host_cpus,
-			 config->vars_path[0] ? "vars kept" : "no vars kept", nets);
+			 config->vars_path[0] ? "vars kept" : "no vars kept", nets, pcis);
 	return buf;
 }
 

@@ -26,6 +26,9 @@ char *describe_boot(const struct vm_config *config, char *buf, size_t size);
 /* "br0, tap3" or "none". */
 char *describe_nets(const struct vm_config *config, char *buf, size_t size);
 
+/* "01:00.0, 01:00.1" or "none". */
+char *describe_pcis(const struct vm_config *config, char *buf, size_t size);
+
 /* "1G of 6G free  1 of 8 CPUs  variables kept  net: none  pci: none" in at most COLUMNS columns. */
 char *describe_machine(const struct model *model, const struct vm_config *config, char *buf,
 		       size_t size, int columns);

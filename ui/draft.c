@@ -288,7 +288,7 @@ static void row_value(struct draft *draft, enum draft_row row, char *buf, size_t
 			text_copy(buf, size, "none");
 		break;
 	case DRAFT_NETS: describe_nets(&now->config, buf, size); break;
-	case DRAFT_PCI: text_copy(buf, size, "none"); break;
+	case DRAFT_PCI: describe_pcis(&now->config, buf, size); break;
 	case DRAFT_KEYS: text_copy(buf, size, keys_names[now->keys]); break;
 	case DRAFT_CHARSET: text_copy(buf, size, charset_names[now->charset]); break;
 	case DRAFT_AUTOSTART: text_copy(buf, size, now->autostart ? "yes" : "no"); break;

@@ -56,6 +56,10 @@ static void config_terminate(struct vm_config *config)
 		config->net_count = VM_MAX_NETS;
 	for (unsigned int i = 0; i < VM_MAX_NETS; i++)
 		TERMINATE(config->nets[i].name);
+	if (config->vfio_count > VM_MAX_VFIO)
+		config->vfio_count = VM_MAX_VFIO;
+	for (unsigned int i = 0; i < VM_MAX_VFIO; i++)
+		TERMINATE(config->vfio[i].address);
 }
 
 static void entry_terminate(struct menu_entry *entry)
@@ -191,6 +195,40 @@ static int take_nics(struct model *model, const void *body, size_t size)
 	return MODEL_NICS;
 }
 
+static int take_pci_state(struct model *model, const void *body, size_t size)
+{
+	if (size != sizeof(model->pci_state))
+		return -EBADMSG;
+	memcpy(&model->pci_state, body, size);
+	TERMINATE(model->pci_state.text);
+	return MODEL_PCI;
+}
+
+static int take_pcis(struct model *model, const void *body, size_t size)
+{
+	struct model_coming *coming = &model->coming[MODEL_COMING_PCI];
+	struct menu_list head;
+	int rc = list_take(coming, sizeof(*model->pcis), body, size, &head);
+
+	if (rc <= 0)
+		return rc;
+	free(model->pcis);
+	model->pcis = list_complete(coming, &model->pci_count);
+	for (unsigned int i = 0; i < model->pci_count; i++) {
+		struct menu_pci *pci = &model->pcis[i];
+
+		TERMINATE(pci->address);
+		TERMINATE(pci->name);
+		TERMINATE(pci->class_name);
+		TERMINATE(pci->driver);
+		TERMINATE(pci->link);
+		TERMINATE(pci->makes);
+		TERMINATE(pci->use);
+	}
+	model->pcis_known = true;
+	return MODEL_PCI;
+}
+
 static int take_settings(struct model *model, const void *body, size_t size)
 {
 	if (size != sizeof(model->settings))
@@ -273,6 +311,8 @@ int model_take(struct model *model, uint32_t type, const void *body, size_t size
 	case MENU_FIRMWARES: return take_firmwares(model, body, size);
 	case MENU_ENTRIES: return take_entries(model, body, size);
 	case MENU_NICS: return take_nics(model, body, size);
+	case MENU_PCI_STATE: return take_pci_state(model, body, size);
+	case MENU_PCI: return take_pcis(model, body, size);
 	case MENU_SETTINGS: return take_settings(model, body, size);
 	case MENU_COUNTDOWN: return take_countdown(model, body, size, now_ms);
 	case MENU_VM: return take_vm(model, body, size, now_ms);
@@ -286,6 +326,7 @@ void model_free(struct model *model)
 	free(model->firmwares);
 	free(model->entries);
 	free(model->nics);
+	free(model->pcis);
 	for (unsigned int i = 0; i < MODEL_COMING_COUNT; i++)
 		free(model->coming[i].items);
 	*model = (struct model){0};
@@ -346,6 +387,14 @@ const struct menu_entry *model_entry(const struct model *model, const char *id)
 	for (unsigned int i = 0; i < model->entry_count; i++)
 		if (strcmp(model->entries[i].id, id) == 0)
 			return &model->entries[i];
+	return NULL;
+}
+
+const struct menu_pci *model_pci(const struct model *model, const char *address)
+{
+	for (unsigned int i = 0; i < model->pci_count; i++)
+		if (strcmp(model->pcis[i].address, address) == 0)
+			return &model->pcis[i];
 	return NULL;
 }
 

@@ -24,6 +24,7 @@ enum model_list {
 	MODEL_COMING_FIRMWARES,
 	MODEL_COMING_ENTRIES,
 	MODEL_COMING_NICS,
+	MODEL_COMING_PCI,
 	MODEL_COMING_COUNT,
 };
 
@@ -45,6 +46,10 @@ struct model {
 	bool nics_known; /* asked for with MENU_NICS_GET */
 	struct menu_nic *nics;
 	unsigned int nic_count;
+	bool pcis_known; /* asked for with MENU_PCI_GET */
+	struct menu_pci_state pci_state;
+	struct menu_pci *pcis;
+	unsigned int pci_count;
 	bool settings_known;
 	struct menu_settings settings;
 	struct menu_countdown countdown;
@@ -67,6 +72,7 @@ enum model_change {
 	MODEL_LOG = 256,   /* this and the next are never of model_take() */
 	MODEL_FACTS = 512,
 	MODEL_LOCK = 1024,
+	MODEL_PCI = 2048,
 };
 
 /*
@@ -100,6 +106,9 @@ const struct menu_entry *model_entry(const struct model *model, const char *id);
 
 /* The host's network interface NAME; NULL if there is none, or none is known. */
 const struct menu_nic *model_nic(const struct model *model, const char *name);
+
+/* The host's PCI function at ADDRESS; NULL if there is none, or none is known. */
+const struct menu_pci *model_pci(const struct model *model, const char *address);
 
 /* Seconds until the countdown's next step at NOW_MS; 0 if it is off, or paused for good. */
 unsigned int model_countdown_left(const struct model *model, uint64_t now_ms);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pci_group.h"
 #include "text.h"
 #include "ui/describe.h"
 #include "ui/plan.h"
@@ -151,6 +152,23 @@ static void check_net(struct preflight *p, const struct vm_net *net)
 		add(p, PREFLIGHT_BAD, net->name, "This host has no interface %s.", net->name);
 }
 
+static void check_pci(struct preflight *p, const char *address)
+{
+	const struct menu_pci *pci = model_pci(p->model, address);
+	const char *name = pci_group_short(address);
+
+	if (!p->model->pcis_known)
+		add(p, PREFLIGHT_NONE, name, "looked at when it starts");
+	else if (!pci)
+		add(p, PREFLIGHT_BAD, name, "This machine has no PCI device %s.", name);
+	else if (!p->model->pci_state.usable)
+		add(p, PREFLIGHT_BAD, name, "%s", p->model->pci_state.text);
+	else if (pci->verdict == MENU_PCI_REFUSED)
+		add(p, PREFLIGHT_BAD, name, "%s: %s", pci->class_name, pci->use);
+	else
+		add(p, PREFLIGHT_OK, name, "%s", pci->class_name);
+}
+
 /* A log that is full stops, and the guest goes on; but it may be the one that is needed. */
 static void check_log(struct preflight *p)
 {
@@ -189,6 +207,8 @@ unsigned int preflight_check(const struct model *model, const struct vm_config *
 		add(&p, PREFLIGHT_NONE, "Disks", "none");
 	for (unsigned int i = 0; i < config->net_count; i++)
 		check_net(&p, &config->nets[i]);
+	for (unsigned int i = 0; i < config->vfio_count; i++)
+		check_pci(&p, config->vfio[i].address);
 	check_log(&p);
 	/* The daemon may know of something that is not seen from here. */
 	if (problem[0] && p.worst < PREFLIGHT_FIX)

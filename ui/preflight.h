@@ -18,7 +18,7 @@ struct preflight_item {
 	char text[VM_PATH_SIZE + 256];
 };
 
-#define PREFLIGHT_ITEMS (VM_MAX_DISKS + VM_MAX_NETS + 8)
+#define PREFLIGHT_ITEMS (VM_MAX_DISKS + VM_MAX_NETS + VM_MAX_VFIO + 8)
 
 /*
  * Looks at CONFIG. PROBLEM is what the daemon says about the entry it comes from, or empty. Fills ITEMS

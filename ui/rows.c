@@ -47,6 +47,12 @@ static void nic_words(const struct menu_nic *nic, char *buf, size_t size)
 	snprintf(buf, size, "%s %s %s %s", nic->name, nic->driver, nic->mac, nic->address);
 }
 
+static void pci_words(const struct menu_pci *pci, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s %s %s %s %s", pci->address, pci->class_name, pci->name, pci->driver,
+		 pci->makes);
+}
+
 /* The words by which an operator looks for ROW. */
 static void row_words(const struct model *model, const struct row *row, char *buf, size_t size)
 {
@@ -57,6 +63,8 @@ static void row_words(const struct model *model, const struct row *row, char *bu
 	case ROW_ENTRY: entry_words(&model->entries[row->index], buf, size); break;
 	case ROW_FIRMWARE: firmware_words(&model->firmwares[row->index], buf, size); break;
 	case ROW_NIC: nic_words(&model->nics[row->index], buf, size); break;
+	case ROW_PCI: pci_words(&model->pcis[row->index], buf, size); break;
+	case ROW_GROUP: snprintf(buf, size, "group %d", model->pcis[row->index].group); break;
 	default: snprintf(buf, size, "%s", row->text ? row->text : ""); break;
 	}
 }
@@ -376,6 +384,47 @@ int rows_build_nics(struct rows *rows, const struct model *model, const struct f
 	return rc;
 }
 
+/* Adds the functions from FIRST to LAST, which are one group. */
+static int add_pci_group(struct rows *rows, const struct model *model, unsigned int first,
+			 unsigned int last)
+{
+	bool useful = false;
+	int rc = 0;
+
+	for (unsigned int i = first; i <= last; i++)
+		useful = useful || model->pcis[i].verdict != MENU_PCI_BRIDGE;
+	if (useful)
+		rc = row_add(rows, ROW_GROUP, first, NULL);
+	for (unsigned int i = first; i <= last && useful && rc == 0; i++)
+		rc = row_add(rows, ROW_PCI, i, NULL);
+	return rc;
+}
+
+int rows_build_pci(struct rows *rows, const struct model *model, const struct filter *filter)
+{
+	int rc = 0;
+
+	rows->count = 0;
+	for (unsigned int i = 0, next; i < model->pci_count && rc == 0; i = next) {
+		unsigned int first = rows->count;
+
+		for (next = i + 1; next < model->pci_count &&
+				   model->pcis[next].group == model->pcis[i].group;)
+			next++;
+		rc = add_pci_group(rows, model, i, next - 1);
+		filter_group(rows, model, filter, first);
+	}
+	if (rc == 0 && !model->pcis_known)
+		rc = row_add(rows, ROW_TEXT, 0, "Asking for the PCI devices ...");
+	else if (rc == 0 && model->pci_count == 0)
+		rc = row_add(rows, ROW_TEXT, 0, "This machine has no PCI devices.");
+	if (rc == 0)
+		rc = add_filtered_out(rows, filter);
+	if (rc < 0)
+		rows->count = 0;
+	return rc;
+}
+
 void rows_free(struct rows *rows)
 {
 	free(rows->row);
@@ -403,6 +452,9 @@ void rows_key(const struct model *model, const struct row *row, char key[ROWS_KE
 			 model->firmwares[row->index].path);
 		break;
 	case ROW_NIC: snprintf(key, ROWS_KEY_SIZE, "nic %s", model->nics[row->index].name); break;
+	case ROW_PCI:
+		snprintf(key, ROWS_KEY_SIZE, "pci %s", model->pcis[row->index].address);
+		break;
 	default: snprintf(key, ROWS_KEY_SIZE, "text"); break;
 	}
 }
@@ -423,7 +475,7 @@ int rows_find(const struct rows *rows, const struct model *model, const char *ke
 
 bool rows_selectable(const struct row *row)
 {
-	return row->kind != ROW_HEADING && row->kind != ROW_TEXT;
+	return row->kind != ROW_HEADING && row->kind != ROW_GROUP && row->kind != ROW_TEXT;
 }
 
 bool rows_startable(const struct model *model, const struct row *row)

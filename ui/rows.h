@@ -16,6 +16,8 @@ enum row_kind {
 	ROW_PLAIN, /* model.devices[index]: what is on this disk, to be started without an entry */
 	ROW_FIRMWARE, /* model.firmwares[index] */
 	ROW_NIC,      /* model.nics[index] */
+	ROW_PCI,      /* model.pcis[index] */
+	ROW_GROUP,    /* the IOMMU group of model.pcis[index] */
 	ROW_HEADING,  /* TEXT */
 	ROW_TEXT,     /* TEXT: what an empty list has to say */
 };
@@ -47,6 +49,8 @@ int rows_build(struct rows *rows, const struct model *model, const struct filter
 int rows_build_disks(struct rows *rows, const struct model *model, const struct filter *filter);
 int rows_build_firmware(struct rows *rows, const struct model *model, const struct filter *filter);
 int rows_build_nics(struct rows *rows, const struct model *model, const struct filter *filter);
+/* Functions that a guest can use, and the bridges that share a group with one; not the others. */
+int rows_build_pci(struct rows *rows, const struct model *model, const struct filter *filter);
 void rows_free(struct rows *rows);
 
 /* What stays the same about ROW when the list is built anew, as a string in KEY. */

@@ -131,7 +131,7 @@ static void edit_enter(struct ui *ui, void *data, int index)
 	case DRAFT_FIRMWARE: screen_firmware_open(ui, firmware_picked, se); break;
 	case DRAFT_DISKS: screen_disks_open(ui, config); break;
 	case DRAFT_NETS: screen_nics_open(ui, config); break;
-	case DRAFT_PCI: screen_pci_open(ui); break;
+	case DRAFT_PCI: screen_pci_open(ui, config); break;
 	default: break;
 	}
 }

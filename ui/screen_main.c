@@ -397,7 +397,7 @@ static bool screen_key(struct ui *ui, const struct row *row, uint32_t code)
 	case 'n': new_entry(ui, row); return true;
 	case 's': screen_disks_open(ui, NULL); return true;
 	case 'f': screen_firmware_open(ui, NULL, NULL); return true;
-	case 'p': screen_pci_open(ui); return true;
+	case 'p': screen_pci_open(ui, NULL); return true;
 	case 'c':
 	case UI_KEY_F1 + 1: screen_settings_open(ui); return true;
 	case 'r':

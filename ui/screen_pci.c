@@ -1,85 +1,310 @@
-/* PCI devices for guests: what this machine has of what that takes. */
+/*
+ * The host's PCI functions by IOMMU group, and what it uses them for; Space gives those of a group to the guest, or
+ * takes them away again.
+ */
 #include "ui/screens.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "pci_group.h"
+#include "text.h"
 #include "ui/draw.h"
 #include "ui/frame.h"
+#include "ui/main_rows.h"
+#include "ui/row_list.h"
 #include "ui/wrap.h"
 
-#define NAME_COL  5
-#define VALUE_COL 25
+#define GROUP_COL 2
+#define PCI_COL	  10
 
-static bool is_iommu(const struct menu_fact *fact)
+struct screen_pci {
+	struct row_list list;
+	struct vm_config *config; /* borrowed; NULL: only to look at */
+};
+
+static const struct ui_screen screen_pci_ops;
+
+/* ---- marking ---- */
+
+static struct vm_vfio *config_pci(struct vm_config *config, const char *address)
 {
-	return strcmp(fact->group, "IOMMU") == 0;
+	for (unsigned int i = 0; config && i < config->vfio_count; i++)
+		if (strcmp(config->vfio[i].address, address) == 0)
+			return &config->vfio[i];
+	return NULL;
 }
 
-/* The first line about the IOMMU; NULL as long as nothing is known. */
-static const struct menu_fact *iommu_fact(const struct ui *ui)
+static void take_out(struct vm_config *config, const struct vm_vfio *vfio)
 {
-	for (unsigned int i = 0; i < ui->facts.count; i++)
-		if (is_iommu(&ui->facts.fact[i]))
-			return &ui->facts.fact[i];
-	return NULL;
+	size_t at = (size_t)(vfio - config->vfio);
+
+	memmove(&config->vfio[at], &config->vfio[at + 1],
+		(config->vfio_count - at - 1) * sizeof(config->vfio[0]));
+	config->vfio_count--;
+	memset(&config->vfio[config->vfio_count], 0, sizeof(config->vfio[0]));
+}
+
+/* The whole group of function INDEX: into the guest or out of it. Says what else moves. */
+static void move_group(struct ui *ui, struct vm_config *config, unsigned int index, bool in)
+{
+	const struct menu_pci *self = &ui->model.pcis[index];
+	char text[256];
+
+	for (unsigned int i = 0; i < ui->model.pci_count; i++) {
+		const struct menu_pci *pci = &ui->model.pcis[i];
+		struct vm_vfio *vfio = config_pci(config, pci->address);
+
+		if ((i != index && !pci_group_together(self, pci)) || in == (vfio != NULL))
+			continue;
+		if (vfio)
+			take_out(config, vfio);
+		else if (config->vfio_count < VM_MAX_VFIO)
+			text_copy(config->vfio[config->vfio_count++].address, VM_PCI_ADDRESS_SIZE,
+				  pci->address);
+	}
+	pci_group_describe(ui->model.pcis, ui->model.pci_count, index, text, sizeof(text));
+	ui_say(ui, UI_NORMAL, "%s", text);
+}
+
+/* Says why the group of SELF cannot go to the guest; false if it can, with the first of it that is asked about. */
+static bool is_refused(struct ui *ui, const struct vm_config *config, const struct menu_pci *self,
+		       const struct menu_pci **ret_ask)
+{
+	unsigned int more = 0;
+
+	*ret_ask = NULL;
+	for (unsigned int i = 0; i < ui->model.pci_count; i++) {
+		const struct menu_pci *pci = &ui->model.pcis[i];
+
+		if (!pci_group_together(self, pci))
+			continue;
+		more++;
+		if (pci->verdict == MENU_PCI_REFUSED) {
+			ui_say(ui, UI_BAD, "%s cannot be passed through: %s",
+			       pci_group_short(pci->address), pci->use);
+			return true;
+		}
+		if (pci->verdict == MENU_PCI_ASK && !*ret_ask)
+			*ret_ask = pci;
+	}
+	if (!ui->model.pci_state.usable)
+		ui_say(ui, UI_BAD, "%s", ui->model.pci_state.text);
+	else if (more == 0)
+		ui_say(ui, UI_BAD, "%s is %s.", pci_group_short(self->address),
+		       self->group < 0 ? "in no IOMMU group, so it cannot be passed through"
+				       : "a bridge: it stays with the host");
+	else if (config->vfio_count + more > VM_MAX_VFIO)
+		ui_say(ui, UI_BAD, "%d PCI devices are the limit.", VM_MAX_VFIO);
+	else
+		return false;
+	return true;
+}
+
+/* The operator has been told what is lost by it. */
+static void take_all_the_same(struct ui *ui, const char *address)
+{
+	struct ui_layer top = ui->stack[ui->depth - 1];
+	const struct menu_pci *pci = model_pci(&ui->model, address);
+
+	if (top.screen == &screen_pci_ops && pci)
+		move_group(ui, ((struct screen_pci *)top.data)->config,
+			   (unsigned int)(pci - ui->model.pcis), true);
+}
+
+static void toggle(struct ui *ui, struct screen_pci *sp, unsigned int index)
+{
+	const struct menu_pci *self = &ui->model.pcis[index], *ask;
+	char text[384];
+
+	if (!sp->config) {
+		ui_say(ui, UI_NORMAL,
+		       "An entry gives devices to its guest: e on it, then PCI devices.");
+	} else if (config_pci(sp->config, self->address)) {
+		move_group(ui, sp->config, index, false);
+	} else if (!is_refused(ui, sp->config, self, &ask)) {
+		if (!ask) {
+			move_group(ui, sp->config, index, true);
+			return;
+		}
+		snprintf(text, sizeof(text), "%s %s: %s. Give it to the guest all the same?",
+			 pci_group_short(ask->address), ask->class_name, ask->use);
+		dialog_ask_about(ui, "The host uses it", text, take_all_the_same, self->address);
+	}
+}
+
+static void toggle_rom(struct ui *ui, struct screen_pci *sp, const char *address)
+{
+	struct vm_vfio *vfio = config_pci(sp->config, address);
+
+	if (!vfio)
+		ui_say(ui, UI_NORMAL, "Space gives it to the guest first.");
+	else
+		vfio->no_rom = !vfio->no_rom;
+}
+
+/* Takes those out that this machine does not have. */
+static void drop_missing(struct ui *ui, struct vm_config *config)
+{
+	for (unsigned int i = config->vfio_count; i-- > 0;)
+		if (!model_pci(&ui->model, config->vfio[i].address))
+			take_out(config, &config->vfio[i]);
+}
+
+/* ---- drawing ---- */
+
+static void draw_function(const struct ui *ui, const struct screen_pci *sp,
+			  const struct menu_pci *pci, int y, bool selected)
+{
+	const struct vm_vfio *vfio = config_pci(sp->config, pci->address);
+	bool used = pci->verdict == MENU_PCI_REFUSED || pci->verdict == MENU_PCI_ASK;
+	char left[192];
+
+	snprintf(left, sizeof(left), "%s %s  %s", pci_group_short(pci->address), pci->class_name,
+		 pci->name);
+	main_row_draw_text(ui, y, PCI_COL, selected,
+			   pci->verdict == MENU_PCI_BRIDGE ? UI_DIM : UI_STRONG, left,
+			   used ? UI_WARN : UI_DIM, used ? "in use" : pci->driver);
+	draw_text(y, 4, 5, selected ? UI_SELECTED : vfio ? UI_GOOD : UI_DIM, vfio ? "guest" : "-");
+}
+
+static void pci_draw_row(struct ui *ui, void *data, const struct row *row, int y, bool selected)
+{
+	const struct menu_pci *pci = &ui->model.pcis[row->index];
+	char text[48];
+
+	if (row->kind == ROW_PCI) {
+		draw_function(ui, data, pci, y, selected);
+	} else if (row->kind == ROW_GROUP) {
+		snprintf(text, sizeof(text), "IOMMU group %d", pci->group);
+		main_row_draw_text(ui, y, GROUP_COL, false, UI_HEADING,
+				   pci->group < 0 ? "In no IOMMU group" : text, UI_NORMAL, "");
+	} else {
+		main_row_draw(ui, data, row, y, selected);
+	}
+}
+
+/* What the function is, what the host loses, what moves with it: as much as there is room for. */
+static void draw_detail(const struct ui *ui, const struct screen_pci *sp, unsigned int index, int y)
+{
+	const struct menu_pci *pci = &ui->model.pcis[index];
+	const struct vm_vfio *vfio = config_pci(sp->config, pci->address);
+	const int width = ui->cols - 2, end = y + FRAME_PREVIEW_ROWS;
+	char numa[24] = "", text[256];
+
+	if (pci->numa >= 0)
+		snprintf(numa, sizeof(numa), "  NUMA node %d", pci->numa);
+	draw_printf(y++, 1, width, UI_NORMAL, "%04x:%04x  driver %s%s%s%s%s%s  %s", pci->vendor,
+		    pci->device, pci->driver[0] ? pci->driver : "none", pci->link[0] ? "  " : "",
+		    pci->link, numa, pci->rom ? "  ROM" : "", vfio && vfio->no_rom ? " hidden" : "",
+		    pci->makes);
+	if (!ui->model.pci_state.usable)
+		y += wrap_draw(y, 1, width, end - y, UI_BAD, ui->model.pci_state.text);
+	if (pci->use[0] && y < end)
+		y += wrap_draw(y, 1, width, end - y,
+			       pci->verdict == MENU_PCI_REFUSED ? UI_BAD : UI_WARN, pci->use);
+	pci_group_describe(ui->model.pcis, ui->model.pci_count, index, text, sizeof(text));
+	if (text[0] && y < end)
+		y += wrap_draw(y, 1, width, end - y, UI_NORMAL, text);
+	if (ui->model.pci_state.usable && ui->model.pci_state.text[0] && y < end)
+		wrap_draw(y, 1, width, end - y, UI_WARN, ui->model.pci_state.text);
 }
 
 static void pci_draw(struct ui *ui, void *data)
 {
 	static const struct frame_hint hints[] = {
-		{"i", "info", true},  {"!", "shell", true}, {"?", "help", false},
-		{"q", "back", false}, {NULL, NULL, false},
+		{"Space", "to the guest or back", false},
+		{"o", "ROM", true},
+		{"/", "filter", true},
+		{"r", "ask again", true},
+		{"?", "help", false},
+		{"q", "back", false},
+		{NULL, NULL, false},
 	};
-	const struct menu_fact *iommu = iommu_fact(ui);
-	int y = FRAME_BODY_ROW, end = FRAME_BODY_ROW + frame_body_rows(ui->rows),
-	    width = ui->cols - 5;
+	struct screen_pci *sp = data;
+	const struct row *row = row_list_current(&sp->list);
+	char title[96], idle[96] = "";
 
-	(void)data;
-	frame_draw(ui, "PCI devices", hints, "");
-	ui->cursor_row = y;
-	ui->cursor_col = 3;
-	if (!iommu) {
-		draw_text(y, 3, width, UI_NORMAL, "Asking for what this machine has ...");
-		return;
-	}
-	if (iommu->missing || iommu->bad)
-		y += wrap_draw(y, 3, width, 2, UI_BAD,
-			       "No IOMMU (check VT-d/AMD-Vi in firmware, intel_iommu=on): "
-			       "passthrough off");
-	else
-		y += wrap_draw(y, 3, width, 2, UI_GOOD, "The IOMMU is on.");
-	y += wrap_draw(y, 3, width, 2, UI_NORMAL,
-		       "No device is passed to a guest: this vmboot has no passthrough yet.");
-	for (unsigned int i = 0; i < ui->facts.count && y + 1 < end; i++) {
-		if (!is_iommu(&ui->facts.fact[i]))
-			continue;
-		y++;
-		draw_text(y, NAME_COL, VALUE_COL - NAME_COL - 1, UI_DIM, ui->facts.fact[i].name);
-		draw_text(y, VALUE_COL, ui->cols - VALUE_COL - 2, UI_NORMAL,
-			  ui->facts.fact[i].value);
-	}
+	snprintf(title, sizeof(title), "PCI devices%s%s", sp->config ? " of " : "",
+		 sp->config ? sp->config->title : "");
+	for (unsigned int i = 0; sp->config && i < sp->config->vfio_count && ui->model.pcis_known;
+	     i++)
+		if (!model_pci(&ui->model, sp->config->vfio[i].address))
+			snprintf(idle, sizeof(idle), "This machine has no %s: x takes it out",
+				 pci_group_short(sp->config->vfio[i].address));
+	frame_draw(ui, title, sp->config ? hints : hints + 2, idle);
+	row_list_draw(ui, &sp->list, pci_draw_row, sp);
+	if (row)
+		draw_detail(ui, sp, row->index, frame_preview_row(ui->rows));
+}
+
+/* ---- the screen ---- */
+
+static void pci_layout(struct ui *ui, void *data, int rows, int cols)
+{
+	(void)rows;
+	(void)cols;
+	row_list_refresh(ui, &((struct screen_pci *)data)->list);
+}
+
+static void pci_changed(struct ui *ui, void *data, int what)
+{
+	(void)what;
+	row_list_refresh(ui, &((struct screen_pci *)data)->list);
 }
 
 static void pci_key(struct ui *ui, void *data, const struct ui_key *key)
 {
-	(void)data;
-	if (key->alt)
+	struct screen_pci *sp = data;
+	const struct row *row;
+
+	if (row_list_key(ui, &sp->list, key) || key->alt)
 		return;
-	if (key->code == 'q' || key->code == UI_KEY_ESCAPE || key->code == UI_KEY_LEFT ||
-	    ui_key_is_enter(key))
+	row = row_list_current(&sp->list);
+	if (row && key->code == ' ')
+		toggle(ui, sp, row->index);
+	else if (row && key->code == 'o' && sp->config)
+		toggle_rom(ui, sp, ui->model.pcis[row->index].address);
+	else if (key->code == 'x' && sp->config && ui->model.pcis_known)
+		drop_missing(ui, sp->config);
+	else if (key->code == 'r')
+		ui_send(ui, MENU_PCI_GET, NULL, 0);
+	else if (ui_key_is_enter(key) || key->code == 'q' || key->code == UI_KEY_ESCAPE ||
+		 key->code == UI_KEY_LEFT)
 		ui_pop(ui);
 	else
 		ui_common_key(ui, key);
 }
 
+static void pci_close(struct ui *ui, void *data)
+{
+	struct screen_pci *sp = data;
+
+	(void)ui;
+	row_list_free(&sp->list);
+	free(sp);
+}
+
 static const struct ui_screen screen_pci_ops = {
 	.name = "pci",
+	.layout = pci_layout,
 	.draw = pci_draw,
 	.key = pci_key,
+	.changed = pci_changed,
+	.close = pci_close,
 };
 
-void screen_pci_open(struct ui *ui)
+void screen_pci_open(struct ui *ui, struct vm_config *config)
 {
-	ui_send(ui, MENU_FACTS_GET, NULL, 0);
-	ui_push(ui, &screen_pci_ops, NULL);
+	struct screen_pci *sp = calloc(1, sizeof(*sp));
+
+	if (!sp) {
+		ui_say(ui, UI_BAD, "There is not enough memory for the list of devices.");
+		return;
+	}
+	sp->list.build = rows_build_pci;
+	sp->config = config;
+	ui_send(ui, MENU_PCI_GET, NULL, 0);
+	ui_push(ui, &screen_pci_ops, sp);
 }

@@ -36,8 +36,8 @@ void screen_firmware_open(struct ui *ui,
 /* The host's network interfaces; Space joins a card of CONFIG (which outlives the screen) to one, or not. */
 void screen_nics_open(struct ui *ui, struct vm_config *config);
 
-/* Passthrough of PCI devices. */
-void screen_pci_open(struct ui *ui);
+/* The host's PCI devices; Space gives some to CONFIG's guest (borrowed, NULL: only to look at). */
+void screen_pci_open(struct ui *ui, struct vm_config *config);
 
 /* What the menu does by itself, how it looks, and where that is kept. */
 void screen_settings_open(struct ui *ui);

@@ -237,6 +237,48 @@ static void fake_send_nics(struct fake *f)
 	fake_send(f, MENU_NICS, buf, sizeof(list) + list.count * sizeof(nics[0]));
 }
 
+static struct menu_pci fake_pci(const char *address, int group, const char *class_name,
+				const char *driver, enum menu_pci_verdict verdict, const char *use)
+{
+	struct menu_pci pci = {.vendor = 0x144d, .device = 0xa80a, .group = group, .numa = -1,
+			       .verdict = (uint8_t)verdict};
+
+	snprintf(pci.address, sizeof(pci.address), "%s", address);
+	snprintf(pci.name, sizeof(pci.name), "Example Corporation Model %d", group);
+	snprintf(pci.class_name, sizeof(pci.class_name), "%s", class_name);
+	snprintf(pci.driver, sizeof(pci.driver), "%s", driver);
+	snprintf(pci.use, sizeof(pci.use), "%s", use);
+	return pci;
+}
+
+static void fake_send_pci(struct fake *f)
+{
+	struct menu_pci pcis[] = {
+		fake_pci("0000:00:02.0", 1, "VGA controller", "i915", MENU_PCI_ASK,
+			 "this is the console GPU: you will lose VGA, serial keeps working"),
+		fake_pci("0000:01:00.0", 2, "3D controller", "nouveau", MENU_PCI_FREE, ""),
+		fake_pci("0000:01:00.1", 2, "Audio device", "snd_hda_intel", MENU_PCI_FREE, ""),
+		fake_pci("0000:02:00.0", 3, "NVMe controller", "nvme", MENU_PCI_REFUSED,
+			 "nvme0n1p1 is mounted on /"),
+		fake_pci("0000:00:1c.0", 4, "PCI bridge", "pcieport", MENU_PCI_BRIDGE, ""),
+		fake_pci("0000:03:00.0", 4, "Ethernet controller", "e1000e", MENU_PCI_FREE, ""),
+		fake_pci("0000:04:00.0", 4, "SATA controller", "ahci", MENU_PCI_FREE, ""),
+		fake_pci("0000:00:1f.0", 9, "ISA bridge", "lpc_ich", MENU_PCI_BRIDGE, ""),
+		fake_pci("0000:05:00.0", -1, "Serial controller", "", MENU_PCI_FREE, ""),
+	};
+	struct menu_pci_state state = {.usable = f->scene != FAKE_EMPTY};
+
+	if (f->scene == FAKE_EMPTY)
+		snprintf(state.text, sizeof(state.text),
+			 "No IOMMU (check VT-d/AMD-Vi in firmware, intel_iommu=on): passthrough off");
+	snprintf(pcis[1].link, sizeof(pcis[1].link), "16.0 GT/s x16");
+	pcis[1].numa = 1;
+	pcis[1].rom = 1;
+	snprintf(pcis[3].makes, sizeof(pcis[3].makes), "nvme0n1");
+	fake_send(f, MENU_PCI_STATE, &state, sizeof(state));
+	fake_send_list(f, MENU_PCI, pcis, sizeof(pcis[0]), sizeof(pcis) / sizeof(pcis[0]));
+}
+
 static void fake_settings_save(struct fake *f, const void *body, size_t size)
 {
 	if (size != sizeof(f->settings))
@@ -278,6 +320,7 @@ static void fake_entries_message(struct fake *f, uint32_t type, const void *body
 		fake_send_countdown(f, MENU_COUNTDOWN_PAUSED, 30);
 		break;
 	case MENU_NICS_GET: fake_send_nics(f); break;
+	case MENU_PCI_GET: fake_send_pci(f); break;
 	default: break;
 	}
 }

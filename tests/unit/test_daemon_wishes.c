@@ -433,6 +433,25 @@ static void interfaces_are_listed_on_request(void **state)
 	assert_int_equal(list.first && list.last, 1);
 }
 
+static void pci_devices_are_listed_on_request(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_pci_state pci;
+	struct menu_list list;
+	int size;
+
+	start_daemon(f, "");
+	greet(f, f->sock);
+	tell(f->sock, MENU_PCI_GET, NULL, 0);
+	assert_int_equal(hear_type(f, f->sock, MENU_PCI_STATE), sizeof(pci));
+	memcpy(&pci, f->body, sizeof(pci));
+	assert_true(pci.usable || pci.text[0]);
+	size = hear_type(f, f->sock, MENU_PCI);
+	memcpy(&list, f->body, sizeof(list));
+	assert_int_equal(size, sizeof(list) + list.count * sizeof(struct menu_pci));
+	assert_int_equal(list.first, 1);
+}
+
 static void the_machine_follows_its_guest_when_that_is_set(void **state)
 {
 	struct fixture *f = *state;
@@ -479,6 +498,7 @@ int main(int argc, char **argv)
 		TEST(a_password_is_set_by_a_menu),
 		TEST(nonsense_is_dropped_or_refused),
 		TEST(interfaces_are_listed_on_request),
+		TEST(pci_devices_are_listed_on_request),
 		TEST(the_machine_follows_its_guest_when_that_is_set),
 		TEST(a_guest_that_is_killed_takes_nothing_along),
 	};

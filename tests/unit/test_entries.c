@@ -291,7 +291,7 @@ static void a_change_keeps_the_name_of_the_disk_and_the_comments(void **state)
 	struct menu_entry_save save;
 	char id[MENU_ID_SIZE];
 
-	put_entry(f, "a", "# by hand\ntitle = A\ndisk = /dev/sdb,ro\nvfio = 01:00.0\n");
+	put_entry(f, "a", "# by hand\ntitle = A\ndisk = /dev/sdb,ro\nusb = 1-2\n");
 	open_all(f);
 	save_of(f, "a", &save);
 	save.config.cpus = 1;
@@ -299,7 +299,7 @@ static void a_change_keeps_the_name_of_the_disk_and_the_comments(void **state)
 	assert_int_equal(entries_save(f->entries, &save, id, NULL), 0);
 	assert_string_equal(id, "a");
 	assert_non_null(strstr(file_text(f, "entries/a.conf"), "# by hand\ntitle = A\n"));
-	assert_non_null(strstr(file_text(f, "entries/a.conf"), "vfio = 01:00.0\n"));
+	assert_non_null(strstr(file_text(f, "entries/a.conf"), "usb = 1-2\n"));
 	assert_non_null(strstr(file_text(f, "entries/a.conf"), "memory = 512M\n"));
 }
 

@@ -224,7 +224,7 @@ static void a_long_command_line_survives(void **state)
 
 static void a_change_keeps_what_an_operator_wrote(void **state)
 {
-	static const char old[] = "# the old one\ntitle = T\nfirmware = /fw.fd\nvfio = 01:00.0\n";
+	static const char old[] = "# the old one\ntitle = T\nfirmware = /fw.fd\nusb = 1-2\n";
 	struct entry_file f = parse(old);
 	size_t n;
 	char *text;
@@ -232,7 +232,7 @@ static void a_change_keeps_what_an_operator_wrote(void **state)
 	(void)state;
 	f.entry.config.cpus = 2;
 	text = entry_file_render(&f.entry, old, strlen(old), &n, NULL);
-	assert_string_equal(text, "# the old one\ntitle = T\nfirmware = /fw.fd\nvfio = 01:00.0\n"
+	assert_string_equal(text, "# the old one\ntitle = T\nfirmware = /fw.fd\nusb = 1-2\n"
 				  "memory = 1G\ncpus = 2\n");
 	free(text);
 }

@@ -158,8 +158,12 @@ static void look_at_checklist(struct session *s, bool colour)
 static void look_at_pci(struct session *s)
 {
 	session_keys(s, "p");
-	session_wait(s, "The IOMMU is on.");
-	session_wait(s, "groups              14");
+	session_wait(s, "IOMMU group 1");
+	session_wait(s, "00:02.0 VGA controller");
+	session_wait(s, "in use");
+	session_wait(s, "this is the console GPU: you will lose VGA");
+	session_keys(s, " ");
+	session_wait(s, "An entry gives devices to its guest");
 	session_keys(s, LEFT);
 	session_wait(s, "6 entries");
 }

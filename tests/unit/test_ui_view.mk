@@ -1,2 +1,2 @@
 # Drives the real program under a pseudo-terminal.
-$(B)/tests/unit/test_ui_view: $(B)/vmboot
+$(B)/tests/unit/test_ui_view $(B)/tests/unit/test_ui_pci: $(B)/vmboot
