@@ -161,7 +161,7 @@ def esp(program):
 def shell(term, command):
     """What COMMAND prints in the menu's shell."""
     term.send("!")
-    term.wait_for(r"# $", 30)
+    term.wait_for("Type exit", 30)
     since = len(term.raw)
     term.send(command + "; echo the-''end\r")
     end = term.wait_raw(rb"the-end", 60, since)
