@@ -9,10 +9,13 @@ import re
 import subprocess
 import tempfile
 
+from guest import initramfs, kernel_version
 from harness import BUILD, ROOT, Skip, expect, expect_text, sample_disk, scratch
 from machine import BASE, KERNEL, Machine
 from terminal import Terminal
 from test_menu import ENDED, READY, start_and_greet
+from test_os import CMDLINE, GRUB, INITRAMFS, MODULES, VMLINUZ, make_disk, make_esp, make_root, text
+from test_settings import store
 
 APPLIANCE = os.path.join(ROOT, "appliance")
 OUTPUTS = os.path.join(BUILD, "appliance")
@@ -213,3 +216,24 @@ def test_stick_starts_by_uefi():
 
 def test_stick_starts_by_bios():
     use(stick(output("vmboot.iso")))
+
+
+def debian_disk():
+    """GRUB on an EFI system partition; Debian's kernel and a root that switches itself off on ext4."""
+    folder = scratch()
+    config = text(folder, "grub.cfg", "search --no-floppy --label --set=root ROOT", "linux /boot/vmlinuz " + CMDLINE,
+                  "initrd /boot/initrd", "boot")
+    root = make_root("sync; poweroff -f", ((VMLINUZ, "vmlinuz"), (initramfs(INITRAMFS, MODULES), "initrd")))
+    return make_disk(folder, make_esp(folder, ((GRUB, "EFI/BOOT/BOOTX64.EFI"), (config, "EFI/debian/grub.cfg"))), root)
+
+
+def test_debian_starts_from_its_disk():
+    """The default entry on a partition labelled VMBOOT: nobody presses a key, Debian comes up and switches itself off."""
+    settings = store("default = debian\ntimeout = 1\n", debian="title = Debian\nmemory = 512M\ndisk = serial:TEST1\n"
+                     "firmware = /usr/share/cloudhv-efi-x86-64/CLOUDHV.fd\n")
+    boot = ["-kernel", output("vmboot-linux")]
+    with Machine(boot=boot, disks=[settings, debian_disk()], sleep=True, mem="3G") as machine:
+        term = Terminal(machine.child)
+        term.wait_raw(("kernel: " + re.escape(kernel_version())).encode(), 400)
+        term.wait_raw(rb"root: /dev/vda2 ext4", 30)
+        term.wait_for(ENDED, 120)
