@@ -469,54 +469,12 @@ static int parse_cmdline(const char *value, struct vm_config *config)
 	return -EINVAL;
 }
 
-static int parse_disk(const char *value, struct vm_config *config)
+/* What another line of the configuration came to. */
+static int told(int rc, const struct vmb_err *err)
 {
-	struct vmb_err err;
-
-	if (config->disk_count >= VM_MAX_DISKS) {
-		fprintf(stderr, "vmboot run: more than %d disks are not supported.\n", VM_MAX_DISKS);
-		return -EINVAL;
-	}
-	if (vm_config_parse_disk(value, &config->disks[config->disk_count], &err) < 0) {
-		fprintf(stderr, "vmboot run: %s\n", err.text);
-		return -EINVAL;
-	}
-	config->disk_count++;
-	return 0;
-}
-
-static int parse_net(const char *value, struct vm_config *config)
-{
-	struct vmb_err err;
-
-	if (config->net_count >= VM_MAX_NETS) {
-		fprintf(stderr, "vmboot run: more than %d network cards are not supported.\n",
-			VM_MAX_NETS);
-		return -EINVAL;
-	}
-	if (vm_config_parse_net(value, &config->nets[config->net_count], &err) < 0) {
-		fprintf(stderr, "vmboot run: %s\n", err.text);
-		return -EINVAL;
-	}
-	config->net_count++;
-	return 0;
-}
-
-static int parse_vfio(const char *value, struct vm_config *config)
-{
-	struct vmb_err err;
-
-	if (config->vfio_count >= VM_MAX_VFIO) {
-		fprintf(stderr, "vmboot run: more than %d devices cannot be passed through.\n",
-			VM_MAX_VFIO);
-		return -EINVAL;
-	}
-	if (vm_config_parse_vfio(value, &config->vfio[config->vfio_count], &err) < 0) {
-		fprintf(stderr, "vmboot run: %s\n", err.text);
-		return -EINVAL;
-	}
-	config->vfio_count++;
-	return 0;
+	if (rc < 0)
+		fprintf(stderr, "vmboot run: %s\n", err->text);
+	return rc;
 }
 
 static int parse_console(const char *value, struct vm_config *config)
@@ -537,6 +495,7 @@ static int parse_panic(const char *value, struct vm_config *config)
 
 static int parse_option(int option, const char *value, struct vm_config *config)
 {
+	struct vmb_err err;
 	uint64_t number;
 
 	switch (option) {
@@ -546,9 +505,9 @@ static int parse_option(int option, const char *value, struct vm_config *config)
 	case 'a': return parse_cmdline(value, config);
 	case 'v': return parse_path("vars", value, config->vars_path);
 	case 'l': return parse_path("log", value, config->log_path);
-	case 'd': return parse_disk(value, config);
-	case 'n': return parse_net(value, config);
-	case 'V': return parse_vfio(value, config);
+	case 'd': return told(vm_config_add_disk(config, value, &err), &err);
+	case 'n': return told(vm_config_add_net(config, value, &err), &err);
+	case 'V': return told(vm_config_add_vfio(config, value, &err), &err);
 	case 'p': return parse_panic(value, config);
 	case 'C': return parse_console(value, config);
 	case 'F': config->fresh_vars = 1; return 0;

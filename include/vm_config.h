@@ -117,6 +117,14 @@ int vm_config_check_form(const struct vm_config *config, struct vmb_err *err);
 int vm_config_parse_disk(const char *arg, struct vm_disk *disk, struct vmb_err *err);
 
 /*
+ * One more disk, network card, device for CONFIG: ARG as the three functions around here parse it. 0, or -EINVAL with the
+ * sentence, also when there are too many; CONFIG is then as it was.
+ */
+int vm_config_add_disk(struct vm_config *config, const char *arg, struct vmb_err *err);
+int vm_config_add_net(struct vm_config *config, const char *arg, struct vmb_err *err);
+int vm_config_add_vfio(struct vm_config *config, const char *arg, struct vmb_err *err);
+
+/*
  * Parses "tap=NAME|bridge=NAME|macvtap=NAME[,mac=XX:XX:XX:XX:XX:XX][,queues=N][,vhost=on|off|auto]"
  * (the --net argument) into NET. 0 or -EINVAL with the sentence.
  */

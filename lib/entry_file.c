@@ -129,8 +129,6 @@ static int read_tries(void *entry, const char *value, struct vmb_err *err)
 static int read_disk(void *entry, const char *value, struct vmb_err *err)
 {
 	struct menu_entry_save *e = entry;
-	struct vm_config *c = &e->config;
-	int rc;
 
 	if (value[0] == '\0' || value[0] == ',')
 		return vmb_err_set(
@@ -138,27 +136,14 @@ static int read_disk(void *entry, const char *value, struct vmb_err *err)
 			"No disk is named; expected NAME[,ro][,overlay[=SIZE]]"
 			"[,sector=4096][,serial=S] with a name like serial:S64DNX0R401234, "
 			"partuuid:..., label:... or /PATH.");
-	if (c->disk_count == VM_MAX_DISKS)
-		return vmb_err_set(err, EINVAL, "There are more than %d disks.", VM_MAX_DISKS);
-	rc = vm_config_parse_disk(value, &c->disks[c->disk_count], err);
-	if (rc == 0)
-		c->disk_count++;
-	return rc;
+	return vm_config_add_disk(&e->config, value, err);
 }
 
 static int read_net(void *entry, const char *value, struct vmb_err *err)
 {
 	struct menu_entry_save *e = entry;
-	struct vm_config *c = &e->config;
-	int rc;
 
-	if (c->net_count == VM_MAX_NETS)
-		return vmb_err_set(err, EINVAL, "There are more than %d network cards.",
-				   VM_MAX_NETS);
-	rc = vm_config_parse_net(value, &c->nets[c->net_count], err);
-	if (rc == 0)
-		c->net_count++;
-	return rc;
+	return vm_config_add_net(&e->config, value, err);
 }
 
 static int read_vfio(void *entry, const char *value, struct vmb_err *err)

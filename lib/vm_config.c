@@ -354,3 +354,16 @@ int vm_config_format_disk(const struct vm_disk *disk, char *buf, size_t size)
 		     sector, serial);
 	return (size_t)n < size - (size_t)at ? 0 : -ENAMETOOLONG;
 }
+
+int vm_config_add_disk(struct vm_config *config, const char *arg, struct vmb_err *err)
+{
+	struct vm_disk disk = {0};
+	int rc;
+
+	if (config->disk_count >= VM_MAX_DISKS)
+		return vmb_err_set(err, EINVAL, "There are more than %d disks.", VM_MAX_DISKS);
+	rc = vm_config_parse_disk(arg, &disk, err);
+	if (rc == 0)
+		config->disks[config->disk_count++] = disk;
+	return rc;
+}

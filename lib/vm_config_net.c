@@ -201,3 +201,16 @@ char *vm_config_format_net(const struct vm_net *net, char *buf, size_t size)
 		 vhost);
 	return buf;
 }
+
+int vm_config_add_net(struct vm_config *config, const char *arg, struct vmb_err *err)
+{
+	struct vm_net net = {0};
+	int rc;
+
+	if (config->net_count >= VM_MAX_NETS)
+		return vmb_err_set(err, EINVAL, "There are more than %d network cards.", VM_MAX_NETS);
+	rc = vm_config_parse_net(arg, &net, err);
+	if (rc == 0)
+		config->nets[config->net_count++] = net;
+	return rc;
+}

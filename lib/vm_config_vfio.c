@@ -88,3 +88,17 @@ int vm_config_check_vfio(const struct vm_config *config, unsigned int n, struct 
 					   vfio->address);
 	return 0;
 }
+
+int vm_config_add_vfio(struct vm_config *config, const char *arg, struct vmb_err *err)
+{
+	struct vm_vfio vfio = {0};
+	int rc;
+
+	if (config->vfio_count >= VM_MAX_VFIO)
+		return vmb_err_set(err, EINVAL, "There are more than %d devices passed through.",
+				   VM_MAX_VFIO);
+	rc = vm_config_parse_vfio(arg, &vfio, err);
+	if (rc == 0)
+		config->vfio[config->vfio_count++] = vfio;
+	return rc;
+}

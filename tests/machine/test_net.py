@@ -218,7 +218,7 @@ kill %1; wait
     for case, text in (("missing", "There is no tap tap9. Make it with `ip tuntap add tap9 mode tap`"),
                        ("bridge", "There is no bridge br9."), ("kind", "br0 is no tap. It is a bridge; say bridge="),
                        ("queues", "Tap tap0 has one pair of queues only."), ("mac", "\"1:2:3\" is no MAC address."),
-                       ("many", "more than 8 network cards are not supported."),
+                       ("many", "There are more than 8 network cards."),
                        ("vhost", "This kernel has no vhost-net (/dev/vhost-net)."),
                        ("rights", "No tap can be made for bridge br0: no permission"),
                        ("busy", "Tap tap0 is in use: another virtual machine or program has it open.")):
