@@ -213,6 +213,22 @@ static inline struct menu_vm *hear_vm(struct fixture *f, int sock, uint32_t stat
 	return vm;
 }
 
+/* Output of the guest until EXPECTED is in it. */
+static inline void hear_console(struct fixture *f, int sock, const char *expected)
+{
+	char text[4096];
+	size_t n = 0;
+
+	while (!memmem(text, n, expected, strlen(expected))) {
+		int size = hear_type(f, sock, MENU_CONSOLE);
+
+		assert_true(size >= 1 && size <= 16384);
+		assert_true(n + (size_t)size < sizeof(text));
+		memcpy(text + n, f->body, (size_t)size);
+		n += (size_t)size;
+	}
+}
+
 static inline void start_vm(struct fixture *f, int sock)
 {
 	tell(sock, MENU_START, &f->config, sizeof(f->config));

@@ -255,21 +255,6 @@ static void refused_starts_say_why(void **state)
 	expect_refusal(f, f->sock, MENU_START, "running already");
 }
 
-static void hear_console(struct fixture *f, int sock, const char *expected)
-{
-	char text[4096];
-	size_t n = 0;
-
-	while (!memmem(text, n, expected, strlen(expected))) {
-		int size = hear_type(f, sock, MENU_CONSOLE);
-
-		assert_true(size >= 1 && size <= 16384);
-		assert_true(n + (size_t)size < sizeof(text));
-		memcpy(text + n, f->body, (size_t)size);
-		n += (size_t)size;
-	}
-}
-
 static void console_and_keys_pass(void **state)
 {
 	struct fixture *f = *state;

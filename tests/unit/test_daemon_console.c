@@ -6,21 +6,6 @@
 
 #include "launch.h"
 
-static void hear_console(struct fixture *f, int sock, const char *expected)
-{
-	char text[4096];
-	size_t n = 0;
-
-	while (!memmem(text, n, expected, strlen(expected))) {
-		int size = hear_type(f, sock, MENU_CONSOLE);
-
-		assert_true(size >= 1 && size <= 16384);
-		assert_true(n + (size_t)size < sizeof(text));
-		memcpy(text + n, f->body, (size_t)size);
-		n += (size_t)size;
-	}
-}
-
 /* What came before the menu did is told apart from what comes now, with nothing lost or said twice. */
 static void old_console_output_is_told_from_new(void **state)
 {
