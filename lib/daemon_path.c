@@ -15,11 +15,12 @@
 
 static int path_join(char *buf, size_t size, const char *dir, const char *rest)
 {
-	size_t n = strlen(dir) + strlen(rest);
+	size_t n = strlen(dir), m = strlen(rest);
 
-	if (n >= size)
+	if (n + m >= size)
 		return -ENAMETOOLONG;
-	snprintf(buf, size, "%s%s", dir, rest);
+	memcpy(buf, dir, n);
+	memcpy(buf + n, rest, m + 1);
 	return 0;
 }
 

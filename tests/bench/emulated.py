@@ -49,10 +49,9 @@ def make_initrd():
                        check=True)
         with open(stripped, "rb") as f:
             files["m/%d-%s.ko" % (i, name)] = (f.read(), 0o644)
-    console = bytearray(machine.cpio_entry("dev/console", mode=0o020600))
-    console[6 + 8 * 9:6 + 8 * 11] = b"%08x%08x" % (5, 1)  # its device number, c_rdevmajor and c_rdevminor
+    files["dev/console"] = (b"", 0o020600, (5, 1))
     with open(os.path.join(DIR, "linux.cpio"), "wb") as f:
-        f.write(machine.cpio_entry("dev", mode=0o040755) + bytes(console) + machine.cpio_archive(files))
+        f.write(machine.cpio.archive(files))
 
 
 def make_peer():

@@ -14,7 +14,7 @@ declare -A GROUP=(
 	[run]="qemu-system-x86 mtools dosfstools xfsprogs e2fsprogs gdisk cpio busybox-static
 		python3 python3-pexpect"
 	[test]="libcmocka-dev python3-pyte python3-pil fonts-dejavu-core tmux clang
-		libclang-rt-14-dev fio lz4 grub-efi-amd64-bin systemd-boot-efi
+		libclang-rt-14-dev llvm-14 fio lz4 grub-efi-amd64-bin systemd-boot-efi
 		mandoc man-db systemd
 		fdisk btrfs-progs exfatprogs ntfs-3g squashfs-tools udftools xorriso htop whiptail"
 	[appliance]="flex bison bc libelf-dev systemd-boot-efi grub-pc-bin xorriso coreboot-utils"
