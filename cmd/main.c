@@ -50,7 +50,7 @@ static const struct command commands[] = {
 	 "           |link CARD up|down",
 	 "control the daemon's virtual machine from outside; 0 done, 1 not possible, 2 no daemon"},
 	{"check", cmd_check, "[--config DIR] [FILE... | --sign-check FILE...]",
-	 "check settings and entries (FILES, else those in /etc/vmboot), prints FILE:LINE: "
+	 "check settings and entries (FILES, else the usual ones), prints FILE:LINE: "
 	 "MESSAGE; or\n"
 	 "      whether FILES are signed by a key that the settings trust"},
 	{"report", cmd_report, "[--to FILE|DIRECTORY|/dev/DISK] [--socket PATH]",

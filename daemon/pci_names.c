@@ -12,8 +12,9 @@
 
 #include "text.h"
 
-const char *const pci_names_files[] = {"/usr/share/vmboot/pci.names", "/usr/share/misc/pci.ids",
-				       "/usr/share/hwdata/pci.ids", NULL};
+const char *const pci_names_files[] = {
+	"/usr/share/vmboot/pci.names", "/usr/local/share/vmboot/pci.names",
+	"/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids", NULL};
 
 /* PCI Code and ID Assignment Specification; the first row that fits counts. */
 static const struct {

@@ -1,2 +1,2 @@
-$(B)/tests/unit/test_ring: TEST_LDFLAGS = \
+$(B)/tests/unit/test_ring $(B)/tests/unit/test_ring_watch: TEST_LDFLAGS = \
 	-Wl,--wrap=preadv -Wl,--wrap=io_uring_submit_and_wait
