@@ -1,5 +1,5 @@
 # The launcher is tested without /dev/kvm: what it would open is replaced.
-$(B)/tests/unit/test_launch $(B)/tests/unit/test_daemon $(B)/tests/unit/test_ctl \
+$(B)/tests/unit/test_launch $(B)/tests/unit/test_launch_vars $(B)/tests/unit/test_daemon $(B)/tests/unit/test_ctl \
 $(B)/tests/unit/test_daemon_wishes $(B)/tests/unit/test_daemon_console: TEST_LDFLAGS = -Wl,--wrap=host_check_kvm
 # Nor does a test switch this computer off.
 $(B)/tests/unit/test_daemon_wishes: TEST_LDFLAGS += -Wl,--wrap=power_do

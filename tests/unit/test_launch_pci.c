@@ -2,59 +2,36 @@
  * The launcher and the PCI devices of a VM: held, taken before the vmm is told of them, and back at their drivers after
  * each of the ways one can end. The test's own binary is the vmm and the process that moves devices.
  */
-#include "pci_tree.h"
+#include "loop.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-
-#include "daemon/pci_hold.h"
-#include "daemon/vfio_devices.h"
-#include "daemon_path.h"
-#include "fake_vmm.h"
-#include "host_pci.h"
-#include "launch.h"
-#include "log.h"
-#include "probe_proto.h"
-#include "text.h"
-
-#define DEADLINE_MS 20000
-#define TAKEN	    "take 0000:01:00.0 0000:01:00.1\n"
-#define GIVEN	    TAKEN "give-back 0000:01:00.0 0000:01:00.1\n"
-
-struct run {
-	struct scratch *scratch;
-	struct loop *loop;
-	struct launch *launch;
-	struct vm_config config;
-	struct vmm_exited exited;
-	char warning[480];
-	char moves_at_start[200];
-	int started;
-	bool ended;
-	void (*on_started)(struct run *r);
-};
-
-static struct scratch *place; /* of the directory of locks */
-static uint64_t longest_timer;
-
-/* ---- what is replaced ---- */
-
-int __wrap_host_check_kvm(struct vmb_err *err);
-int __wrap_host_pci_check(const char *root, const struct vm_config *config, struct vmb_err *err);
-int __wrap_vfio_devices_open(const char *root, const struct vm_config *config,
-			     struct vfio_devices *ret_devices, struct vmb_err *err);
-int __wrap_daemon_path_pci(char *buf, size_t size);
 int __wrap_loop_add_timer(struct loop *loop, uint64_t msec, void (*fn)(void *arg), void *arg,
 			  struct loop_timer **ret_timer);
 int __real_loop_add_timer(struct loop *loop, uint64_t msec, void (*fn)(void *arg), void *arg,
 			  struct loop_timer **ret_timer);
+#define SESSION_ADD_TIMER __real_loop_add_timer
 
-int __wrap_host_check_kvm(struct vmb_err *err)
-{
-	(void)err;
-	return open("/dev/null", O_RDWR | O_CLOEXEC);
-}
+#include "launch_session.h"
+#include "pci_tree.h"
+
+#include "daemon/pci_hold.h"
+#include "daemon/vfio_devices.h"
+#include "daemon_path.h"
+#include "host_pci.h"
+#include "probe_proto.h"
+
+#define TAKEN	    "take 0000:01:00.0 0000:01:00.1\n"
+#define GIVEN	    TAKEN "give-back 0000:01:00.0 0000:01:00.1\n"
+
+static struct scratch *place; /* of the directory of locks */
+static uint64_t longest_timer;
+static char moves_at_start[200];
+
+/* ---- what is replaced ---- */
+
+int __wrap_host_pci_check(const char *root, const struct vm_config *config, struct vmb_err *err);
+int __wrap_vfio_devices_open(const char *root, const struct vm_config *config,
+			     struct vfio_devices *ret_devices, struct vmb_err *err);
+int __wrap_daemon_path_pci(char *buf, size_t size);
 
 int __wrap_host_pci_check(const char *root, const struct vm_config *config, struct vmb_err *err)
 {
@@ -129,94 +106,32 @@ static const char *moves(const struct run *r)
 	return text;
 }
 
-static void started(void *ctx)
+static void note_moves(struct run *r)
 {
-	struct run *r = ctx;
-
-	r->started++;
-	text_copy(r->moves_at_start, sizeof(r->moves_at_start), moves(r));
-	if (r->on_started)
-		r->on_started(r);
+	text_copy(moves_at_start, sizeof(moves_at_start), moves(r));
 }
 
-static void ended(void *ctx, const struct vmm_exited *exited, const char *warning)
+static int setup_pci(void **state)
 {
-	struct run *r = ctx;
+	struct run *r;
 
-	r->ended = true;
-	r->exited = *exited;
-	text_copy(r->warning, sizeof(r->warning), warning ? warning : "");
-	launch_destroy(r->launch);
-	r->launch = NULL;
-	loop_quit(r->loop, 0);
-}
-
-static const struct launch_events events = {.started = started, .ended = ended};
-
-static int setup(void **state)
-{
-	struct run *r = calloc(1, sizeof(*r));
-	char path[PATH_MAX];
-	void *scratch;
-
-	if (scratch_setup(&scratch) < 0 || loop_create(&r->loop) < 0)
+	if (setup(state) < 0)
 		return -1;
-	place = r->scratch = scratch;
+	r = *state;
+	place = r->scratch;
 	longest_timer = 0;
-	vm_config_init(&r->config);
-	r->config.memory = 64 << 20;
-	fake_firmware(scratch_path(r->scratch, "fw.fd", path));
-	text_copy(r->config.firmware_path, sizeof(r->config.firmware_path), path);
 	strcpy(r->config.title, "Test");
 	strcpy(r->config.vfio[0].address, "0000:01:00.0");
 	strcpy(r->config.vfio[1].address, "0000:01:00.1");
 	r->config.vfio_count = 2;
 	setenv("MOVER_LOG", at("%s/moves", r->scratch->dir), 1);
-	*state = r;
 	return 0;
 }
 
-static int teardown(void **state)
+static void start_with(struct run *r, const char *vmm, const char *mover)
 {
-	struct run *r = *state;
-	void *scratch = r->scratch;
-
-	launch_destroy(r->launch);
-	loop_destroy(r->loop);
-	free(r);
-	return scratch_teardown(&scratch);
-}
-
-static int try_start(struct run *r, const char *vmm, const char *mover, struct vmb_err *err)
-{
-	setenv("FAKE_VMM", vmm, 1);
 	setenv("MOVER", mover, 1);
-	memset(err, 0, sizeof(*err));
-	return launch_start(r->loop, &r->config, NULL, &events, r, &r->launch, err);
-}
-
-static void start(struct run *r, const char *vmm, const char *mover)
-{
-	struct vmb_err err;
-
-	if (try_start(r, vmm, mover, &err) < 0)
-		fail_msg("not started: %s", err.text);
-}
-
-static void too_slow(void *arg)
-{
-	loop_quit(((struct run *)arg)->loop, 1);
-}
-
-static void wait_end(struct run *r)
-{
-	struct loop_timer *timer;
-
-	assert_int_equal(__real_loop_add_timer(r->loop, DEADLINE_MS, too_slow, r, &timer), 0);
-	if (loop_run(r->loop) != 0)
-		fail_msg("the VM did not end");
-	loop_remove_timer(timer);
-	assert_true(r->ended);
+	start(r, vmm);
 }
 
 /* Nobody holds a device any more. */
@@ -248,10 +163,11 @@ static void devices_are_taken_first_and_given_back_last(void **state)
 {
 	struct run *r = *state;
 
-	start(r, "report", "");
+	r->on_started = note_moves;
+	start_with(r, "report", "");
 	wait_end(r);
 	assert_int_equal(r->exited.reason, VMM_EXIT_POWER_OFF);
-	assert_string_equal(r->moves_at_start, TAKEN);
+	assert_string_equal(moves_at_start, TAKEN);
 	assert_string_equal(moves(r), GIVEN);
 	assert_string_equal(r->warning, "");
 	assert_free(r);
@@ -262,7 +178,7 @@ static void they_are_given_back_when_the_vmm_is_killed(void **state)
 	struct run *r = *state;
 
 	r->on_started = kill_vmm;
-	start(r, "hang", "");
+	start_with(r, "hang", "");
 	wait_end(r);
 	assert_int_equal(r->exited.reason, 0);
 	assert_non_null(strstr(r->exited.text, "signal 9"));
@@ -274,7 +190,7 @@ static void what_cannot_be_taken_starts_nothing(void **state)
 {
 	struct run *r = *state;
 
-	start(r, "report", "take");
+	start_with(r, "report", "take");
 	wait_end(r);
 	assert_int_equal(r->exited.reason, VMM_EXIT_ERROR);
 	assert_string_equal(r->exited.text, "It does not take.");
@@ -288,7 +204,7 @@ static void a_failed_return_is_told(void **state)
 {
 	struct run *r = *state;
 
-	start(r, "report", "give-back");
+	start_with(r, "report", "give-back");
 	wait_end(r);
 	assert_int_equal(r->exited.reason, VMM_EXIT_POWER_OFF);
 	assert_string_equal(r->warning, "It does not give-back.");
@@ -299,7 +215,7 @@ static void a_mover_that_dies_is_told(void **state)
 {
 	struct run *r = *state;
 
-	start(r, "report", "die");
+	start_with(r, "report", "die");
 	wait_end(r);
 	assert_int_equal(r->exited.reason, VMM_EXIT_ERROR);
 	assert_non_null(strstr(r->exited.text, "that moves PCI devices was killed by signal 9"));
@@ -311,7 +227,7 @@ static void stopping_while_they_are_taken_gives_them_back(void **state)
 {
 	struct run *r = *state;
 
-	start(r, "report", "slow");
+	start_with(r, "report", "slow");
 	launch_stop(r->launch);
 	wait_end(r);
 	assert_int_equal(r->exited.reason, VMM_EXIT_STOPPED);
@@ -324,7 +240,7 @@ static void a_driver_that_holds_on_hangs_nobody(void **state)
 	struct run *r = *state;
 
 	longest_timer = 300;
-	start(r, "report", "hang");
+	start_with(r, "report", "hang");
 	wait_end(r);
 	assert_int_equal(r->exited.reason, VMM_EXIT_ERROR);
 	assert_non_null(strstr(r->exited.text, "a driver has not let its device go"));
@@ -339,7 +255,7 @@ static void destroying_a_running_launch_gives_them_back(void **state)
 	struct run *r = *state;
 
 	r->on_started = leave_loop;
-	start(r, "hang", "");
+	start_with(r, "hang", "");
 	loop_run(r->loop);
 	assert_string_equal(moves(r), TAKEN);
 	launch_destroy(r->launch);
@@ -352,7 +268,7 @@ static void destroying_one_that_takes_gives_them_back(void **state)
 {
 	struct run *r = *state;
 
-	start(r, "report", "slow");
+	start_with(r, "report", "slow");
 	launch_destroy(r->launch);
 	r->launch = NULL;
 	assert_string_equal(moves(r), GIVEN);
@@ -366,7 +282,7 @@ static void what_another_machine_has_is_refused(void **state)
 	struct vmb_err err;
 
 	assert_int_equal(pci_hold_lock(at("%s/pci", r->scratch->dir), &r->config, &hold, &err), 0);
-	assert_int_equal(try_start(r, "report", "", &err), -EBUSY);
+	assert_int_equal(try_start(r, "report", &err), -EBUSY);
 	assert_non_null(strstr(err.text, "0000:01:00.0 is held by the virtual machine \"Test\""));
 	assert_string_equal(moves(r), "");
 	pci_hold_release(&hold);
@@ -378,7 +294,7 @@ static void what_the_host_uses_is_refused_at_once(void **state)
 	struct vmb_err err;
 
 	r->config.vfio[0].no_rom = 1; /* see __wrap_host_pci_check() */
-	assert_int_equal(try_start(r, "report", "", &err), -EBUSY);
+	assert_int_equal(try_start(r, "report", &err), -EBUSY);
 	assert_string_equal(err.text, "sda1 is mounted on /.");
 	assert_string_equal(moves(r), "");
 	assert_free(r);
@@ -386,7 +302,7 @@ static void what_the_host_uses_is_refused_at_once(void **state)
 
 int main(int argc, char **argv)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup_pci, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(devices_are_taken_first_and_given_back_last),
 		TEST(they_are_given_back_when_the_vmm_is_killed),
@@ -400,11 +316,12 @@ int main(int argc, char **argv)
 		TEST(what_another_machine_has_is_refused),
 		TEST(what_the_host_uses_is_refused_at_once),
 	};
+	int status;
 
-	if (argc > 1 && strcmp(argv[1], "vmm") == 0)
-		return fake_vmm_main();
 	if (argc > 3 && strcmp(argv[1], "pci") == 0)
 		return fake_mover(argc, argv);
+	if (launch_session_role(argc, argv, &status))
+		return status;
 	log_init(-1, LOG_LEVEL_ERROR, "test");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
