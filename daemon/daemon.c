@@ -5,24 +5,22 @@
 #include "daemon.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "autoboot.h"
 #include "clients.h"
 #include "daemon_path.h"
 #include "discovery.h"
+#include "door.h"
 #include "entries.h"
 #include "host.h"
 #include "host_pci.h"
@@ -48,8 +46,8 @@ struct daemon {
 	struct machine *machine;
 	struct autoboot *autoboot;
 	struct clients *clients; /* the last one that is made: while it is NULL nobody is told anything */
-	int signals, listener, lock, uevents; /* -1: none */
-	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int signals, uevents; /* -1: none */
+	struct door door;
 	char usual_config[VM_PATH_SIZE];
 	struct loop_io *signal_io, *listener_io;
 	struct loop_timer *power_timer; /* the machine is about to be switched off */
@@ -421,80 +419,6 @@ static void on_connect(void *arg, int fd, short revents)
 		log_warn("a menu was turned away: too many");
 }
 
-/* ---- the socket ---- */
-
-/* The lock beside the socket tells a running daemon from a socket that one left behind. */
-static int lock_socket(struct daemon *d, struct vmb_err *err)
-{
-	char path[sizeof(d->socket_path) + 8];
-
-	snprintf(path, sizeof(path), "%s.lock", d->socket_path);
-	d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (d->lock < 0)
-		return vmb_err_set(err, errno, "The daemon cannot make %s: %s.", path,
-				   strerror(errno));
-	if (flock(d->lock, LOCK_EX | LOCK_NB) < 0)
-		return vmb_err_set(err, EADDRINUSE,
-				   "A daemon is running already on %s. `vmboot menu` "
-				   "opens a menu on it.",
-				   d->socket_path);
-	return 0;
-}
-
-static int make_socket_directory(const char *path, struct vmb_err *err)
-{
-	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	char *slash;
-
-	text_copy(dir, sizeof(dir), path);
-	slash = strrchr(dir, '/');
-	if (!slash || slash == dir)
-		return 0;
-	*slash = '\0';
-	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
-		return 0;
-	return vmb_err_set(err, errno, "The daemon's directory %s cannot be made: %s.", dir,
-			   strerror(errno));
-}
-
-static int bind_socket(struct daemon *d, struct vmb_err *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	mode_t mask;
-	int rc;
-
-	memcpy(address.sun_path, d->socket_path, sizeof(address.sun_path));
-	d->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (d->listener < 0)
-		return vmb_err_set(err, errno, "No socket: %s.", strerror(errno));
-	unlink(d->socket_path); /* we hold the lock, so nobody listens there */
-	mask = umask(0177);
-	rc = bind(d->listener, (struct sockaddr *)&address, sizeof(address));
-	umask(mask);
-	if (rc < 0 || listen(d->listener, 8) < 0)
-		return vmb_err_set(err, errno, "The daemon cannot listen on %s: %s.",
-				   d->socket_path, strerror(errno));
-	return 0;
-}
-
-static int open_socket(struct daemon *d, struct vmb_err *err)
-{
-	int rc;
-
-	if (text_copy(d->socket_path, sizeof(d->socket_path), d->options->socket_path) < 0)
-		return vmb_err_set(err, ENAMETOOLONG, "The socket's path is too long: %s.",
-				   d->options->socket_path);
-	rc = make_socket_directory(d->socket_path, err);
-	if (rc == 0)
-		rc = lock_socket(d, err);
-	if (rc == 0)
-		rc = bind_socket(d, err);
-	if (rc == 0 &&
-	    loop_add_io(d->loop, d->listener, POLLIN, on_connect, d, &d->listener_io) < 0)
-		rc = vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
-	return rc;
-}
-
 /* ---- life ---- */
 
 static int open_signals(struct daemon *d, struct vmb_err *err)
@@ -590,8 +514,13 @@ static int open_door(struct daemon *d, struct vmb_err *err)
 {
 	int rc;
 
-	if (d->options->client_fd < 0)
-		return open_socket(d, err);
+	if (d->options->client_fd < 0) {
+		rc = door_open(&d->door, d->options->socket_path, err);
+		if (rc == 0 && loop_add_io(d->loop, d->door.socket, POLLIN, on_connect, d,
+					   &d->listener_io) < 0)
+			rc = vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
+		return rc;
+	}
 	rc = clients_add(d->clients, d->options->client_fd);
 	return rc < 0 ? vmb_err_set(err, -rc,
 				    "The menu that started the daemon cannot be served: %s.",
@@ -614,12 +543,7 @@ static void close_daemon(struct daemon *d)
 	loop_destroy(d->loop);
 	if (d->signals >= 0)
 		close(d->signals);
-	if (d->listener >= 0) {
-		unlink(d->socket_path);
-		close(d->listener);
-	}
-	if (d->lock >= 0)
-		close(d->lock);
+	door_close(&d->door);
 	if (d->uevents >= 0)
 		close(d->uevents);
 }
@@ -627,7 +551,7 @@ static void close_daemon(struct daemon *d)
 int daemon_run(const struct daemon_options *options, struct vmb_err *err)
 {
 	struct daemon d = {
-		.options = options, .signals = -1, .listener = -1, .lock = -1, .uevents = -1};
+		.options = options, .signals = -1, .uevents = -1, .door = {-1, -1, ""}};
 	int rc;
 
 	if (loop_create(&d.loop) < 0)

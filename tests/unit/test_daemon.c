@@ -98,10 +98,13 @@ static void another_version_is_refused_with_a_sentence(void **state)
 {
 	struct fixture *f = *state;
 	struct menu_hello hello = {.version = MENU_PROTO_VERSION + 1};
+	char words[80];
 
 	start_daemon(f, "");
 	tell(f->sock, MENU_HELLO, &hello, sizeof(hello));
-	expect_refusal(f, f->sock, MENU_HELLO, "version 3");
+	snprintf(words, sizeof(words), "version %d, the running daemon version %d.",
+		 MENU_PROTO_VERSION + 1, MENU_PROTO_VERSION);
+	expect_refusal(f, f->sock, MENU_HELLO, words);
 	assert_dropped(f, f->sock);
 	assert_int_equal(wait_daemon(f), 0);
 }
