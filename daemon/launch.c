@@ -500,66 +500,6 @@ int launch_start(struct loop *loop, const struct vm_config *config,
 	return 0;
 }
 
-static void send_body(struct launch *launch, uint32_t type, const void *body, size_t size)
-{
-	if (launch->phase != LAUNCH_RUNNING || !launch->control_io)
-		return;
-	if (proto_send(launch->control, type, body, size, NULL, 0) < 0)
-		log_warn("the virtual machine's process does not take message %u", type);
-}
-
-static void send_control(struct launch *launch, uint32_t type)
-{
-	send_body(launch, type, NULL, 0);
-}
-
-void launch_reset(struct launch *launch)
-{
-	send_control(launch, VMM_RESET);
-}
-
-void launch_break(struct launch *launch)
-{
-	send_control(launch, VMM_BREAK);
-}
-
-void launch_power_button(struct launch *launch)
-{
-	send_control(launch, VMM_POWER_BUTTON);
-}
-
-void launch_pause(struct launch *launch)
-{
-	send_control(launch, VMM_PAUSE);
-}
-
-void launch_resume(struct launch *launch)
-{
-	send_control(launch, VMM_RESUME);
-}
-
-void launch_set_link(struct launch *launch, unsigned int net, bool up)
-{
-	const struct vmm_set_link link = {.net = net, .up = up};
-
-	send_body(launch, VMM_SET_LINK, &link, sizeof(link));
-}
-
-void launch_get_status(struct launch *launch)
-{
-	send_control(launch, VMM_GET_STATUS);
-}
-
-void launch_grow_disk(struct launch *launch, uint32_t disk)
-{
-	send_body(launch, VMM_GROW_DISK, &disk, sizeof(disk));
-}
-
-void launch_set_balloon(struct launch *launch, uint64_t bytes)
-{
-	send_body(launch, VMM_SET_BALLOON, &bytes, sizeof(bytes));
-}
-
 void launch_stop(struct launch *launch)
 {
 	if (launch->phase == LAUNCH_ENDED)
@@ -579,7 +519,7 @@ void launch_stop(struct launch *launch)
 	if (launch->phase != LAUNCH_RUNNING)
 		return;
 	launch->stopping = true;
-	send_control(launch, VMM_STOP);
+	launch_tell(launch, VMM_STOP, NULL, 0);
 	launch_kill_later(launch, LAUNCH_STOP_MS);
 }
 

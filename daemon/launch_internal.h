@@ -91,6 +91,8 @@ void launch_kill_later(struct launch *launch, uint64_t msec);
 int launch_watch_vmm(struct launch *launch);
 /* Messages and console bytes that still wait, without blocking. */
 void launch_drain(struct launch *launch);
+/* A message for the vmm; lost, and that is logged, when it takes none. */
+void launch_tell(struct launch *launch, uint32_t type, const void *body, size_t size);
 /* First warning wins: it is nearest to the cause. */
 void launch_warn(struct launch *launch, const char *text);
 /* launch.c: the child's pidfd became readable. */

@@ -261,3 +261,60 @@ void launch_drain(struct launch *launch)
 	while (launch->console_io && read_console(launch) > 0)
 		;
 }
+
+/* ---- what the vmm is told while it runs ---- */
+
+void launch_tell(struct launch *launch, uint32_t type, const void *body, size_t size)
+{
+	if (launch->phase != LAUNCH_RUNNING || !launch->control_io)
+		return;
+	if (proto_send(launch->control, type, body, size, NULL, 0) < 0)
+		log_warn("the virtual machine's process does not take message %u", type);
+}
+
+void launch_reset(struct launch *launch)
+{
+	launch_tell(launch, VMM_RESET, NULL, 0);
+}
+
+void launch_break(struct launch *launch)
+{
+	launch_tell(launch, VMM_BREAK, NULL, 0);
+}
+
+void launch_power_button(struct launch *launch)
+{
+	launch_tell(launch, VMM_POWER_BUTTON, NULL, 0);
+}
+
+void launch_pause(struct launch *launch)
+{
+	launch_tell(launch, VMM_PAUSE, NULL, 0);
+}
+
+void launch_resume(struct launch *launch)
+{
+	launch_tell(launch, VMM_RESUME, NULL, 0);
+}
+
+void launch_set_link(struct launch *launch, unsigned int net, bool up)
+{
+	const struct vmm_set_link link = {.net = net, .up = up};
+
+	launch_tell(launch, VMM_SET_LINK, &link, sizeof(link));
+}
+
+void launch_get_status(struct launch *launch)
+{
+	launch_tell(launch, VMM_GET_STATUS, NULL, 0);
+}
+
+void launch_grow_disk(struct launch *launch, uint32_t disk)
+{
+	launch_tell(launch, VMM_GROW_DISK, &disk, sizeof(disk));
+}
+
+void launch_set_balloon(struct launch *launch, uint64_t bytes)
+{
+	launch_tell(launch, VMM_SET_BALLOON, &bytes, sizeof(bytes));
+}
