@@ -13,7 +13,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "autoboot.h"
@@ -22,7 +21,6 @@
 #include "discovery.h"
 #include "door.h"
 #include "entries.h"
-#include "host.h"
 #include "host_pci.h"
 #include "log.h"
 #include "logbook.h"
@@ -34,6 +32,7 @@
 #include "storage.h"
 #include "store.h"
 #include "text.h"
+#include "welcome.h"
 
 struct daemon {
 	const struct daemon_options *options;
@@ -52,12 +51,18 @@ struct daemon {
 	struct loop_io *signal_io, *listener_io;
 	struct loop_timer *power_timer; /* the machine is about to be switched off */
 	struct report *report; /* being written, or NULL */
+	unsigned int crash_reports; /* so many were written of vmms that died */
 	uint32_t power_later;  /* enum menu_power, to be done when the VM has ended; 0: nothing */
 	bool ending;
 };
 
 #define POWER_MS 2000
 
+/* A vmm that dies again and again must not fill /run. */
+#define CRASH_REPORTS_MAX 3
+
+
+static int on_report(void *ctx, uint64_t client, const char *target, struct vmb_err *err);
 
 /* Ends the loop, after the VM when there is one. */
 static void begin_end(struct daemon *d)
@@ -163,6 +168,22 @@ static void power_now(struct daemon *d)
 		log_error("%s", err.text);
 }
 
+/* What is known of a vmm that died is never more than now. */
+static void report_crash(struct daemon *d)
+{
+	char dir[VM_PATH_SIZE], *slash;
+	struct vmb_err err = {0};
+
+	if (d->report || d->ending || d->crash_reports == CRASH_REPORTS_MAX ||
+	    daemon_path_log(dir, sizeof(dir)) < 0)
+		return;
+	slash = strrchr(dir, '/');
+	*slash = '\0';
+	d->crash_reports++;
+	if (on_report(d, 0, dir, &err) < 0)
+		log_warn("%s", err.text);
+}
+
 /* Disks are looked at again once a VM owns its disks, or gave them back. */
 static void on_machine_changed(void *ctx)
 {
@@ -181,6 +202,8 @@ static void on_machine_changed(void *ctx)
 	if (vm.state == MENU_VM_ENDED) {
 		autoboot_vm_ended(d->autoboot, vm.reason);
 		follow_guest(d, &vm);
+		if (vm.reason == 0)
+			report_crash(d);
 		if (d->power_later)
 			power_now(d);
 	}
@@ -208,50 +231,11 @@ static const struct machine_events machine_events = {
 	.status = on_status,
 };
 
-/* The files that a start without an entry uses, as they are now. */
-static void describe_files(struct menu_welcome *welcome)
-{
-	char dir[VM_PATH_SIZE];
-	struct statvfs fs;
-	struct stat st;
-	char *slash;
-
-	welcome->log_room = UINT64_MAX;
-	if (daemon_path_vars(welcome->vars_path, sizeof(welcome->vars_path)) == 0 &&
-	    stat(welcome->vars_path, &st) == 0) {
-		welcome->vars_size = (uint64_t)st.st_size;
-		welcome->vars_changed = st.st_mtime;
-	}
-	if (daemon_path_log(welcome->log_path, sizeof(welcome->log_path)) < 0)
-		return;
-	text_copy(dir, sizeof(dir), welcome->log_path);
-	slash = strrchr(dir, '/');
-	if (slash)
-		*slash = '\0';
-	/* A ramfs counts nothing. */
-	if (statvfs(dir, &fs) == 0 && fs.f_blocks > 0)
-		welcome->log_room = (uint64_t)fs.f_bavail * fs.f_frsize;
-}
-
 static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
 {
-	struct daemon *d = ctx;
-	struct host_facts facts;
-	int kvm;
+	const struct daemon *d = ctx;
 
-	host_gather("", &facts, &kvm);
-	if (kvm >= 0)
-		close(kvm);
-	ret_welcome->host_cpus = facts.cpus_online;
-	ret_welcome->host_memory =
-		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-	ret_welcome->host_memory_free = facts.memory_available;
-	ret_welcome->kvm_ok = d->options->kvm_ok;
-	ret_welcome->firmware_ok = d->options->firmware_ok;
-	text_copy(ret_welcome->kvm_text, sizeof(ret_welcome->kvm_text), d->options->kvm_text);
-	gethostname(ret_welcome->host_name, sizeof(ret_welcome->host_name) - 1);
-	describe_files(ret_welcome);
-	host_pci_count_controllers("", &ret_welcome->controllers, &ret_welcome->controllers_bound);
+	welcome_describe(d->options, ret_welcome);
 }
 
 /* Probes hold disks; they let go before the VM takes them, and go on when it has. */
@@ -359,7 +343,14 @@ static void on_reported(void *ctx, uint64_t client, const char *path, const stru
 {
 	struct daemon *d = ctx;
 
-	clients_reported(d->clients, client, path, err);
+	if (client != 0) {
+		clients_reported(d->clients, client, path, err);
+	} else if (path) {
+		machine_add_report(d->machine, path);
+		clients_vm_changed(d->clients);
+	} else {
+		log_warn("%s", err->text);
+	}
 	report_destroy(d->report);
 	d->report = NULL;
 }

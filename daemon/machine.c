@@ -253,6 +253,14 @@ static void on_ended(void *ctx, const struct vmm_exited *exited, const char *war
 	m->events->changed(m->ctx);
 }
 
+void machine_add_report(struct machine *m, const char *path)
+{
+	size_t n = strlen(m->vm.text);
+
+	if (m->vm.state == MENU_VM_ENDED)
+		snprintf(m->vm.text + n, sizeof(m->vm.text) - n, " Report saved: %s", path);
+}
+
 static const struct launch_events launch_events = {
 	.started = on_started,
 	.was_reset = on_reset,

@@ -58,6 +58,8 @@ int machine_grow_disk(struct machine *machine, uint32_t disk, struct vmb_err *er
 int machine_set_balloon(struct machine *machine, uint64_t bytes, struct vmb_err *err);
 void machine_stop(struct machine *machine);
 void machine_forget(struct machine *machine);
+/* A report about the end of the VM, which is still to be read, lies at PATH: its text says so. */
+void machine_add_report(struct machine *machine, const char *path);
 
 /* Bytes for the guest's serial line. What the guest does not take is kept, and beyond 16 KiB lost. */
 void machine_input(struct machine *machine, const uint8_t *buf, size_t n);

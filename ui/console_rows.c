@@ -79,6 +79,12 @@ void console_rows_change(struct menu_settings *now, int index, int step)
 	c->rows = sizes[at].rows;
 }
 
+/* Screens of this machine know their size, and have no speed. */
+static bool is_virtual_terminal(const char *tty)
+{
+	return strncmp(tty, "tty", 3) == 0 && (tty[3] == '\0' || (tty[3] >= '0' && tty[3] <= '9'));
+}
+
 void console_rows_add(struct menu_settings *settings, const char *tty)
 {
 	struct menu_console_settings *c = &settings->consoles[settings->console_count];
@@ -87,7 +93,7 @@ void console_rows_add(struct menu_settings *settings, const char *tty)
 		if (strcmp(settings->consoles[i].tty, tty) == 0)
 			return;
 	if (settings->console_count == MENU_MAX_CONSOLES || !tty[0] || strpbrk(tty, "/, ;") ||
-	    strlen(tty) >= sizeof(c->tty))
+	    is_virtual_terminal(tty) || strlen(tty) >= sizeof(c->tty))
 		return;
 	*c = (struct menu_console_settings){.baud = 0};
 	text_copy(c->tty, sizeof(c->tty), tty);

@@ -17,7 +17,10 @@ void console_rows_describe(const struct menu_settings *now, const struct menu_se
 /* To the next (STEP 1) or the one before (-1) of the usual speeds or sizes. */
 void console_rows_change(struct menu_settings *now, int index, int step);
 
-/* Adds console TTY, with nothing set, unless it is there, is no console of the machine ("pts/2 (ssh)"), or there is no room. */
+/*
+ * Adds console TTY, with nothing set, unless it is there already, is no line of the machine ("tty1", "pts/2 (ssh)"), or
+ * there is no room.
+ */
 void console_rows_add(struct menu_settings *settings, const char *tty);
 
 /* Takes consoles away of which nothing is set. */

@@ -89,8 +89,9 @@ static void check_firmware(struct preflight *p)
 	else if (firmware && !firmware->usable)
 		add(p, PREFLIGHT_BAD, subject, "%s: %s", name, firmware->reason);
 	else if (firmware)
-		add(p, PREFLIGHT_OK, subject, "%s %s %s%s%.12s", name, firmware->kind,
-		    firmware->version, firmware->sha256[0] ? "  sha256 " : "", firmware->sha256);
+		add(p, PREFLIGHT_OK, subject, "%s %s%s%s%s%.12s", name, firmware->kind,
+		    firmware->version[0] ? " " : "", firmware->version,
+		    firmware->sha256[0] ? "  sha256 " : "", firmware->sha256);
 	else if (config->firmware_device[0] && !model_device(p->model, config->firmware_device))
 		add(p, PREFLIGHT_BAD, subject, "%s not found: %s is not there.", name,
 		    config->firmware_device);

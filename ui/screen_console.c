@@ -93,6 +93,9 @@ static void bar_note(const struct ui *ui, const struct screen_console *sc, int g
 			 grid_rows);
 	else if (vm->resets > 0)
 		snprintf(first, sizeof(first), "resets %u  ", vm->resets);
+	/* That something is no longer kept is worth the guest's name; how it usually is is not. */
+	if (vm->log == MENU_VM_LOG_FULL)
+		snprintf(note->wide, sizeof(note->wide), "%s", log_text(vm));
 	snprintf(note->narrow, sizeof(note->narrow), "%s%s", first, log_text(vm));
 }
 

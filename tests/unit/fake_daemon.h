@@ -432,6 +432,13 @@ static void fake_guest_event(struct fake *f, uint32_t event)
 	fake_send_vm(f);
 }
 
+static void fake_log_full(struct fake *f)
+{
+	f->vm.log = MENU_VM_LOG_FULL;
+	snprintf(f->vm.config.log_path, VM_PATH_SIZE, "/run/vmboot/console.log");
+	fake_send_vm(f);
+}
+
 static void fake_input(struct fake *f, const char *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -448,6 +455,8 @@ static void fake_input(struct fake *f, const char *bytes, size_t n)
 				 "VM stopped: triple fault at RIP 0x7fe01234, vcpu 0 (KVM_EXIT_SHUTDOWN).");
 		else if (bytes[i] == 2)
 			fake_many_lines(f);
+		else if (bytes[i] == 5)
+			fake_log_full(f);
 		else if (bytes[i] == 7)
 			fake_console(f, FAKE_MODES);
 		else if (bytes[i] == 15)

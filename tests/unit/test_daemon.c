@@ -109,25 +109,33 @@ static void another_version_is_refused_with_a_sentence(void **state)
 	assert_int_equal(wait_daemon(f), 0);
 }
 
-/* The variable file and the log's room are those of the machine that the daemon runs on. */
-static void a_menu_is_told_of_the_files_of_a_start(void **state)
+/* Runs the daemon as nobody, with directories of the fixture's own: root's are the machine's. Skips where that cannot be. */
+static void start_daemon_at_home(struct fixture *f, const char *how, char home[PATH_MAX])
 {
-	struct fixture *f = *state;
-	char home[PATH_MAX + 16], path[PATH_MAX];
-	const struct menu_welcome *w = (const struct menu_welcome *)f->body;
-
 	if (geteuid() != 0) {
 		print_message("skipped: needs root to become somebody else\n");
 		skip();
 	}
-	/* Not root's directories: those are the machine's own. */
 	assert_int_equal(chmod(f->scratch->dir, 0755), 0);
 	assert_int_equal(chmod(f->config_path, 0755), 0);
+	assert_int_equal(chmod(f->config.firmware_path, 0644), 0);
 	scratch_path(f->scratch, "home", home);
+	assert_true(sh("mkdir -p %s/vmboot && chmod -R a+rwX %s", home, home));
 	setenv("XDG_STATE_HOME", home, 1);
 	setenv("XDG_RUNTIME_DIR", home, 1);
-	assert_true(sh("mkdir -p %s/vmboot && chmod -R a+rwX %s", home, home));
-	start_daemon_as(f, "", 65534);
+	start_daemon_as(f, how, 65534);
+	unsetenv("XDG_STATE_HOME");
+	unsetenv("XDG_RUNTIME_DIR");
+}
+
+/* The variable file and the log's room are those of the machine that the daemon runs on. */
+static void a_menu_is_told_of_the_files_of_a_start(void **state)
+{
+	struct fixture *f = *state;
+	char home[PATH_MAX], path[PATH_MAX];
+	const struct menu_welcome *w = (const struct menu_welcome *)f->body;
+
+	start_daemon_at_home(f, "", home);
 	greet(f, f->sock);
 	snprintf(path, sizeof(path), "%.200s/vmboot/machine.vars", home);
 	assert_string_equal(w->vars_path, path);
@@ -142,11 +150,42 @@ static void a_menu_is_told_of_the_files_of_a_start(void **state)
 	greet(f, f->sock);
 	assert_int_equal(w->vars_size, 540672);
 	assert_int_equal(w->vars_changed, 1000000000);
-	unsetenv("XDG_STATE_HOME");
-	unsetenv("XDG_RUNTIME_DIR");
 	close(f->sock);
 	f->sock = -1;
 	assert_int_equal(wait_daemon(f), 0);
+}
+
+/* Nobody has to think of it: what is known of the crash is on disk, and the result says where. */
+static void a_vmm_that_dies_leaves_a_report(void **state)
+{
+	struct fixture *f = *state;
+	const struct menu_vm *vm;
+	char home[PATH_MAX], path[sizeof(vm->text)];
+	const char *at;
+
+	start_daemon_at_home(f, "die", home);
+	greet(f, f->sock);
+	/* At most three: a fourth crash leaves none. */
+	for (int i = 0; i < 3; i++) {
+		start_vm(f, f->sock);
+		do
+			vm = hear_vm(f, f->sock, MENU_VM_ENDED);
+		while (!strstr(vm->text, "Report saved: "));
+		assert_int_equal(vm->reason, 0);
+		assert_non_null(strstr(vm->text, "was killed by signal 9"));
+		at = strstr(vm->text, "Report saved: ") + strlen("Report saved: ");
+		text_copy(path, sizeof(path), at);
+		assert_memory_equal(path, home, strlen(home));
+		assert_true(sh("grep -q 'ended' %s/settings.txt && test -s %s/log.txt", path, path));
+		tell(f->sock, MENU_VM_FORGET, NULL, 0);
+		hear_vm(f, f->sock, MENU_VM_NONE);
+	}
+	start_vm(f, f->sock);
+	vm = hear_vm(f, f->sock, MENU_VM_ENDED);
+	tell(f->sock, MENU_VM_FORGET, NULL, 0);
+	assert_null(strstr(vm->text, "Report saved"));
+	hear_vm(f, f->sock, MENU_VM_NONE);
+	assert_true(sh("test $(ls -d %s/vmboot/vmboot-report-* | wc -l) = 3", home));
 }
 
 static void nonsense_costs_the_menu_its_connection_and_nothing_else(void **state)
@@ -560,6 +599,7 @@ int main(int argc, char **argv)
 		TEST(an_idle_daemon_does_not_wake_up),
 		TEST(another_version_is_refused_with_a_sentence),
 		TEST(a_menu_is_told_of_the_files_of_a_start),
+		TEST(a_vmm_that_dies_leaves_a_report),
 		TEST(nonsense_costs_the_menu_its_connection_and_nothing_else),
 		TEST(a_configuration_without_ends_is_refused),
 		TEST(a_vm_lives_and_ends),

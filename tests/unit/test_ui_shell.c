@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sched.h>
+#include <sys/mount.h>
+
 #include "menu_session.h"
 
 static void test_shell(void **state)
@@ -110,11 +113,34 @@ static void test_interrupt_in_the_last_moment(void **state)
 	}
 }
 
+/* An image without a shell: the menu says so and stays. The mounts are this test's alone. */
+static void test_no_shell_at_all(void **state)
+{
+	static const struct session_options o = {
+		.term = "linux", .rows = 24, .cols = 80, .env = {"SHELL=/no/such/shell"}};
+	struct session *s;
+
+	(void)state;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("/dev/null", "/bin/sh", NULL, MS_BIND, NULL) < 0) {
+		print_message("skipped: no right to hide /bin/sh\n");
+		skip();
+	}
+	s = session_open(FAKE_NORMAL, &o);
+	session_wait(s, "firmware image");
+	session_keys(s, "!");
+	session_wait(s, "There is no shell: neither $SHELL nor /bin/sh can be run.");
+	session_wait(s, "Enter starts");
+	umount("/bin/sh");
+	session_leave(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shell),
 		cmocka_unit_test(test_interrupt_in_the_last_moment),
+		cmocka_unit_test(test_no_shell_at_all),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -253,6 +253,25 @@ static void test_silence_has_a_word(void **state)
 	}
 }
 
+/* A log at its limit has stopped, at every width, and ^] l does not pretend to continue it. */
+static void test_a_full_log_is_said(void **state)
+{
+	static const struct session_options narrow = {.term = "vt100", .rows = 20, .cols = 60};
+	static const struct session_options *const all[] = {&plain, &narrow};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct session *s = session_open_console(FAKE_NORMAL, all[i]);
+
+		session_keys(s, "\005");
+		session_wait(s, "log stopped at 64 MiB");
+		session_wait(s, "^] menu");
+		session_keys(s, "\035l");
+		session_wait(s, "log stopped at 64 MiB: /run/vmboot/console.log");
+		end(s);
+	}
+}
+
 /* Firmware wants VT-UTF8's keys, the operating system xterm's; who chose by hand is left alone. */
 static void test_keys_follow_the_guest(void **state)
 {
@@ -308,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_paste_resets_nothing),
 		cmocka_unit_test(test_whole_screen),
 		cmocka_unit_test(test_silence_has_a_word),
+		cmocka_unit_test(test_a_full_log_is_said),
 		cmocka_unit_test(test_keys_follow_the_guest),
 		cmocka_unit_test(test_entry_says_how),
 	};
