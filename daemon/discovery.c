@@ -182,6 +182,7 @@ static void queue_device(struct entry *entry, const struct storage_device *s, bo
 		/* What a guest may write to is not parsed; what was known before stays. */
 		if (m->state == MENU_DEVICE_SCANNING && !entry->probe)
 			m->state = MENU_DEVICE_READY;
+		entry->queued = false;
 		return;
 	}
 	/* A probe that hangs in the kernel tells nothing new by a second one beside it. */
@@ -255,13 +256,15 @@ static void update_entries(struct discovery *d, const struct storage_device *dev
 		bool is_new = event && event->action != STORAGE_CHANGED;
 		struct entry *entry = is_new ? NULL : reuse_entry(old, old_count, s);
 		bool changed = !entry || event || ((!changes || changes->all) && !entry->probe);
+		bool was_taken = entry && entry->taken;
 
 		if (!entry)
 			entry = new_entry(d, PROBE_OF_DEVICE, NULL);
 		if (!entry)
 			continue;
 		entry_take_facts(entry, s);
-		queue_device(entry, s, changed);
+		/* What a guest had may hold something else now. */
+		queue_device(entry, s, changed || (was_taken && !entry->taken));
 		entries[n++] = entry;
 	}
 	d->count = n;
@@ -299,10 +302,18 @@ void discovery_rescan(struct discovery *d)
 
 void discovery_set_taken(struct discovery *d, const struct vm_disk *disks, uint32_t count)
 {
+	static const struct hotplug_changes nothing;
+	bool had_image = false;
+
+	for (uint32_t i = 0; i < d->taken_count; i++)
+		had_image = had_image || strncmp(d->taken[i].path, "/dev/", 5) != 0;
+	for (size_t i = 0; i < d->other_count; i++)
+		if (had_image && d->others[i]->kind == PROBE_OF_IMAGES && !d->others[i]->probe)
+			d->others[i]->queued = true;
 	d->taken_count = count < VM_MAX_DISKS ? count : VM_MAX_DISKS;
 	if (d->taken_count > 0)
 		memcpy(d->taken, disks, d->taken_count * sizeof(*disks));
-	discovery_rescan(d);
+	update(d, &nothing);
 }
 
 static void pause_entry(struct entry *entry)

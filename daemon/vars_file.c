@@ -167,10 +167,10 @@ static int read_store(struct vars_file *vars, struct vmb_err *err)
 	if (st.st_size != VARSTORE_SIZE)
 		return vmb_err_set(
 			err, EBADMSG,
-			"The variables file %s has %lld bytes instead of %d: it is truncated "
-			"or something else. It was not touched; start with fresh variables, or "
-			"name another file.",
-			vars->path, (long long)st.st_size, VARSTORE_SIZE);
+			"The variables file %s is for another firmware, or truncated: it has "
+			"%lld bytes, not %d. It was not touched; start with fresh variables "
+			"(the old ones are kept as %s.bad), or name another file.",
+			vars->path, (long long)st.st_size, VARSTORE_SIZE, vars->path);
 	rc = read_all(vars->lock, vars->store, VARSTORE_SIZE, 0);
 	if (rc < 0)
 		return vmb_err_set(err, -rc, "The variables file %s cannot be read: %s.",

@@ -66,7 +66,8 @@ void discovery_resume(struct discovery *discovery);
 
 /*
  * These COUNT paths belong to a VM now (0: to none any more): shown as in use, and what a guest may
- * write to is not looked at. Compared by device number for block devices.
+ * write to is not looked at; what belongs to it no longer is looked at again, and nothing else. Compared by device number
+ * for block devices.
  */
 void discovery_set_taken(struct discovery *discovery, const struct vm_disk *disks, uint32_t count);
 

@@ -288,9 +288,12 @@ static void the_disks_of_a_vm_are_not_probed(void **state)
 	snprintf(name, sizeof(name), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
 	put(f, "sys/class/block/good/dev", name);
 	text_copy(disk.path, sizeof(disk.path), loop);
+	put_disk(f, "goodb", "2048");
 	discover(f);
 	wait_until(f, is_finished);
 	discovery_set_taken(f->discovery, &disk, 1);
+	/* No other disk is looked at for that. */
+	assert_false(discovery_scanning(f->discovery));
 	assert_int_equal(device(f, "good")->in_use, 1);
 	assert_string_equal(device(f, "good")->use, "attached to the VM");
 	assert_int_equal(device(f, "good")->state, MENU_DEVICE_READY);
@@ -298,8 +301,18 @@ static void the_disks_of_a_vm_are_not_probed(void **state)
 	discovery_set_taken(f->discovery, NULL, 0);
 	assert_int_equal(device(f, "good")->in_use, 0);
 	assert_int_equal(device(f, "good")->state, MENU_DEVICE_SCANNING);
+	assert_int_equal(device(f, "goodb")->state, MENU_DEVICE_READY);
 	wait_until(f, is_finished);
 	assert_good(f, "good");
+	/* Taken while it is looked at: that ends, and does not begin anew with the guest on it. */
+	discovery_rescan(f->discovery);
+	discovery_pause(f->discovery);
+	discovery_set_taken(f->discovery, &disk, 1);
+	discovery_resume(f->discovery);
+	assert_int_equal(device(f, "good")->state, MENU_DEVICE_READY);
+	assert_int_equal(device(f, "goodb")->state, MENU_DEVICE_SCANNING);
+	wait_until(f, is_finished);
+	assert_good(f, "goodb");
 }
 
 /* ---- what disks hold ---- */
@@ -366,7 +379,13 @@ static void images_are_offered_as_disks(void **state)
 	assert_int_equal(device(f, "good")->kind, MENU_DEVICE_BLOCK);
 	discovery_set_taken(f->discovery, &disk, 1);
 	assert_string_equal(device(f, "debian.iso")->use, "attached to the VM");
+	assert_false(discovery_scanning(f->discovery));
+	/* What the guest wrote to it is found when it has ended. */
+	discovery_set_taken(f->discovery, NULL, 0);
+	assert_int_equal(device(f, "good")->state, MENU_DEVICE_READY);
+	assert_true(discovery_scanning(f->discovery));
 	wait_until(f, is_finished);
+	assert_int_equal(device(f, "debian.iso")->in_use, 0);
 }
 
 static void the_directory_of_images_can_be_changed(void **state)

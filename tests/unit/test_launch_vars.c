@@ -155,7 +155,7 @@ static void damaged_variables_are_refused_and_kept(void **state)
 	refused(r, EBADMSG, "truncated");
 	write_file(r->config.vars_path, "a text file\n", 12, 0);
 	hash = hash_file(r->config.vars_path);
-	refused(r, EBADMSG, "something else");
+	refused(r, EBADMSG, "another firmware");
 	/* Only when told so: fresh, and the old one is still there. */
 	r->config.fresh_vars = 1;
 	run(r, "vars-live");
