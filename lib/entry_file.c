@@ -149,15 +149,8 @@ static int read_net(void *entry, const char *value, struct vmb_err *err)
 static int read_vfio(void *entry, const char *value, struct vmb_err *err)
 {
 	struct menu_entry_save *e = entry;
-	struct vm_config *c = &e->config;
-	int rc;
 
-	if (c->vfio_count == VM_MAX_VFIO)
-		return vmb_err_set(err, EINVAL, "There are more than %d PCI devices.", VM_MAX_VFIO);
-	rc = vm_config_parse_vfio(value, &c->vfio[c->vfio_count], err);
-	if (rc == 0)
-		c->vfio_count++;
-	return rc;
+	return vm_config_add_vfio(&e->config, value, err);
 }
 
 static int read_vars(void *entry, const char *value, struct vmb_err *err)
