@@ -15,6 +15,8 @@
 #define SETTLE_MS  (30 * 1000)	   /* of an operating system */
 /* Before another start after one that failed, however short the countdown is. */
 #define RETRY_SECONDS 5
+/* For an operator who wants to see the menu again, and for the settings on a disk that the guest had. */
+#define POWER_SECONDS 5
 
 struct autoboot {
 	struct loop *loop;
@@ -29,7 +31,9 @@ struct autoboot {
 	bool over;     /* cancelled, or an operator took over */
 	uint64_t rearm_at_ms;
 	struct loop_timer *timer; /* of the countdown, or of its pause */
+	uint32_t power; /* enum menu_power: what is counted down to instead of a start; 0: none */
 	char text[MENU_TEXT_SIZE];
+	char title[64]; /* of the guest that has switched itself off */
 	/* the machine that runs */
 	char vm_id[MENU_ID_SIZE];
 	bool vm_alive, vm_by_itself, vm_succeeded;
@@ -80,6 +84,7 @@ static void turn_off(struct autoboot *a, const char *text)
 	stop_timer(a);
 	a->state = MENU_COUNTDOWN_OFF;
 	a->waiting = false;
+	a->power = 0;
 	text_copy(a->text, sizeof(a->text), text ? text : "");
 	changed(a);
 }
@@ -173,6 +178,11 @@ static void on_tick(void *arg)
 	if (a->left > 0) {
 		tick_in(a, TICK_MS);
 		changed(a);
+	} else if (a->power) {
+		uint32_t how = a->power;
+
+		turn_off(a, NULL);
+		a->events->power(a->ctx, how);
 	} else {
 		start_next(a);
 	}
@@ -190,7 +200,7 @@ void autoboot_entries_changed(struct autoboot *a)
 {
 	char reason[MENU_TEXT_SIZE];
 
-	if (a->state == MENU_COUNTDOWN_OFF)
+	if (a->state == MENU_COUNTDOWN_OFF || a->power)
 		return;
 	if (!entries_next(a->entries, reason))
 		turn_off(a, reason);
@@ -207,6 +217,11 @@ void autoboot_pause(struct autoboot *a)
 
 	if (a->state == MENU_COUNTDOWN_OFF)
 		return;
+	if (a->power) {
+		log_info("a key was pressed: the machine stays on");
+		turn_off(a, NULL);
+		return;
+	}
 	stop_timer(a);
 	a->state = MENU_COUNTDOWN_PAUSED;
 	a->waiting = false;
@@ -298,6 +313,17 @@ void autoboot_vm_ended(struct autoboot *a, uint32_t reason)
 	count_down(a);
 }
 
+void autoboot_follow(struct autoboot *a, uint32_t how, const char *title)
+{
+	text_copy(a->title, sizeof(a->title), title);
+	a->power = how;
+	a->left = POWER_SECONDS;
+	a->state = MENU_COUNTDOWN_RUNNING;
+	a->text[0] = '\0';
+	tick_in(a, TICK_MS);
+	changed(a);
+}
+
 void autoboot_describe(const struct autoboot *a, struct menu_countdown *ret)
 {
 	const struct menu_entry *next = entries_next(a->entries, NULL);
@@ -305,6 +331,12 @@ void autoboot_describe(const struct autoboot *a, struct menu_countdown *ret)
 
 	*ret = (struct menu_countdown){.state = a->state};
 	text_copy(ret->text, sizeof(ret->text), a->text);
+	if (a->power) {
+		ret->power = a->power;
+		ret->seconds = a->left;
+		text_copy(ret->title, sizeof(ret->title), a->title);
+		return;
+	}
 	if (a->state == MENU_COUNTDOWN_OFF || !next)
 		return;
 	text_copy(ret->id, sizeof(ret->id), next->id);

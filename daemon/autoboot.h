@@ -22,6 +22,8 @@ struct autoboot_events {
 	void (*changed)(void *ctx); /* autoboot_describe() says something new */
 	/* Starts entry ID, which was counted. 0, or -errno with the sentence. */
 	int (*start)(void *ctx, const char *id, struct vmb_err *err);
+	/* Switches the machine off or restarts it: enum menu_power. */
+	void (*power)(void *ctx, uint32_t how);
 	/* Are there disks that are not known yet? */
 	bool (*scanning)(void *ctx);
 };
@@ -45,6 +47,11 @@ void autoboot_cancel(struct autoboot *autoboot, const char *text);
 
 /* A machine started: ID is its entry or empty, BY_ITSELF whether start() was called for it. */
 void autoboot_vm_started(struct autoboot *autoboot, const char *id, bool by_itself);
+/*
+ * The guest TITLE has switched itself off and the machine is to follow: HOW (enum menu_power). Counts down, in
+ * every menu, for power(); a key keeps the machine on.
+ */
+void autoboot_follow(struct autoboot *autoboot, uint32_t how, const char *title);
 /* How far it has come: enum vmm_stage, and whether its kernel panicked. */
 void autoboot_vm_progress(struct autoboot *autoboot, uint32_t stage, bool panicked);
 /* It ended: REASON as in struct menu_vm. After a failure of what started by itself the next one is tried. */

@@ -49,18 +49,14 @@ struct daemon {
 	struct door door;
 	char usual_config[VM_PATH_SIZE];
 	struct loop_io *signal_io, *listener_io;
-	struct loop_timer *power_timer; /* the machine is about to be switched off */
 	struct report *report; /* being written, or NULL */
 	unsigned int crash_reports; /* so many were written of vmms that died */
 	uint32_t power_later;  /* enum menu_power, to be done when the VM has ended; 0: nothing */
 	bool ending;
 };
 
-#define POWER_MS 2000
-
 /* A vmm that dies again and again must not fill /run. */
 #define CRASH_REPORTS_MAX 3
-
 
 static int on_report(void *ctx, uint64_t client, const char *target, struct vmb_err *err);
 
@@ -133,27 +129,35 @@ static void on_log_changed(void *ctx)
 		clients_log_changed(d->clients);
 }
 
-static void on_power_timer(void *arg)
+static void on_follow(void *ctx, uint32_t how)
 {
-	struct daemon *d = arg;
+	struct daemon *d = ctx;
 	struct vmb_err err = {0};
 
-	d->power_timer = NULL;
 	if (machine_is_active(d->machine) || d->ending)
 		return;
 	store_flush(d->store, NULL);
-	if (power_do(MENU_POWER_OFF, &err) < 0)
+	if (power_do(how, &err) < 0)
 		log_error("the guest switched itself off, but this machine stays on: %s", err.text);
 }
 
-/* A moment later, so that what the guest's disk held of the settings can be written first. */
+/* What the entry says counts before what is set for all. */
 static void follow_guest(struct daemon *d, const struct menu_vm *vm)
 {
-	if (vm->reason != VMM_EXIT_POWER_OFF || d->power_timer ||
-	    settings_get(d->settings)->values.guest_power != MENU_POWER_TO_HOST)
+	uint8_t after = vm->config.after;
+
+	if (vm->reason != VMM_EXIT_POWER_OFF || d->power_later || d->ending)
 		return;
-	log_info("the guest switched itself off, this machine follows");
-	loop_add_timer(d->loop, POWER_MS, on_power_timer, d, &d->power_timer);
+	if (after == VM_AFTER_USUAL &&
+	    settings_get(d->settings)->values.guest_power == MENU_POWER_TO_HOST)
+		after = VM_AFTER_POWEROFF;
+	if (after != VM_AFTER_POWEROFF && after != VM_AFTER_REBOOT)
+		return;
+	log_info("the guest switched itself off, this machine %s",
+		 after == VM_AFTER_POWEROFF ? "follows" : "restarts");
+	autoboot_follow(d->autoboot,
+			after == VM_AFTER_POWEROFF ? MENU_POWER_OFF : MENU_POWER_REBOOT,
+			vm->config.title);
 }
 
 /* The VM is gone, the host may follow. */
@@ -295,6 +299,7 @@ static bool on_ask_scanning(void *ctx)
 static const struct autoboot_events autoboot_events = {
 	.changed = on_countdown_changed,
 	.start = on_autoboot,
+	.power = on_follow,
 	.scanning = on_ask_scanning,
 };
 
@@ -448,8 +453,8 @@ static int create_settings(struct daemon *d, struct vmb_err *err)
 	if (rc == 0 &&
 	    (settings_create(d->store, DAEMON_TRUST, &d->settings) < 0 ||
 	     entries_create(d->store, d->settings, on_entries_changed, d, &d->entries) < 0 ||
-	     autoboot_create(d->loop, d->entries, d->settings, &autoboot_events, d,
-			     &d->autoboot) < 0))
+	     autoboot_create(d->loop, d->entries, d->settings, &autoboot_events, d, &d->autoboot) <
+		     0))
 		rc = vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
 	return rc;
 }

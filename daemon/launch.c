@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon_path.h"
 #include "host.h"
 #include "launch_internal.h"
 #include "log.h"
@@ -469,6 +470,9 @@ static int prepare(struct launch *launch, struct vmb_err *err)
 		rc = launch_check_devices(launch, err);
 	if (rc == 0)
 		rc = open_log(config, &launch->log, err);
+	launch->log_max =
+		daemon_path_log_max(config->log_path, (uint64_t)sysconf(_SC_PHYS_PAGES) *
+							      (uint64_t)sysconf(_SC_PAGESIZE));
 	if (rc == 0)
 		rc = vars_file_open(&launch->vars, config->vars_path, config->fresh_vars, err);
 	return rc;

@@ -51,6 +51,7 @@ struct launch {
 	char signature[TRUST_SIGNATURE_MAX]; /* of firmware that a probe read */
 	size_t signature_n;
 	uint64_t log_bytes; /* written to LOG by this VM */
+	uint64_t log_max;   /* at which it stops */
 	bool log_paused;
 	struct vmm_exited exited;
 	char warning[480];

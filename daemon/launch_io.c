@@ -28,9 +28,14 @@ enum launch_log launch_log_state(const struct launch *launch)
 {
 	if (launch->log < 0)
 		return LAUNCH_LOG_NONE;
-	if (launch->log_bytes >= VM_LOG_MAX)
+	if (launch->log_bytes >= launch->log_max)
 		return LAUNCH_LOG_FULL;
 	return launch->log_paused ? LAUNCH_LOG_PAUSED : LAUNCH_LOG_ON;
+}
+
+uint64_t launch_log_max(const struct launch *launch)
+{
+	return launch->log_max;
 }
 
 void launch_log_pause(struct launch *launch, bool pause)
@@ -42,8 +47,8 @@ static void write_log(struct launch *launch, const uint8_t *buf, size_t n)
 {
 	if (launch->log_paused)
 		return;
-	if (n > VM_LOG_MAX - launch->log_bytes)
-		n = (size_t)(VM_LOG_MAX - launch->log_bytes);
+	if (n > launch->log_max - launch->log_bytes)
+		n = (size_t)(launch->log_max - launch->log_bytes);
 	while (launch->log >= 0 && n > 0) {
 		ssize_t put = write(launch->log, buf, n);
 		char text[480];

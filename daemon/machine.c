@@ -108,7 +108,7 @@ static void log_changed(struct machine *m)
 	m->vm.log = state;
 	if (state == MENU_VM_LOG_FULL)
 		log_warn("the log of the guest's console stopped at %u MiB: %s",
-			 VM_LOG_MAX >> 20, m->vm.config.log_path);
+			 (unsigned int)(launch_log_max(m->launch) >> 20), m->vm.config.log_path);
 	m->events->changed(m->ctx);
 }
 

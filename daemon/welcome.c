@@ -31,6 +31,7 @@ static void describe_files(struct menu_welcome *welcome)
 	slash = strrchr(dir, '/');
 	if (slash)
 		*slash = '\0';
+	welcome->log_max = daemon_path_log_max(dir, welcome->host_memory);
 	/* A ramfs counts nothing. */
 	if (statvfs(dir, &fs) == 0 && fs.f_blocks > 0)
 		welcome->log_room = (uint64_t)fs.f_bavail * fs.f_frsize;

@@ -6,6 +6,7 @@
 #define VMB_INCLUDE_DAEMON_PATH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "err.h"
 
@@ -26,6 +27,12 @@ int daemon_path_connect(const char *path, int *ret_sock);
  * untouched and the VM keeps no variables.
  */
 int daemon_path_vars(char *buf, size_t size);
+
+/*
+ * At how many bytes a console's log at PATH stops: VM_LOG_MAX, and where its file system lies in memory no more than
+ * a 64th of MEMORY (bytes of this machine), at least 1 MiB: there are two of them.
+ */
+uint64_t daemon_path_log_max(const char *path, uint64_t memory);
 
 /*
  * The raw log of the guest's console for VMs started from the menu: console.log beside the daemon's usual

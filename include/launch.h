@@ -84,11 +84,12 @@ void launch_grow_disk(struct launch *launch, uint32_t disk);
 void launch_set_balloon(struct launch *launch, uint64_t bytes);
 
 /*
- * The raw log of the guest's console: one that reached VM_LOG_MAX bytes stops, so that a guest cannot fill
+ * The raw log of the guest's console: one that reached launch_log_max() bytes stops, so that a guest cannot fill
  * the disk. launch_log_pause() lets bytes pass it by, or no longer.
  */
 enum launch_log { LAUNCH_LOG_NONE, LAUNCH_LOG_ON, LAUNCH_LOG_PAUSED, LAUNCH_LOG_FULL };
 enum launch_log launch_log_state(const struct launch *launch);
+uint64_t launch_log_max(const struct launch *launch);
 void launch_log_pause(struct launch *launch, bool pause);
 
 /* Asks the vmm to end; kills it when it has not within two seconds. ended() follows. */

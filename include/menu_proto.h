@@ -121,6 +121,7 @@ struct menu_welcome {
 	int64_t vars_changed; /* when it was written, seconds since 1970 */
 	/* Where the raw log of a console goes; empty: nowhere. */
 	char log_path[VM_PATH_SIZE];
+	uint64_t log_max;  /* bytes at which that one stops */
 	uint64_t log_room; /* bytes that it can still take there; UINT64_MAX: not known */
 	uint32_t controllers; /* that disks can be behind */
 	uint32_t controllers_bound; /* of them those with a driver */
@@ -207,7 +208,7 @@ enum menu_vm_log {
 	MENU_VM_LOG_NONE,
 	MENU_VM_LOG_ON,
 	MENU_VM_LOG_PAUSED,
-	MENU_VM_LOG_FULL, /* it has reached its VM_LOG_MAX bytes */
+	MENU_VM_LOG_FULL, /* it has reached its limit */
 };
 
 struct menu_vm {
@@ -343,12 +344,16 @@ enum menu_countdown_state {
 };
 
 /*
+ * Until an entry starts by itself, or until the machine follows a guest that has switched itself off; any key then
+ * keeps it on.
+ *
  * Shared by all menus. Any key that a person can have pressed pauses it (the menu decides what is one:
  * never an unknown escape sequence, never ^L), and it counts anew after REARM_S without another.
  */
 struct menu_countdown {
 	uint32_t state;	  /* enum menu_countdown_state */
 	uint32_t seconds; /* until the start; while paused: until it counts anew, 0 never */
+	uint32_t power;	  /* enum menu_power; 0: an entry starts. TITLE is the guest's then, ID empty */
 	char id[MENU_ID_SIZE];
 	char title[64];
 	char text[MENU_TEXT_SIZE]; /* why it is off, or waits, when there is something to say */

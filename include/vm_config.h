@@ -69,6 +69,15 @@ struct vm_vfio {
 	uint8_t no_rom; /* the guest does not see the device's expansion ROM */
 };
 
+/* What becomes of the machine when the guest has switched itself off; never when it ended otherwise. */
+enum vm_after {
+	VM_AFTER_USUAL, /* as the settings say for all */
+	VM_AFTER_MENU,	/* it stays on */
+	VM_AFTER_POWEROFF,
+	VM_AFTER_REBOOT,
+	VM_AFTER_COUNT,
+};
+
 struct vm_config {
 	char title[64];
 	/* Firmware: PATH on the running system, or, when DEVICE names a block device ("/dev/nvme0n1p1"),
@@ -90,6 +99,7 @@ struct vm_config {
 	uint8_t virtio_console;
 	uint8_t nested;	       /* the guest's processors offer virtualisation themselves */
 	uint8_t stop_on_panic; /* a guest's kernel that panics ends the VM; else it stays to be looked at */
+	uint8_t after;	       /* enum vm_after */
 	uint8_t fresh_vars; /* start with an empty store although the file is damaged (it is kept as .bad) */
 	struct vm_disk disks[VM_MAX_DISKS];
 	struct vm_net nets[VM_MAX_NETS];

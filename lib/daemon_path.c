@@ -2,11 +2,13 @@
 #include "daemon_path.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -77,6 +79,17 @@ static int run_path(char *buf, size_t size, const char *rest)
 	const char *dir = geteuid() == 0 ? "/run" : path_from_env("XDG_RUNTIME_DIR");
 
 	return dir ? path_join(buf, size, dir, rest) : -ENOENT;
+}
+
+uint64_t daemon_path_log_max(const char *path, uint64_t memory)
+{
+	uint64_t part = memory / 64 & ~((1ULL << 20) - 1);
+	struct statfs fs;
+
+	if (part >= VM_LOG_MAX || statfs(path, &fs) < 0 ||
+	    (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC))
+		return VM_LOG_MAX;
+	return part > 0 ? part : 1 << 20;
 }
 
 int daemon_path_log(char *buf, size_t size)

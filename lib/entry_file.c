@@ -254,6 +254,27 @@ static int read_nested(void *entry, const char *value, struct vmb_err *err)
 	return read_either(&e->config.nested, value, "yes", "no", err);
 }
 
+static const char *const after_words[] = {
+	[VM_AFTER_MENU] = "menu",
+	[VM_AFTER_POWEROFF] = "poweroff",
+	[VM_AFTER_REBOOT] = "reboot",
+};
+
+static int read_after(void *entry, const char *value, struct vmb_err *err)
+{
+	struct menu_entry_save *e = entry;
+
+	for (uint8_t i = VM_AFTER_MENU; i < VM_AFTER_COUNT; i++)
+		if (strcmp(value, after_words[i]) == 0) {
+			e->config.after = i;
+			return 0;
+		}
+	return vmb_err_set(err, EINVAL,
+			   "\"%.40s\" is nothing to do after the guest's power-off; expected menu, "
+			   "poweroff or reboot.",
+			   value);
+}
+
 static const struct ini_key keys[] = {
 	{.name = "title", .read = read_title},
 	{.name = "firmware", .read = read_firmware, .decides = true},
@@ -273,6 +294,7 @@ static const struct ini_key keys[] = {
 	{.name = "virtio-console", .read = read_virtio_console},
 	{.name = "panic", .read = read_panic},
 	{.name = "nested", .read = read_nested},
+	{.name = "after", .read = read_after},
 };
 
 static const struct ini_keys table = {
@@ -393,6 +415,8 @@ static void add_machine(struct writer *w, const struct menu_entry_save *e)
 		add(w, "panic", "stop");
 	if (c->nested)
 		add(w, "nested", "yes");
+	if (c->after > VM_AFTER_USUAL && c->after < VM_AFTER_COUNT)
+		add(w, "after", after_words[c->after]);
 	snprintf(w->console, sizeof(w->console), "%s %s", e->console.keys, e->console.charset);
 	if (strcmp(e->console.charset, "auto") == 0 || e->console.charset[0] == '\0')
 		w->console[strlen(e->console.keys)] = '\0';

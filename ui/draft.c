@@ -221,6 +221,10 @@ static const struct {
 	[DRAFT_TRIES] =
 		{FORM_TEXT, "Tries",
 		 "After so many starts in a row that failed another entry is tried; 0: no limit."},
+	[DRAFT_AFTER] =
+		{FORM_CHOICE, "After power-off",
+		 "What this machine does when the guest has switched itself off. Not after a "
+		 "crash, and any key stops it."},
 };
 
 static const char *vars_name(enum draft_vars vars)
@@ -228,6 +232,18 @@ static const char *vars_name(enum draft_vars vars)
 	static const char *const names[] = {"kept", "start fresh", "not kept"};
 
 	return names[vars];
+}
+
+static const char *after_name(uint8_t after)
+{
+	static const char *const names[] = {
+		[VM_AFTER_USUAL] = "as the settings say",
+		[VM_AFTER_MENU] = "stays on",
+		[VM_AFTER_POWEROFF] = "switches off",
+		[VM_AFTER_REBOOT] = "restarts",
+	};
+
+	return names[after < VM_AFTER_COUNT ? after : VM_AFTER_USUAL];
 }
 
 static void describe_checks(struct draft *draft, const struct model *model, enum draft_row row,
@@ -292,6 +308,7 @@ static void row_value(struct draft *draft, enum draft_row row, char *buf, size_t
 	case DRAFT_KEYS: text_copy(buf, size, keys_names[now->keys]); break;
 	case DRAFT_CHARSET: text_copy(buf, size, charset_names[now->charset]); break;
 	case DRAFT_AUTOSTART: text_copy(buf, size, now->autostart ? "yes" : "no"); break;
+	case DRAFT_AFTER: text_copy(buf, size, after_name(now->config.after)); break;
 	default: text_copy(buf, size, row_field(draft, row)->text); break;
 	}
 }
@@ -335,6 +352,10 @@ void draft_change(struct draft *draft, enum draft_row row, int step)
 			       COUNT(charset_names);
 		break;
 	case DRAFT_AUTOSTART: now->autostart = !now->autostart; break;
+	case DRAFT_AFTER:
+		now->config.after =
+			(uint8_t)((now->config.after + step + VM_AFTER_COUNT) % VM_AFTER_COUNT);
+		break;
 	default: break;
 	}
 }

@@ -26,13 +26,13 @@ static void draw_title(const struct ui *ui, const char *title)
 		host[0] = '\0';
 	right = draw_right(0, ui->cols / 2, ui->cols - ui->cols / 2, UI_TITLE, host);
 	if (ui->lock.locked)
-		right += 1 + draw_right(0, ui->cols / 2, ui->cols - ui->cols / 2 - right - 1, UI_TITLE,
-					"locked: U");
+		right += 1 + draw_right(0, ui->cols / 2, ui->cols - ui->cols / 2 - right - 1,
+					UI_TITLE, "locked: U");
 	/* Warnings and errors that nobody has read here. */
 	if (journal_unseen(&ui->journal) > 0) {
 		snprintf(host, sizeof(host), "[!%u]", journal_unseen(&ui->journal));
-		right += 1 + draw_right(0, ui->cols / 2, ui->cols - ui->cols / 2 - right - 1, UI_BAD,
-					host);
+		right += 1 + draw_right(0, ui->cols / 2, ui->cols - ui->cols / 2 - right - 1,
+					UI_BAD, host);
 	}
 	room = ui->cols - right - 2 - left;
 	if (room > draw_columns(title))
@@ -92,8 +92,23 @@ void frame_draw_more(const struct ui *ui, const struct list *list)
 			   GLYPH_MORE_BELOW);
 }
 
+char *frame_countdown(const struct ui *ui, const char *why, char *buf, size_t size)
+{
+	const struct menu_countdown *c = &ui->model.countdown;
+	unsigned int left = model_countdown_left(&ui->model, loop_now_ms());
+
+	if (c->power)
+		snprintf(buf, size, "%s in %u s - any key to stay on   (%s has ended)",
+			 c->power == MENU_POWER_OFF ? "Switching off" : "Restarting", left,
+			 c->title);
+	else
+		snprintf(buf, size, "Starting %s in %u s - any key %s", c->title, left, why);
+	return buf;
+}
+
 void frame_draw(struct ui *ui, const char *title, const struct frame_hint *hints, const char *idle)
 {
+	bool counting = ui->model.countdown.state == MENU_COUNTDOWN_RUNNING;
 	int rows = ui->rows;
 	char wait[256];
 
@@ -103,14 +118,13 @@ void frame_draw(struct ui *ui, const char *title, const struct frame_hint *hints
 	draw_rule(rows - 3);
 	draw_hints(ui, rows - 2, hints);
 	/* The last cell of the last row stays empty: some terminals scroll when it is written. */
-	if (ui->status[0])
+	if (ui->status[0] && !(counting && ui->model.countdown.power))
 		draw_text(rows - 1, 1, ui->cols - 2, ui->status_element, ui->status);
 	else if (wait_text(ui, wait, sizeof(wait))[0])
 		draw_text(rows - 1, 1, ui->cols - 2, UI_WARN, wait);
-	else if (ui->model.countdown.state == MENU_COUNTDOWN_RUNNING)
-		draw_printf(rows - 1, 1, ui->cols - 2, UI_WARN,
-			    "Starting %s in %u s - any key to wait", ui->model.countdown.title,
-			    model_countdown_left(&ui->model, loop_now_ms()));
+	else if (counting)
+		draw_text(rows - 1, 1, ui->cols - 2, UI_WARN,
+			  frame_countdown(ui, "to wait", wait, sizeof(wait)));
 	else
 		draw_text(rows - 1, 1, ui->cols - 2, UI_STATUS, idle);
 }

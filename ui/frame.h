@@ -29,6 +29,9 @@ int frame_preview_row(int rows);
  */
 void frame_draw(struct ui *ui, const char *title, const struct frame_hint *hints, const char *idle);
 
+/* What the countdown that runs counts to, into BUF; WHY ends "any key ..." when that is a start. Returns BUF. */
+char *frame_countdown(const struct ui *ui, const char *why, char *buf, size_t size);
+
 /* Marks at the body's right edge if LIST goes on above or below what is seen of it. */
 void frame_draw_more(const struct ui *ui, const struct list *list);
 

@@ -184,13 +184,13 @@ static void check_log(struct preflight *p)
 		add(p, PREFLIGHT_NONE, "Console log", "none");
 	else if (host->log_room == UINT64_MAX)
 		add(p, PREFLIGHT_NONE, "Console log", "room for %s is not known", host->log_path);
-	else if (host->log_room < VM_LOG_MAX)
+	else if (host->log_room < host->log_max)
 		add(p, PREFLIGHT_WARN, "Console log",
 		    "%s free for %s, which can grow to %u MiB: it will end early.", room,
-		    host->log_path, VM_LOG_MAX >> 20);
+		    host->log_path, (unsigned int)(host->log_max >> 20));
 	else
 		add(p, PREFLIGHT_OK, "Console log", "%s free, %u MiB at most", room,
-		    VM_LOG_MAX >> 20);
+		    (unsigned int)(host->log_max >> 20));
 }
 
 unsigned int preflight_check(const struct model *model, const struct vm_config *config,

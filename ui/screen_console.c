@@ -63,7 +63,7 @@ static const char *log_text(const struct menu_vm *vm)
 	switch (vm->log) {
 	case MENU_VM_LOG_ON: return "log: on";
 	case MENU_VM_LOG_PAUSED: return "log: off";
-	case MENU_VM_LOG_FULL: return "log stopped at 64 MiB";
+	case MENU_VM_LOG_FULL: return "log is full";
 	default: return "";
 	}
 }
@@ -134,10 +134,10 @@ static void draw_bar(const struct ui *ui, const struct screen_console *sc, int g
 		return;
 	draw_text(row, 0, ui->cols - 1, UI_CONSOLE_BAR, "");
 	if (sc->prefix.pending) {
-		const char *keys = ui->cols < 80
-					   ? "^]: . menu  ? help  k kill  r reset  p power  ^] literal"
-					   : "^]: . menu  ? help  k kill  r reset  p power  [ scroll  "
-					     "f full  t transparent";
+		const char *keys =
+			ui->cols < 80 ? "^]: . menu  ? help  k kill  r reset  p power  ^] literal"
+				      : "^]: . menu  ? help  k kill  r reset  p power  [ scroll  "
+					"f full  t transparent";
 
 		draw_text(row, 1, ui->cols - 3, UI_CONSOLE_BAR,
 			  ui_prefix_text(ui, keys, text, sizeof(text)));
@@ -205,7 +205,9 @@ static void vm_reset(struct ui *ui)
 static void next_charset(struct ui *ui)
 {
 	static const char *const names[CHARSET_MODES] = {
-		[CHARSET_AUTO] = "automatic", [CHARSET_UTF8] = "UTF-8", [CHARSET_CP437] = "CP437",
+		[CHARSET_AUTO] = "automatic",
+		[CHARSET_UTF8] = "UTF-8",
+		[CHARSET_CP437] = "CP437",
 	};
 	enum charset_mode mode = (console_get_charset(ui->console) + 1) % CHARSET_MODES;
 
@@ -256,11 +258,12 @@ static void ask_transparent(struct ui *ui)
 	char text[256];
 
 	dialog_ask(ui, "Transparent mode",
-		   ui_prefix_text(ui,
-				  "The guest gets this terminal as it is: what it writes is not checked "
-				  "any more, and this terminal answers its questions. ^] t or ^] . "
-				  "takes it back. Give it to the guest?",
-				  text, sizeof(text)),
+		   ui_prefix_text(
+			   ui,
+			   "The guest gets this terminal as it is: what it writes is not checked "
+			   "any more, and this terminal answers its questions. ^] t or ^] . "
+			   "takes it back. Give it to the guest?",
+			   text, sizeof(text)),
 		   begin_transparent);
 }
 
@@ -271,11 +274,14 @@ static void toggle_log(struct ui *ui)
 
 	switch (vm->log) {
 	case MENU_VM_LOG_NONE: ui_say(ui, UI_WARN, "This VM's console has no log."); return;
-	case MENU_VM_LOG_FULL: ui_say(ui, UI_WARN, "log stopped at 64 MiB: %s", vm->config.log_path); return;
+	case MENU_VM_LOG_FULL:
+		ui_say(ui, UI_WARN, "The log has stopped at its limit: %s", vm->config.log_path);
+		return;
 	default: break;
 	}
 	ui_send(ui, MENU_VM_LOG, &on, sizeof(on));
-	ui_say(ui, UI_NORMAL, on ? "The console is logged again: %s" : "The console is not logged for now: %s",
+	ui_say(ui, UI_NORMAL,
+	       on ? "The console is logged again: %s" : "The console is not logged for now: %s",
 	       vm->config.log_path);
 }
 
@@ -283,17 +289,18 @@ static void tell_keys(struct ui *ui)
 {
 	char title[32], text[768];
 
-	dialog_tell(ui, ui_prefix_text(ui, "Keys after ^]", title, sizeof(title)),
-		    ui_prefix_text(
-			    ui,
-			    ". or d: the menu, the VM goes on.  k: kill the VM.  r: reset it.  "
-			    "p: its power button.  [: what scrolled away.  1 to 9, 0: F1 to F10.  "
-			    "f: without this row, or with it.  m: how keys are sent (VT-UTF8, xterm, "
-			    "PC-ANSI, TTY), for when F10 or Delete do nothing.  u: character set, for "
-			    "when lines look wrong.  t: this terminal itself becomes the guest's.  "
-			    "b: a break.  l: the raw log, off or on.  "
-			    "^]: one ^] for the guest.  After a pause the menu comes by itself.",
-			    text, sizeof(text)));
+	dialog_tell(
+		ui, ui_prefix_text(ui, "Keys after ^]", title, sizeof(title)),
+		ui_prefix_text(
+			ui,
+			". or d: the menu, the VM goes on.  k: kill the VM.  r: reset it.  "
+			"p: its power button.  [: what scrolled away.  1 to 9, 0: F1 to F10.  "
+			"f: without this row, or with it.  m: how keys are sent (VT-UTF8, xterm, "
+			"PC-ANSI, TTY), for when F10 or Delete do nothing.  u: character set, for "
+			"when lines look wrong.  t: this terminal itself becomes the guest's.  "
+			"b: a break.  l: the raw log, off or on.  "
+			"^]: one ^] for the guest.  After a pause the menu comes by itself.",
+			text, sizeof(text)));
 }
 
 static void prefix_command(struct ui *ui, enum prefix_action action)
@@ -303,22 +310,22 @@ static void prefix_command(struct ui *ui, enum prefix_action action)
 	switch (action) {
 	case PREFIX_HELP: tell_keys(ui); break;
 	case PREFIX_SCROLL: screen_scroll_open(ui); break;
-	case PREFIX_FULL:
-		ui->console_full = !ui->console_full;
-		break;
+	case PREFIX_FULL: ui->console_full = !ui->console_full; break;
 	case PREFIX_TRANSPARENT: ask_transparent(ui); break;
 	case PREFIX_KEYMAP:
 		ui->guest_profile = (ui->guest_profile + 1) % GUEST_PROFILES;
 		ui->profile_by_hand = true;
-		ui_say(ui, UI_NORMAL, "Keys are sent as %s.", guest_profile_name(ui->guest_profile));
+		ui_say(ui, UI_NORMAL, "Keys are sent as %s.",
+		       guest_profile_name(ui->guest_profile));
 		break;
 	case PREFIX_CHARSET: next_charset(ui); break;
 	case PREFIX_MENU: ui_pop_all(ui); break;
 	case PREFIX_KILL:
-		dialog_ask(ui, "Kill the VM",
-			   "It ends at once, as if its power were cut: what it has not written to its "
-			   "disks is lost. Kill it?",
-			   vm_kill);
+		dialog_ask(
+			ui, "Kill the VM",
+			"It ends at once, as if its power were cut: what it has not written to its "
+			"disks is lost. Kill it?",
+			vm_kill);
 		break;
 	case PREFIX_RESET:
 		dialog_ask(ui, "Reset the VM",

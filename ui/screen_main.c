@@ -168,8 +168,7 @@ static void draw_hidden(struct ui *ui)
 	char text[160];
 	int columns;
 
-	snprintf(text, sizeof(text), "Starting %s in %u s - any key for the menu",
-		 ui->model.countdown.title, model_countdown_left(&ui->model, loop_now_ms()));
+	frame_countdown(ui, "for the menu", text, sizeof(text));
 	columns = draw_columns(text);
 	draw_text(ui->rows / 2, columns < ui->cols ? (ui->cols - columns) / 2 : 0,
 		  columns < ui->cols ? columns : ui->cols, UI_NORMAL, text);

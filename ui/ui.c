@@ -237,6 +237,11 @@ static bool autostart_key(struct ui *ui, const struct ui_key *key)
 	if (ui->model.countdown.state == MENU_COUNTDOWN_OFF || key->code == UI_KEY_CTRL('L'))
 		return false;
 	ui_send(ui, MENU_COUNTDOWN_PAUSE, NULL, 0);
+	if (ui->model.countdown.power) {
+		ui->model.countdown.state = MENU_COUNTDOWN_OFF;
+		ui_say(ui, UI_GOOD, "This machine stays on.");
+		return true;
+	}
 	if (!was_running || ui->depth > 1 || ui_key_is_enter(key) || key->code == '!' ||
 	    key->code == '?' || (key->code >= UI_KEY_UP && key->code != UI_KEY_DELETE))
 		return false;

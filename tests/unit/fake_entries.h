@@ -104,6 +104,10 @@ static void fake_send_countdown(struct fake *f, uint32_t state, uint32_t seconds
 {
 	struct menu_countdown c = {.state = state, .seconds = seconds};
 
+	/* What a guest that has switched itself off leads to. */
+	if (getenv("FAKE_FOLLOW"))
+		c.power = MENU_POWER_OFF;
+
 	snprintf(c.id, sizeof(c.id), "debian");
 	snprintf(c.title, sizeof(c.title), "Debian GNU/Linux 12");
 	fake_send(f, MENU_COUNTDOWN, &c, sizeof(c));
@@ -317,7 +321,8 @@ static void fake_entries_message(struct fake *f, uint32_t type, const void *body
 	case MENU_PASSWORD: fake_password(f, body, size); break;
 	case MENU_COUNTDOWN_PAUSE:
 		f->seen->pause++;
-		fake_send_countdown(f, MENU_COUNTDOWN_PAUSED, 30);
+		fake_send_countdown(
+			f, getenv("FAKE_FOLLOW") ? MENU_COUNTDOWN_OFF : MENU_COUNTDOWN_PAUSED, 30);
 		break;
 	case MENU_NICS_GET: fake_send_nics(f); break;
 	case MENU_PCI_GET: fake_send_pci(f); break;

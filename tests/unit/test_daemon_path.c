@@ -47,6 +47,17 @@ static void root_has_the_places_of_the_system(void **state)
 	assert_string_equal(path, "/run/vmboot/daemon.sock");
 }
 
+/* Two logs in memory are at most a thirty-second of it. */
+static void a_log_in_memory_takes_a_share_of_it(void **state)
+{
+	(void)state;
+	assert_int_equal(daemon_path_log_max("/proc", 1ULL << 30), 64 << 20);
+	assert_int_equal(daemon_path_log_max("/not/there", 1ULL << 30), 64 << 20);
+	assert_int_equal(daemon_path_log_max("/dev/shm", 1ULL << 30), 16 << 20);
+	assert_int_equal(daemon_path_log_max("/dev/shm", 16 << 20), 1 << 20);
+	assert_int_equal(daemon_path_log_max("/dev/shm", 64ULL << 30), 64 << 20);
+}
+
 static void a_user_has_files_at_home(void **state)
 {
 	char path[256];
@@ -117,6 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(root_has_the_places_of_the_system, setup),
+		cmocka_unit_test_setup(a_log_in_memory_takes_a_share_of_it, setup),
 		cmocka_unit_test_setup(a_user_has_files_at_home, setup),
 		cmocka_unit_test_setup(xdg_directories_come_first_when_they_are_absolute, setup),
 		cmocka_unit_test_setup(without_a_home_there_is_the_system, setup),

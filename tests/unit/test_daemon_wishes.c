@@ -452,6 +452,12 @@ static void pci_devices_are_listed_on_request(void **state)
 	assert_int_equal(list.first, 1);
 }
 
+static void wait_power(void)
+{
+	for (int i = 0; i < DEADLINE_MS / 50 && access(power_path, F_OK) < 0; i++)
+		usleep(50000);
+}
+
 static void the_machine_follows_its_guest_when_that_is_set(void **state)
 {
 	struct fixture *f = *state;
@@ -462,9 +468,73 @@ static void the_machine_follows_its_guest_when_that_is_set(void **state)
 	greet(f, f->sock);
 	start_vm(f, f->sock);
 	hear_vm(f, f->sock, MENU_VM_ENDED);
-	for (int i = 0; i < DEADLINE_MS / 50 && access(power_path, F_OK) < 0; i++)
-		usleep(50000);
+	wait_power();
 	assert_true(sh("test \"$(cat %s)\" = %d", power_path, MENU_POWER_OFF));
+}
+
+/* Its end is told as a countdown that names it; it counts also when the settings say otherwise for all. */
+static void hear_follow(struct fixture *f, uint32_t how)
+{
+	struct menu_countdown *c = (struct menu_countdown *)f->body;
+
+	do
+		hear_type(f, f->sock, MENU_COUNTDOWN);
+	while (c->state != MENU_COUNTDOWN_RUNNING);
+	assert_int_equal(c->power, how);
+	assert_string_equal(c->title, "Kiosk");
+	assert_in_range(c->seconds, 1, 60);
+}
+
+static void an_entry_says_what_follows_its_guest(void **state)
+{
+	struct fixture *f = *state;
+
+	scratch_path(f->scratch, "power", power_path);
+	put_file(f, "vmboot.conf", "guest-power-off = host\n");
+	put_entry(f, "a", "title = Kiosk\nafter = reboot\n");
+	start_daemon(f, "");
+	greet(f, f->sock);
+	tell_id(f->sock, MENU_ENTRY_START, "a");
+	hear_vm(f, f->sock, MENU_VM_ENDED);
+	hear_follow(f, MENU_POWER_REBOOT);
+	wait_power();
+	assert_true(sh("test \"$(cat %s)\" = %d", power_path, MENU_POWER_REBOOT));
+}
+
+static void a_key_keeps_the_machine_on(void **state)
+{
+	struct fixture *f = *state;
+	struct menu_countdown *c = (struct menu_countdown *)f->body;
+
+	scratch_path(f->scratch, "power", power_path);
+	put_entry(f, "a", "title = Kiosk\nafter = poweroff\n");
+	start_daemon(f, "");
+	greet(f, f->sock);
+	tell_id(f->sock, MENU_ENTRY_START, "a");
+	hear_vm(f, f->sock, MENU_VM_ENDED);
+	hear_follow(f, MENU_POWER_OFF);
+	tell(f->sock, MENU_COUNTDOWN_PAUSE, NULL, 0);
+	do
+		hear_type(f, f->sock, MENU_COUNTDOWN);
+	while (c->state != MENU_COUNTDOWN_OFF);
+	usleep(7000000);
+	assert_int_equal(access(power_path, F_OK), -1);
+}
+
+/* "menu" also where the settings let the machine follow. */
+static void an_entry_may_stay_when_others_follow(void **state)
+{
+	struct fixture *f = *state;
+
+	scratch_path(f->scratch, "power", power_path);
+	put_file(f, "vmboot.conf", "guest-power-off = host\n");
+	put_entry(f, "a", "title = Kiosk\nafter = menu\n");
+	start_daemon(f, "");
+	greet(f, f->sock);
+	tell_id(f->sock, MENU_ENTRY_START, "a");
+	hear_vm(f, f->sock, MENU_VM_ENDED);
+	usleep(7000000);
+	assert_int_equal(access(power_path, F_OK), -1);
 }
 
 static void a_guest_that_is_killed_takes_nothing_along(void **state)
@@ -479,7 +549,7 @@ static void a_guest_that_is_killed_takes_nothing_along(void **state)
 	hear_vm(f, f->sock, MENU_VM_RUNNING);
 	tell(f->sock, MENU_VM_KILL, NULL, 0);
 	hear_vm(f, f->sock, MENU_VM_ENDED);
-	usleep(3000000);
+	usleep(7000000);
 	assert_int_equal(access(power_path, F_OK), -1);
 }
 
@@ -500,6 +570,9 @@ int main(int argc, char **argv)
 		TEST(interfaces_are_listed_on_request),
 		TEST(pci_devices_are_listed_on_request),
 		TEST(the_machine_follows_its_guest_when_that_is_set),
+		TEST(an_entry_says_what_follows_its_guest),
+		TEST(a_key_keeps_the_machine_on),
+		TEST(an_entry_may_stay_when_others_follow),
 		TEST(a_guest_that_is_killed_takes_nothing_along),
 	};
 	int status;

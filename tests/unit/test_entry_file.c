@@ -45,6 +45,7 @@ static const char whole[] = "title = Debian 12\n"
 			    "virtio-console = yes\n"
 			    "panic = stop\n"
 			    "nested = yes\n"
+			    "after = reboot\n"
 			    "console = xterm cp437\n";
 
 static void check_whole(const struct entry_file *f)
@@ -82,6 +83,7 @@ static void check_whole(const struct entry_file *f)
 	assert_int_equal(c->virtio_console, 1);
 	assert_int_equal(c->stop_on_panic, 1);
 	assert_int_equal(c->nested, 1);
+	assert_int_equal(c->after, VM_AFTER_REBOOT);
 	assert_string_equal(f->entry.console.keys, "xterm");
 	assert_string_equal(f->entry.console.charset, "cp437");
 }

@@ -444,8 +444,9 @@ static void test_editor_saves(void **state)
 	session_keys(s, " ");
 	session_wait(s, "< start fresh >");
 	go_down(s, KEYS - VARS);
-	session_keys(s, RIGHT RIGHT DOWN LEFT DOWN " " DOWN CTRL_U "7");
+	session_keys(s, RIGHT RIGHT DOWN LEFT DOWN " " DOWN CTRL_U "7" DOWN RIGHT RIGHT);
 	session_wait(s, "< xterm >");
+	session_wait(s, "< switches off >");
 	session_wait(s, "< cp437 >");
 	session_keys(s, CTRL_S);
 	session_wait(s, "Saved as debian.");
@@ -458,6 +459,7 @@ static void test_editor_saves(void **state)
 	assert_string_equal(saved->console.charset, "cp437");
 	assert_int_equal(saved->autostart, 0);
 	assert_int_equal(saved->tries, 7);
+	assert_int_equal(saved->config.after, VM_AFTER_POWEROFF);
 	/* Starting fresh is for once: it is not kept. */
 	assert_int_equal(saved->config.fresh_vars, 0);
 	session_keys(s, "\033");
@@ -687,6 +689,28 @@ static void test_countdown(void **state)
 	session_close(s);
 }
 
+/* A guest has switched itself off and the machine is to follow: every key but ^L is a no, and nothing else. */
+static void test_power_countdown(void **state)
+{
+	struct session *s;
+
+	(void)state;
+	setenv("FAKE_FOLLOW", "1", 1);
+	s = session_open(FAKE_COUNTDOWN, &plain);
+	unsetenv("FAKE_FOLLOW");
+	session_wait(s, "Switching off in 90 s - any key to stay on   (Debian GNU/Linux 12 has ended)");
+	session_wait(s, "in 89 s");
+	session_keys(s, "\014");
+	session_wait(s, "in 88 s");
+	assert_int_equal(s->daemon.seen->pause, 0);
+	session_keys(s, "\r");
+	session_wait(s, "This machine stays on.");
+	session_wait_count(s, pause, 1);
+	session_settle(s);
+	assert_int_equal(s->daemon.seen->start, 0);
+	session_leave(s);
+}
+
 static void test_hidden_menu(void **state)
 {
 	struct session *s;
@@ -789,6 +813,7 @@ int main(void)
 		cmocka_unit_test(test_checklist_without_kvm),
 		cmocka_unit_test(test_start_can_be_cancelled),
 		cmocka_unit_test(test_countdown),
+		cmocka_unit_test(test_power_countdown),
 		cmocka_unit_test(test_hidden_menu),
 		cmocka_unit_test(test_empty_states),
 		cmocka_unit_test(test_resize_storm),

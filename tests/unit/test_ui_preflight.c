@@ -66,6 +66,7 @@ static int set_up(void **state)
 						 .host_memory_free = 6ULL << 30, .kvm_ok = 1,
 						 .firmware_ok = 1,
 						 .log_path = "/run/vmboot/console.log",
+						 .log_max = 64 << 20,
 						 .log_room = 70 << 20};
 	f->model.devices_known = f->model.nics_known = true;
 	f->model.devices = f->devices;
