@@ -287,6 +287,36 @@ static inline uint64_t net_add_buffer(struct fixture *f, struct drv_queue *q, ui
 	return at;
 }
 
+/* Puts a packet of LEN bytes behind HDR at the data of queue 1 and sends it as descriptors of the LENS given. */
+static inline void send_pieces(struct fixture *f, const struct virtio_net_hdr_v1 *hdr, size_t len, const uint32_t *lens)
+{
+	struct drv_queue *q = &f->q[1];
+	uint64_t at = BUFFERS(1);
+	uint8_t *p = gm_ptr(f->m.mem, at, sizeof(*hdr) + len);
+	unsigned int i;
+
+	memcpy(p, hdr, sizeof(*hdr));
+	for (size_t b = 0; b < len; b++)
+		p[sizeof(*hdr) + b] = (uint8_t)(3 + b * 7 + b / 256);
+	for (i = 0; lens[i]; at += lens[i], i++)
+		*net_desc(f, q, i) = (struct vring_desc){at, lens[i], lens[i + 1] ? NEXT : 0, (uint16_t)(i + 1)};
+	net_make_available(f, q, 0);
+	net_kick_queue(f, q);
+}
+
+static inline void send_packet(struct fixture *f, const struct virtio_net_hdr_v1 *hdr, size_t len)
+{
+	const uint32_t lens[] = {(uint32_t)(sizeof(*hdr) + len), 0};
+
+	send_pieces(f, hdr, len, lens);
+}
+
+/* What came out, or -1: nothing did. */
+static inline ssize_t outside_receive(struct fixture *f, unsigned int pair, uint8_t *buf, size_t size)
+{
+	return recv(f->outside[pair], buf, size, MSG_DONTWAIT);
+}
+
 /* What the outside sends: a header with FLAGS and LEN bytes that tell where they are. */
 static inline void outside_send(struct fixture *f, unsigned int pair, uint8_t flags, size_t len, uint8_t seed)
 {
@@ -312,6 +342,24 @@ static inline struct vmm_net_status net_status(struct fixture *f)
 
 	virtio_net_get_status(f->dev, &status);
 	return status;
+}
+
+static inline int net_setup(void **state)
+{
+	*state = fixture_new(1);
+	return 0;
+}
+
+static inline int net_setup_pairs(void **state)
+{
+	*state = fixture_new(3);
+	return 0;
+}
+
+static inline int net_teardown(void **state)
+{
+	fixture_free(*state);
+	return 0;
 }
 
 #endif
