@@ -15,7 +15,6 @@
 #include "daemon_path.h"
 #include "entry_file.h"
 #include "settings_file.h"
-#include "storage.h"
 #include "store_dir.h"
 #include "text.h"
 #include "trust.h"
@@ -187,39 +186,19 @@ static int read_keys(const char *config, struct keys *ret_keys)
 	return 1;
 }
 
-/* The signature beside FILE into TEXT (TRUST_SIGNATURE_MAX); its length, or -errno. */
-static ssize_t read_signature(const char *file, char *text)
-{
-	char path[PATH_MAX];
-
-	for (size_t i = 0; storage_signature_ends[i]; i++) {
-		ssize_t n;
-		int fd;
-
-		snprintf(path, sizeof(path), "%s%s", file, storage_signature_ends[i]);
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-		if (fd < 0)
-			continue;
-		n = read(fd, text, TRUST_SIGNATURE_MAX);
-		close(fd);
-		return n < 0 ? -errno : n;
-	}
-	return -ENOENT;
-}
-
 static int check_signature(const struct keys *keys, const char *file)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
 	char signature[TRUST_SIGNATURE_MAX], safe[4 * PATH_MAX];
-	ssize_t n = read_signature(file, signature);
+	size_t n = trust_read_signature(file, signature);
 	struct vmb_err err = {0};
 
 	if (fd < 0)
 		rc = vmb_err_set(&err, errno, "cannot be read: %s", strerror(errno));
-	else if (n < 0)
-		rc = vmb_err_set(&err, (int)-n, "has no signature (FILE.minisig or FILE.sig)");
+	else if (n == 0)
+		rc = vmb_err_set(&err, ENOKEY, "has no signature (FILE.minisig or FILE.sig)");
 	else
-		rc = trust_check_fd(keys->keys, keys->count, fd, signature, (size_t)n, &err);
+		rc = trust_check_fd(keys->keys, keys->count, fd, signature, n, &err);
 	if (fd >= 0)
 		close(fd);
 	printf("%s: %s\n", text_escape(safe, sizeof(safe), file, strlen(file)),

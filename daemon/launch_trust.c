@@ -1,33 +1,10 @@
 /* Signatures of what boots: see launch_check_trust() in daemon/launch_internal.h. */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "launch_internal.h"
 #include "log.h"
-#include "storage.h"
 #include "trust.h"
-
-/* The signature beside PATH of the running system; its length, 0 when there is none. */
-static size_t read_signature(const char *path, char *text)
-{
-	char file[VM_PATH_SIZE + 16];
-	ssize_t n = 0;
-
-	for (size_t i = 0; storage_signature_ends[i] && n <= 0; i++) {
-		int fd;
-
-		snprintf(file, sizeof(file), "%s%s", path, storage_signature_ends[i]);
-		fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-		if (fd < 0)
-			continue;
-		n = read(fd, text, TRUST_SIGNATURE_MAX);
-		close(fd);
-	}
-	return n > 0 ? (size_t)n : 0;
-}
 
 /* FD is sealed: what is good now stays so. */
 static int check(struct launch *launch, const char *noun, const char *path, int fd,
@@ -61,7 +38,7 @@ static int check_file(struct launch *launch, const char *noun, const char *path,
 
 	if (!path[0])
 		return 0;
-	return check(launch, noun, path, fd, signature, read_signature(path, signature), err);
+	return check(launch, noun, path, fd, signature, trust_read_signature(path, signature), err);
 }
 
 int launch_check_trust(struct launch *launch, struct vmb_err *err)

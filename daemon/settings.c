@@ -10,7 +10,6 @@
 
 #include "log.h"
 #include "loop.h"
-#include "storage.h"
 #include "text.h"
 #include "trust.h"
 
@@ -104,8 +103,8 @@ static const struct store_file *signature_of(const struct settings *s, const cha
 	const struct store_file *found = NULL;
 	char path[STORE_NAME_SIZE + 16];
 
-	for (size_t i = 0; storage_signature_ends[i] && !found; i++) {
-		snprintf(path, sizeof(path), "%s%s", name, storage_signature_ends[i]);
+	for (size_t i = 0; trust_signature_ends[i] && !found; i++) {
+		snprintf(path, sizeof(path), "%s%s", name, trust_signature_ends[i]);
 		found = store_find(s->store, path);
 	}
 	return found;

@@ -199,9 +199,6 @@ int storage_probe_system(const struct storage_report *report, void *ctx, struct 
 int storage_probe_images(const char *dir, const struct storage_report *report, void *ctx,
 			 struct vmb_err *err);
 
-/* What is added to a file's name for that of its signature, NULL at the end. */
-extern const char *const storage_signature_ends[];
-
 /* Firmware files bigger than this are not firmware. */
 #define STORAGE_FIRMWARE_MAX (64u << 20)
 

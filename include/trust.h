@@ -12,6 +12,12 @@
 
 #define TRUST_SIGNATURE_MAX 4096 /* bytes of a .minisig or .sig file */
 
+/* What is added to a file's name for that of its signature, NULL at the end. */
+extern const char *const trust_signature_ends[];
+
+/* Reads the signature beside FILE into TEXT (TRUST_SIGNATURE_MAX bytes). Its length, 0 when there is none. */
+size_t trust_read_signature(const char *file, char *text);
+
 struct trust_key {
 	uint8_t id[8];
 	uint8_t key[32];

@@ -2,6 +2,9 @@
 #include "trust.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -35,6 +38,26 @@ struct signature {
 void sodium_misuse(void)
 {
 	abort();
+}
+
+const char *const trust_signature_ends[] = {".minisig", ".sig", NULL};
+
+size_t trust_read_signature(const char *file, char *text)
+{
+	char path[PATH_MAX];
+	ssize_t n = 0;
+
+	for (size_t i = 0; trust_signature_ends[i] && n <= 0; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s%s", file, trust_signature_ends[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0)
+			continue;
+		n = read(fd, text, TRUST_SIGNATURE_MAX);
+		close(fd);
+	}
+	return n > 0 ? (size_t)n : 0;
 }
 
 /* Decodes exactly SIZE bytes from N characters. */

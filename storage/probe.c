@@ -20,6 +20,7 @@
 #include "storage.h"
 #include "system.h"
 #include "text.h"
+#include "trust.h"
 
 static int open_device(const char *path, int *ret_fd, struct stat *ret_st, struct vmb_err *err)
 {
@@ -197,8 +198,8 @@ size_t storage_read_signature(const char *device, const char *path, char *text, 
 
 	if (open_file_system(device, &root, &err) < 0)
 		return 0;
-	for (size_t i = 0; storage_signature_ends[i] && n == 0; i++) {
-		snprintf(name, sizeof(name), "%s%s", path, storage_signature_ends[i]);
+	for (size_t i = 0; trust_signature_ends[i] && n == 0; i++) {
+		snprintf(name, sizeof(name), "%s%s", path, trust_signature_ends[i]);
 		n = read_small_file(root, name, text, size);
 	}
 	close(root);

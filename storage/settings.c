@@ -8,8 +8,6 @@
 #include "mount.h"
 #include "storage.h"
 
-const char *const storage_signature_ends[] = {".minisig", ".sig", NULL};
-
 #define WAIT_MS 2000
 #define STEP_MS 50
 
