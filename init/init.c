@@ -272,8 +272,11 @@ static void read_boot_options(struct init *init)
 
 static void open_log(const struct init *init)
 {
-	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	char path[256];
+	int fd;
 
+	snprintf(path, sizeof(path), "%s/dev/kmsg", init->options->root);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	log_set_child_fd(fd);
 	log_init(fd >= 0 ? fd : STDERR_FILENO, init->boot.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 		 "init");

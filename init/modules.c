@@ -188,7 +188,9 @@ bool modules_reap(struct modules *m, pid_t pid)
 	return true;
 }
 
-unsigned int modules_waiting(const struct modules *m)
+void modules_destroy(struct modules *m)
 {
-	return m->waiting_count;
+	for (unsigned int i = 0; i < m->waiting_count; i++)
+		free(m->waiting[i]);
+	free(m);
 }

@@ -23,7 +23,7 @@ void modules_begin(struct modules *modules);
 /* Process PID has ended. True if it was the modprobe of MODULES. */
 bool modules_reap(struct modules *modules, pid_t pid);
 
-/* How many aliases wait, and whether ALIAS was asked for or waits; for tests. */
-unsigned int modules_waiting(const struct modules *modules);
+/* A modprobe that still runs goes on. */
+void modules_destroy(struct modules *modules);
 
 #endif

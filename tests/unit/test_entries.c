@@ -525,6 +525,27 @@ static void the_countdown_starts_the_default(void **state)
 	assert_null(strstr(file_text(f, "state.conf"), "\nfailed"));
 }
 
+/* As the kernel's command line has it: for this boot, until an operator chooses another one, and never written. */
+static void one_boot_has_its_own_default_and_countdown(void **state)
+{
+	struct fixture *f = *state;
+
+	put_entry(f, "a", "");
+	put_entry(f, "b", "title = Bee\n");
+	put_file(f, "vmboot.conf", "default = a\ntimeout = off\n");
+	open_all(f);
+	settings_override(f->settings, "b", true, 1);
+	autoboot_begin(f->autoboot);
+	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_RUNNING);
+	assert_string_equal(countdown(f).title, "Bee");
+	assert_true(run(f, 20000));
+	assert_string_equal(f->started, "b ");
+	assert_int_equal(settings_get(f->settings)->values.timeout_s, -1);
+	assert_int_equal(settings_set_default(f->settings, "a", NULL), 0);
+	assert_string_equal(settings_default(f->settings), "a");
+	assert_non_null(strstr(file_text(f, "vmboot.conf"), "timeout = off\n"));
+}
+
 static void without_a_default_nothing_starts(void **state)
 {
 	struct fixture *f = *state;
@@ -739,6 +760,7 @@ int main(void)
 		TEST(a_pinned_policy_takes_only_signed_settings),
 		TEST(a_mistyped_pin_is_closed),
 		TEST(the_countdown_starts_the_default),
+		TEST(one_boot_has_its_own_default_and_countdown),
 		TEST(without_a_default_nothing_starts),
 		TEST(a_key_pauses_and_the_countdown_begins_anew),
 		TEST(once_is_for_one_start),
