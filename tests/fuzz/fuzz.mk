@@ -6,9 +6,9 @@
 FUZZ := build/fuzz
 FUZZ_CHECKS := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := virtqueue blk net console balloon rng pci uart rtc board loaders varstore disks settings
+FUZZ_TARGETS := virtqueue blk net console balloon rng pci vfio uart rtc board loaders varstore disks settings
 # The vmm without KVM and threads: tests/fuzz/machine.c stands in for them.
-FUZZ_SRCS := vmm/bus.c vmm/mem.c $(wildcard vmm/pci/*.c vmm/virtio/*.c vmm/net/*.c vmm/platform/*.c vmm/boot/*.c lib/*.c storage/*.c) \
+FUZZ_SRCS := vmm/bus.c vmm/mem.c $(wildcard vmm/pci/*.c vmm/vfio/*.c vmm/virtio/*.c vmm/net/*.c vmm/platform/*.c vmm/boot/*.c lib/*.c storage/*.c) \
 	tests/fuzz/machine.c
 FUZZ_OBJS := $(FUZZ_SRCS:%.c=$(FUZZ)/%.o)
 FUZZ_FLAGS := -std=c11 -g -O1 -fno-strict-aliasing -fno-omit-frame-pointer -MMD -MP \

@@ -1,0 +1,550 @@
+/*
+ * A device that is passed through, with a fake in the host's place (fake_vfio.h): what the guest sees of its configuration
+ * space, where its interrupts go, which of its memory is the guest's, and that it is reset. PCI Local Bus 3.0.
+ */
+#include "test.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define CHECK(condition) assert_true(condition)
+#include "fake_vfio.h"
+
+#define BAR  0xC0000000ULL
+#define HIGH 0x200000000ULL
+#define ROM  0xC8000000ULL
+
+static struct fake_vfio fake;
+
+static int setup(void **state)
+{
+	struct vfio_env env = fake_env(&fake);
+
+	fake_fill(&fake);
+	*state = &fake;
+	return fake_start(&fake, &env, NULL);
+}
+
+static int teardown(void **state)
+{
+	fake_stop(*state);
+	return 0;
+}
+
+static void place_bar(struct fake_vfio *f, uint64_t addr)
+{
+	fake_wr(f, PCI_BASE_ADDRESS_0, 4, (uint32_t)addr);
+	fake_wr(f, PCI_BASE_ADDRESS_1, 4, (uint32_t)(addr >> 32));
+	fake_wr(f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
+}
+
+/* ---- configuration space ---- */
+
+static void header_is_a_function_of_its_own(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	assert_int_equal(fake_rd(f, PCI_VENDOR_ID, 4), 0x10D38086);
+	assert_int_equal(fake_rd(f, PCI_CLASS_REVISION, 4), 0x02000007);
+	assert_int_equal(fake_rd(f, PCI_SUBSYSTEM_ID, 2), 0xA01F);
+	/* Alone in its slot, and so INTA#. */
+	assert_int_equal(fake_rd(f, PCI_HEADER_TYPE, 1), 0);
+	assert_int_equal(fake_rd(f, PCI_INTERRUPT_PIN, 1), 1);
+}
+
+static void bars_are_sized_without_the_device(void **state)
+{
+	struct fake_vfio *f = *state;
+	unsigned int writes = f->cfg_writes;
+
+	for (unsigned int reg = PCI_BASE_ADDRESS_0; reg < PCI_CARDBUS_CIS; reg += 4)
+		fake_wr(f, reg, 4, 0xFFFFFFFF);
+	fake_wr(f, PCI_ROM_ADDRESS, 4, PCI_ROM_ADDRESS_MASK);
+	assert_int_equal(fake_rd(f, PCI_BASE_ADDRESS_0, 4), 0xFFFFC00C);
+	assert_int_equal(fake_rd(f, PCI_BASE_ADDRESS_1, 4), 0xFFFFFFFF);
+	assert_int_equal(fake_rd(f, PCI_BASE_ADDRESS_2, 4), 0xFFFFFFE1);
+	assert_int_equal(fake_rd(f, PCI_BASE_ADDRESS_3, 4), 0);
+	assert_int_equal(fake_rd(f, PCI_ROM_ADDRESS, 4), 0xFFFFF000);
+	assert_int_equal(f->cfg_writes, writes);
+}
+
+static void chain_ends_and_leaves_out_what_does_not_fit(void **state)
+{
+	static const uint8_t expected[] = {FAKE_PM, FAKE_MSI, FAKE_EXP, FAKE_MSIXC, FAKE_VNDR, 0};
+	struct fake_vfio *f = *state;
+	unsigned int at = fake_rd(f, PCI_CAPABILITY_LIST, 1);
+
+	for (size_t i = 0; i < sizeof(expected); i++) {
+		assert_int_equal(at, expected[i]);
+		at = at ? fake_rd(f, at + 1, 1) : 0;
+	}
+	assert_int_equal(fake_rd(f, FAKE_EA, 1), 0);
+	assert_true(fake_rd(f, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
+}
+
+/* A device that slept would take its memory away from under the guest. */
+static void power_states_are_played(void **state)
+{
+	struct fake_vfio *f = *state;
+	unsigned int writes = f->cfg_writes;
+
+	assert_int_equal(fake_rd(f, FAKE_PM + PCI_PM_PMC, 2), 3);
+	fake_wr(f, FAKE_PM + PCI_PM_CTRL, 2, 0x8103);
+	assert_int_equal(fake_rd(f, FAKE_PM + PCI_PM_CTRL, 2), 3 | PCI_PM_CTRL_NO_SOFT_RESET);
+	assert_int_equal(f->cfg_writes, writes);
+}
+
+static void endpoint_has_no_link_on_the_root_bus(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	assert_int_equal(fake_rd(f, FAKE_EXP + PCI_EXP_FLAGS, 2), 2 | PCI_EXP_TYPE_RC_END << 4);
+	assert_int_equal(fake_rd(f, FAKE_EXP + PCI_EXP_LNKCAP, 4), 0);
+	fake_wr(f, FAKE_EXP + PCI_EXP_LNKCTL, 2, 0x10);
+	assert_int_equal(pci_get16(f->cfg + FAKE_EXP + PCI_EXP_LNKCTL), 0);
+}
+
+static void the_rest_is_the_devices(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	fake_wr(f, FAKE_VNDR + 4, 4, 0x12345678);
+	assert_int_equal(pci_get32(f->cfg + FAKE_VNDR + 4), 0x12345678);
+	assert_int_equal(f->last_offset, FAKE_VNDR + 4);
+	assert_int_equal(f->last_size, 4);
+	fake_wr(f, FAKE_EXP + PCI_EXP_DEVCTL, 2, 0xABCD);
+	assert_int_equal(f->last_size, 2);
+	assert_int_equal(pci_get16(f->cfg + FAKE_EXP + PCI_EXP_DEVCTL), 0xABCD);
+	/* As the device has it now. */
+	f->cfg[FAKE_FREE] = 0x77;
+	assert_int_equal(fake_rd(f, FAKE_FREE, 1), 0x77);
+	/* Of what is half the device's only that half is written. */
+	fake_wr(f, FAKE_VNDR, 4, 0xAABBCCDD);
+	assert_int_equal(f->cfg[FAKE_VNDR], PCI_CAP_ID_VNDR);
+	assert_int_equal(f->cfg[FAKE_VNDR + 2], 0xBB);
+}
+
+static void command_reaches_the_device_but_decoding_stays(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	assert_int_equal(pci_get16(f->cfg + PCI_COMMAND), PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
+	fake_wr(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
+	assert_int_equal(fake_rd(f, PCI_COMMAND, 2), PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
+	assert_int_equal(pci_get16(f->cfg + PCI_COMMAND),
+			 PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MEMORY |
+				 PCI_COMMAND_IO);
+	fake_wr(f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_false(pci_get16(f->cfg + PCI_COMMAND) & PCI_COMMAND_MASTER);
+}
+
+static void status_is_the_devices(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	pci_put16(f->cfg + PCI_STATUS, PCI_STATUS_INTERRUPT | PCI_STATUS_REC_MASTER_ABORT);
+	assert_int_equal(fake_rd(f, PCI_STATUS, 2),
+			 PCI_STATUS_INTERRUPT | PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_CAP_LIST);
+	fake_wr(f, PCI_STATUS, 2, PCI_STATUS_REC_MASTER_ABORT);
+	assert_int_equal(f->last_offset, PCI_STATUS + 1);
+	assert_int_equal(f->last_size, 1);
+}
+
+static void refuse(const char *part)
+{
+	struct vfio_env env = fake_env(&fake);
+	struct vmb_err err = {0};
+
+	assert_true(fake_start(&fake, &env, &err) < 0);
+	if (!strstr(err.text, part))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, part);
+	fake_stop(&fake);
+}
+
+static void bridges_and_the_dead_are_refused(void **state)
+{
+	(void)state;
+	fake_fill(&fake);
+	fake.cfg[PCI_HEADER_TYPE] = PCI_HEADER_TYPE_BRIDGE;
+	refuse("is a bridge");
+	fake_fill(&fake);
+	memset(fake.cfg, 0xFF, sizeof(fake.cfg));
+	refuse("does not answer");
+}
+
+/* ---- interrupts ---- */
+
+static void write_entry(struct fake_vfio *f, unsigned int n, uint64_t addr, uint32_t data,
+			uint32_t control)
+{
+	uint64_t at = BAR + FAKE_TABLE + 16 * n;
+
+	bus_write(f->mmio, at, 8, addr);
+	bus_write(f->mmio, at + 8, 4, data);
+	bus_write(f->mmio, at + 12, 4, control);
+}
+
+static void assert_vector(struct fake_vfio *f, unsigned int n, uint64_t addr, uint32_t data)
+{
+	const struct fake_connection *c = fake_vector(f, n);
+
+	assert_non_null(c);
+	assert_int_equal(c->addr, addr);
+	assert_int_equal(c->data, data);
+}
+
+static void intx_is_there_until_messages_are(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	assert_int_equal(f->active, VFIO_PCI_INTX_IRQ_INDEX);
+	assert_true(f->level_connected);
+	assert_true(f->intx_fd >= 0 && f->intx_back >= 0 && f->intx_back != f->intx_fd);
+	fake_wr(f, FAKE_MSIXC + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(f->active, VFIO_PCI_MSIX_IRQ_INDEX);
+	assert_false(f->level_connected);
+	fake_wr(f, FAKE_MSIXC + PCI_MSIX_FLAGS, 2, 0);
+	assert_int_equal(f->active, VFIO_PCI_INTX_IRQ_INDEX);
+	assert_true(f->level_connected);
+}
+
+static void vectors_follow_the_table(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	place_bar(f, BAR);
+	write_entry(f, 1, 0xFEE00000, 0x41, 0);
+	assert_int_equal(fake_connected(f), 0);
+	fake_wr(f, FAKE_MSIXC + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(f->active_count, FAKE_MSIX);
+	assert_int_equal(fake_connected(f), 1);
+	assert_vector(f, 1, 0xFEE00000, 0x41);
+	write_entry(f, 1, 0xFEE01000, 0x42, 0);
+	assert_vector(f, 1, 0xFEE01000, 0x42);
+	write_entry(f, 4, 0xFEE02000, 0x43, 0);
+	assert_vector(f, 4, 0xFEE02000, 0x43);
+	/* The function's mask, for all of them, and back. */
+	fake_wr(f, FAKE_MSIXC + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	assert_int_equal(fake_connected(f), 0);
+	fake_wr(f, FAKE_MSIXC + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(fake_connected(f), 2);
+	/* What the guest wrote is what it reads. */
+	assert_int_equal(bus_read(f->mmio, BAR + FAKE_TABLE + 16, 8), 0xFEE01000);
+	assert_int_equal(bus_read(f->mmio, BAR + FAKE_TABLE + 24, 4), 0x42);
+}
+
+static void masked_vector_becomes_pending(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	place_bar(f, BAR);
+	fake_wr(f, FAKE_MSIXC + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	write_entry(f, 2, 0xFEE00000, 0x41, 0);
+	write_entry(f, 2, 0xFEE00000, 0x41, PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	assert_null(fake_vector(f, 2));
+	assert_int_equal(bus_read(f->mmio, BAR + FAKE_PBA, 8), 0);
+	/* The device does not know of the mask: it signals, and KVM finds it when it gets the eventfd back. */
+	assert_int_equal(eventfd_write(f->fds[2], 1), 0);
+	assert_int_equal(bus_read(f->mmio, BAR + FAKE_PBA, 8), 1 << 2);
+	assert_int_equal(bus_read(f->mmio, BAR + FAKE_PBA, 8), 1 << 2);
+	bus_write(f->mmio, BAR + FAKE_PBA, 8, 0);
+	assert_int_equal(f->memory[FAKE_PBA], 0x5A);
+	write_entry(f, 2, 0xFEE00000, 0x41, 0);
+	assert_vector(f, 2, 0xFEE00000, 0x41);
+}
+
+static void messages_of_msi_count_in_their_data(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	fake_wr(f, FAKE_MSI + PCI_MSI_ADDRESS_LO, 4, 0xFEE00000);
+	fake_wr(f, FAKE_MSI + PCI_MSI_DATA_64, 2, 0x4000);
+	fake_wr(f, FAKE_MSI + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE | 1 << 4);
+	assert_int_equal(f->active, VFIO_PCI_MSI_IRQ_INDEX);
+	assert_int_equal(fake_connected(f), 2);
+	assert_vector(f, 0, 0xFEE00000, 0x4000);
+	assert_vector(f, 1, 0xFEE00000, 0x4001);
+	fake_wr(f, FAKE_MSI + PCI_MSI_MASK_64, 4, 2);
+	assert_int_equal(fake_connected(f), 1);
+	assert_null(fake_vector(f, 1));
+	fake_wr(f, FAKE_MSI + PCI_MSI_FLAGS, 2, 0);
+	assert_int_equal(fake_connected(f), 0);
+	assert_int_equal(f->active, VFIO_PCI_INTX_IRQ_INDEX);
+}
+
+/* A guest is not to count on interrupts that the host does not have. */
+static void host_with_fewer_interrupts_shows_fewer(void **state)
+{
+	struct vfio_env env = fake_env(&fake);
+
+	(void)state;
+	fake_fill(&fake);
+	fake.host_has = 3;
+	assert_int_equal(fake_start(&fake, &env, NULL), 0);
+	assert_int_equal(fake_rd(&fake, FAKE_MSIXC + PCI_MSIX_FLAGS, 2), 3 - 1);
+	assert_int_equal(fake_rd(&fake, FAKE_MSI + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_QMASK, 1 << 1);
+	fake_stop(&fake);
+}
+
+static void table_outside_its_bar_is_not_shown(void **state)
+{
+	struct vfio_env env = fake_env(&fake);
+
+	(void)state;
+	fake_fill(&fake);
+	pci_put32(fake.cfg + FAKE_MSIXC + PCI_MSIX_TABLE, FAKE_BAR0);
+	assert_int_equal(fake_start(&fake, &env, NULL), 0);
+	assert_int_equal(fake_rd(&fake, FAKE_EXP + 1, 1), FAKE_VNDR);
+	fake_stop(&fake);
+	fake_fill(&fake);
+	pci_put32(fake.cfg + FAKE_MSIXC + PCI_MSIX_TABLE, 7);
+	assert_int_equal(fake_start(&fake, &env, NULL), 0);
+	assert_int_equal(fake_rd(&fake, FAKE_EXP + 1, 1), FAKE_VNDR);
+	fake_stop(&fake);
+}
+
+/* ---- memory ---- */
+
+static void registers_are_the_guests_but_for_the_table(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	assert_int_equal(fake_mapped(f), 0);
+	place_bar(f, BAR);
+	assert_int_equal(fake_mapped(f), 1);
+	for (unsigned int i = 0; i < FAKE_MAPS; i++)
+		if (f->maps[i].used) {
+			assert_int_equal(f->maps[i].gpa, BAR);
+			assert_int_equal(f->maps[i].size, 0x2000);
+			assert_ptr_equal(f->maps[i].host, f->memory);
+			assert_false(f->maps[i].read_only);
+		}
+	/* Around the table, in its page: by the device. */
+	assert_int_equal(bus_read(f->mmio, BAR + FAKE_TABLE + 16 * FAKE_MSIX, 4), 0x5A5A5A5A);
+	bus_write(f->mmio, BAR + FAKE_TABLE + 0x100, 2, 0x1234);
+	assert_int_equal(pci_get16(f->memory + FAKE_TABLE + 0x100), 0x1234);
+	/* Moved above 4 GiB, then away. */
+	fake_wr(f, PCI_COMMAND, 2, 0);
+	assert_int_equal(fake_mapped(f), 0);
+	place_bar(f, HIGH);
+	assert_int_equal(fake_mapped(f), 1);
+	/* Where nothing may be. */
+	place_bar(f, 0x100000);
+	assert_int_equal(fake_mapped(f), 0);
+}
+
+static void what_cannot_be_mapped_is_read_and_written(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	f->refuse_maps = true;
+	place_bar(f, BAR);
+	assert_int_equal(bus_read(f->mmio, BAR + 8, 4), 0x5A5A5A5A);
+	bus_write(f->mmio, BAR + 8, 8, 0x1122334455667788);
+	assert_int_equal(pci_get32(f->memory + 8), 0x55667788);
+	assert_int_equal(pci_get32(f->memory + 12), 0x11223344);
+	/* Ports always are. */
+	fake_wr(f, PCI_BASE_ADDRESS_2, 4, 0xC000);
+	bus_write(f->ports, 0xC004, 2, 0xBEEF);
+	assert_int_equal(pci_get16(f->io + 4), 0xBEEF);
+	assert_int_equal(bus_read(f->ports, 0xC004, 2), 0xBEEF);
+}
+
+static void sparse_areas_are_kept(void **state)
+{
+	struct vfio_env env = fake_env(&fake);
+	unsigned int found = 0;
+
+	(void)state;
+	fake_fill(&fake);
+	fake.host.regions[0].area_count = 2;
+	fake.host.regions[0].areas[0] = (struct vfio_area){0x1000, 0x1000};
+	fake.host.regions[0].areas[1] = (struct vfio_area){0x2000, 0x2000};
+	assert_int_equal(fake_start(&fake, &env, NULL), 0);
+	place_bar(&fake, BAR);
+	for (unsigned int i = 0; i < FAKE_MAPS; i++)
+		if (fake.maps[i].used) {
+			assert_int_equal(fake.maps[i].gpa, BAR + 0x1000);
+			assert_int_equal(fake.maps[i].size, 0x1000);
+			found++;
+		}
+	assert_int_equal(found, 1);
+	fake_stop(&fake);
+}
+
+static void rom_is_a_shadow(void **state)
+{
+	struct fake_vfio *f = *state;
+	uint8_t *host = NULL;
+
+	memset(f->rom, 0, sizeof(f->rom)); /* read when the device was made, never again */
+	fake_wr(f, PCI_ROM_ADDRESS, 4, (uint32_t)ROM);
+	place_bar(f, BAR);
+	assert_int_equal(fake_mapped(f), 1);
+	fake_wr(f, PCI_ROM_ADDRESS, 4, (uint32_t)ROM | PCI_ROM_ADDRESS_ENABLE);
+	assert_int_equal(fake_mapped(f), 2);
+	for (unsigned int i = 0; i < FAKE_MAPS; i++)
+		if (f->maps[i].used && f->maps[i].gpa == ROM) {
+			host = f->maps[i].host;
+			assert_true(f->maps[i].read_only);
+			assert_int_equal(f->maps[i].size, 4096);
+		}
+	assert_non_null(host);
+	assert_int_equal(pci_get16(host), 0xAA55);
+	assert_int_equal(host[0x123], 0x23);
+	bus_write(f->mmio, ROM + 2, 1, 9);
+	assert_int_equal(bus_read(f->mmio, ROM + 2, 1), 2);
+}
+
+static void rom_is_hidden_on_request_or_when_empty(void **state)
+{
+	struct vfio_env env = fake_env(&fake);
+
+	(void)state;
+	for (int empty = 0; empty < 2; empty++) {
+		fake_fill(&fake);
+		env.no_rom = !empty;
+		if (empty)
+			memset(fake.rom, 0xFF, sizeof(fake.rom));
+		assert_int_equal(fake_start(&fake, &env, NULL), 0);
+		fake_wr(&fake, PCI_ROM_ADDRESS, 4, 0xFFFFFFFF);
+		assert_int_equal(fake_rd(&fake, PCI_ROM_ADDRESS, 4), 0);
+		fake_stop(&fake);
+	}
+}
+
+/* ---- life ---- */
+
+static void reset_is_the_devices_too(void **state)
+{
+	struct fake_vfio *f = *state;
+
+	place_bar(f, BAR);
+	write_entry(f, 0, 0xFEE00000, 0x41, 0);
+	fake_wr(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	fake_wr(f, FAKE_MSIXC + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(fake_connected(f), 1);
+	assert_int_equal(eventfd_write(f->fds[0], 1), 0);
+	pci_bus_reset(f->pci);
+	assert_int_equal(f->resets, 1);
+	assert_false(f->active_at_reset);
+	assert_int_equal(fake_connected(f), 0);
+	assert_int_equal(fake_mapped(f), 0);
+	assert_false(pci_get16(f->cfg + PCI_COMMAND) & PCI_COMMAND_MASTER);
+	assert_int_equal(fake_rd(f, PCI_BASE_ADDRESS_0, 4), 0xC);
+	assert_int_equal(fake_rd(f, FAKE_MSIXC + PCI_MSIX_FLAGS, 2), FAKE_MSIX - 1);
+	/* INTA# as after power-on, and no interrupt of before. */
+	assert_int_equal(f->active, VFIO_PCI_INTX_IRQ_INDEX);
+	place_bar(f, BAR);
+	assert_int_equal(bus_read(f->mmio, BAR + FAKE_TABLE + 12, 4), PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	assert_int_equal(bus_read(f->mmio, BAR + FAKE_PBA, 8), 0);
+}
+
+static char told[480];
+
+static void failed(void *ctx, const char *text)
+{
+	strcpy(told, text);
+	eventfd_write(*(int *)ctx, 1);
+}
+
+static void device_that_ends_is_told(void **state)
+{
+	static const struct {
+		unsigned int index;
+		const char *part;
+	} cases[] = {
+		{VFIO_PCI_ERR_IRQ_INDEX,
+		 "0000:01:00.0, which is passed through, reported an error"},
+		{VFIO_PCI_REQ_IRQ_INDEX, "0000:01:00.0, which is passed through, is taken away"}};
+	int done = eventfd(0, EFD_CLOEXEC);
+	eventfd_t count;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct vfio_env env = fake_env(&fake);
+
+		fake_fill(&fake);
+		fake.host.irq_count[VFIO_PCI_ERR_IRQ_INDEX] = 1;
+		fake.host.irq_count[VFIO_PCI_REQ_IRQ_INDEX] = 1;
+		assert_int_equal(ring_create("test", 8, RING_AUTO, &env.ring, NULL), 0);
+		env.failed = failed;
+		env.failed_ctx = &done;
+		assert_int_equal(fake_start(&fake, &env, NULL), 0);
+		assert_int_equal(ring_start(env.ring), 0);
+		assert_int_equal(eventfd_write(fake.alarm_fd[cases[i].index], 1), 0);
+		assert_int_equal(eventfd_read(done, &count), 0);
+		assert_non_null(strstr(told, cases[i].part));
+		fake_stop(&fake);
+		ring_destroy(env.ring);
+	}
+	close(done);
+}
+
+/* The fake minds what no guest may bring about. */
+static void anything_may_be_written(void **state)
+{
+	struct fake_vfio *f = *state;
+	uint32_t seed = 1;
+
+	for (int i = 0; i < 60000; i++) {
+		seed = seed * 1664525 + 1013904223;
+		f->refuse_maps = seed >> 28 == 0;
+		f->refuse_connections = seed >> 27 == 1;
+		if (seed >> 31)
+			fake_wr(f, seed >> 8 & 0xFF, 4 >> (seed >> 4 & 1), seed * 2654435761u);
+		else if (seed >> 30)
+			bus_write(f->mmio, BAR + (seed >> 4 & 0x3FFC), 4,
+				  seed * 2654435761u & 0xFEE00FF1);
+		else if (seed >> 29)
+			place_bar(f, seed & 1 ? BAR : HIGH);
+		else if (seed >> 20 & 63)
+			(void)bus_read(f->mmio, BAR + (seed >> 4 & 0x3FF8), 8);
+		else
+			pci_bus_reset(f->pci);
+	}
+	assert_int_equal(fake_rd(f, PCI_VENDOR_ID, 4), 0x10D38086);
+}
+
+static void high_bars_are_counted(void **state)
+{
+	struct fake_vfio *f = *state;
+	uint64_t biggest;
+
+	assert_int_equal(vfio_device_high_size(f->dev, &biggest), FAKE_BAR0);
+	assert_int_equal(biggest, FAKE_BAR0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(header_is_a_function_of_its_own),
+		TEST(bars_are_sized_without_the_device),
+		TEST(chain_ends_and_leaves_out_what_does_not_fit),
+		TEST(power_states_are_played),
+		TEST(endpoint_has_no_link_on_the_root_bus),
+		TEST(the_rest_is_the_devices),
+		TEST(command_reaches_the_device_but_decoding_stays),
+		TEST(status_is_the_devices),
+		cmocka_unit_test(bridges_and_the_dead_are_refused),
+		TEST(intx_is_there_until_messages_are),
+		TEST(vectors_follow_the_table),
+		TEST(masked_vector_becomes_pending),
+		TEST(messages_of_msi_count_in_their_data),
+		cmocka_unit_test(host_with_fewer_interrupts_shows_fewer),
+		cmocka_unit_test(table_outside_its_bar_is_not_shown),
+		TEST(registers_are_the_guests_but_for_the_table),
+		TEST(what_cannot_be_mapped_is_read_and_written),
+		cmocka_unit_test(sparse_areas_are_kept),
+		TEST(rom_is_a_shadow),
+		cmocka_unit_test(rom_is_hidden_on_request_or_when_empty),
+		TEST(reset_is_the_devices_too),
+		cmocka_unit_test(device_that_ends_is_told),
+		TEST(anything_may_be_written),
+		TEST(high_bars_are_counted),
+	};
+
+	return cmocka_run_group_tests_name("vfio", tests, NULL, NULL);
+}
