@@ -7,6 +7,7 @@ from harness import BUILD, run, scratch
 
 KERNEL = os.path.join(BUILD, "machine", "kernel")
 NEWEST = os.path.join(BUILD, "machine", "kernel-newest")
+GENERIC = os.path.join(BUILD, "machine", "kernel-generic")  # with the drivers of real devices
 VMLINUZ = os.path.join(KERNEL, "vmlinuz")
 
 PRELUDE = """#!/bin/busybox sh

@@ -1,10 +1,11 @@
 """`vmboot run --vfio`: real devices (as far as QEMU's are) behind an emulated IOMMU, given to guests and taken back."""
 
 import os
+import re
 import subprocess
 
-from guest import VMLINUZ, initramfs, module_files, run_linux
-from harness import ROOT, expect, expect_text, plain, run, scratch
+from guest import GENERIC, VMLINUZ, initramfs, module_files, run_linux
+from harness import ROOT, Skip, expect, expect_text, plain, run, scratch
 from test_os import ESP_MIB, ROOT_MIB, make_disk, make_esp, text, unified
 
 HOST_MODULES = ("vfio_pci", "vfio_iommu_type1")
@@ -201,3 +202,51 @@ def test_intx_is_shared():
     expect(out.count("verified 8 MiB of seed 7") == 3, "all three disks work")
     shared = [line for line in out.split("\n") if line.startswith("line ") and "nvme" in line and "virtio" in line]
     expect(len(shared) == 2, "each NVMe shares its line with a virtio disk")
+
+
+# The card is on a network with the host's own, whose addresses are the host's to give.
+NET_AND_USB_HOST = r"""
+ip addr add 10.9.0.1/24 dev eth0; ip link set eth0 up
+printf 'start 10.9.0.20\nend 10.9.0.30\ninterface eth0\noption subnet 255.255.255.0\nlease_file /tmp/leases\n' >/tmp/dhcp
+touch /tmp/leases; udhcpd /tmp/dhcp
+head -c 1000000 /dev/urandom >/tmp/data
+nc -l -p 5000 </tmp/data &
+"""
+
+NET_AND_USB_GUEST = r"""
+mkdir -p /etc; ip link set eth0 up
+printf '#!/bin/sh\n[ "$1" != bound ] || ip addr add $ip/24 dev eth0\n' >/etc/script; chmod 755 /etc/script
+udhcpc -i eth0 -q -n -t 10 -s /etc/script >/dev/null 2>&1
+echo "guest: $(ip -4 -o addr show eth0 | sed 's/ *brd.*//; s/.*inet //')"
+echo "guest: driver $(basename $(readlink /sys/class/net/eth0/device/driver))"
+echo "sum: $(nc 10.9.0.1 5000 | md5sum)"
+for i in 1 2 3 4 5 6 7 8; do [ -e /sys/block/sda ] && [ -e /dev/input/event0 ] && break; sleep 1; done
+blocks verify /dev/sda 8 3
+grep -h Name /proc/bus/input/devices
+exec 3</dev/input/event0; echo "guest: waits for a key"
+dd bs=24 count=2 <&3 2>/dev/null | hexdump -v -e '24/1 "%02x" "\n"' | sed 's/^/key: /'
+echo "guest: done"
+poweroff -f
+sleep 60
+"""
+
+
+def test_card_and_usb_of_the_machine():
+    """Two devices at once: a network card (DHCP, TCP) and a USB controller with a keyboard and a stick."""
+    if not os.path.exists(GENERIC):
+        raise Skip("no kernel with the drivers of these devices; run 'make fetch'")
+    stick = disk_image(8, "stick.img")
+    subprocess.run([program("blocks"), "write", stick, "8", "3"], check=True)
+    args = ["-netdev", "hubport,id=a,hubid=0", "-device", "e1000e,netdev=a,addr=10.0,mac=02:00:00:00:00:77",
+            "-netdev", "hubport,id=b,hubid=0", "-device", "virtio-net-pci,netdev=b",
+            "-device", "qemu-xhci,id=usb,addr=11.0", "-device", "usb-kbd,bus=usb.0",
+            "-drive", "file=%s,if=none,id=stick,format=raw" % stick, "-device", "usb-storage,bus=usb.0,drive=stick"]
+    command = "modprobe virtio_net\n" + NET_AND_USB_HOST + boot("--vfio 00:10.0 --vfio 00:11.0") + "echo sum: $(md5sum </tmp/data)"
+    got, out = passed(command, NET_AND_USB_GUEST, args, kernel=GENERIC,
+                      modules=("e1000e", "xhci_pci", "usbhid", "hid_generic", "evdev", "usb_storage", "sd_mod"),
+                      answers=[(rb"waits for a key", lambda m: m.sendkeys("a"))])
+    expect_text(out, "guest: 10.9.0.2", "guest: driver e1000e", "verified 8 MiB of seed 3", "USB Keyboard", "status: 0")
+    sums = re.findall(r"^sum: ([0-9a-f]{32})", out, re.M)
+    expect(len(sums) == 2 and sums[0] == sums[1], "the guest receives what the host sends")
+    # struct input_event: type EV_KEY, code KEY_A, pressed; before it the key's scan code.
+    expect(re.search(r"^key: .{32}01001e0001000000$", out, re.M), "the key arrives")

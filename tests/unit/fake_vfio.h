@@ -115,7 +115,8 @@ static inline ssize_t fake_write(struct vfio_host *host, unsigned int region, ui
 	}
 	memcpy(to + offset, buf, size);
 	/* Decoding is never to stop: the kernel would take the mappings away. */
-	CHECK(f->cfg[PCI_COMMAND] & PCI_COMMAND_MEMORY);
+	CHECK((f->cfg[PCI_COMMAND] & PCI_COMMAND_MEMORY) || !host->regions[0].size ||
+	      (f->cfg[PCI_BASE_ADDRESS_0] & PCI_BASE_ADDRESS_SPACE_IO));
 	return (ssize_t)size;
 }
 
@@ -166,7 +167,7 @@ static inline int fake_set_irqs(struct vfio_host *host, unsigned int index, uint
 	if (f->active < 0) {
 		CHECK(start == 0);
 		if (count > f->host_has)
-			return (int)f->host_has;
+			return f->host_has ? (int)f->host_has : -ENOSPC;
 		f->active = (int)index;
 		f->active_count = count;
 		memset(f->fds, 0xFF, sizeof(f->fds));
