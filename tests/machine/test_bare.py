@@ -43,9 +43,9 @@ def test_every_lack_is_said():
         # Coming back from the shell looks at the disks again.
         term.wait_for("in use: mounted on /mnt", 30)
         term.send("\x1b[H\r")
-        term.wait_for("sda is mounted on /mnt by this host", 20)
+        term.wait_for(r"sda is used by this host: mounted on /mnt\. Attach it read-only", 20)
         term.show("disk in use")
-        term.send("q!")
+        term.send("\r!")
         term.wait_for("Type exit to return to the menu", 10)
         term.type("umount /mnt; exit\r")
         term.wait_for("in use", 30, gone=True)

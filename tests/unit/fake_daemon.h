@@ -44,7 +44,8 @@ enum fake_scene {
 	FAKE_SLOW,	/* the same, and no start or save is ever answered */
 	FAKE_SCANNING,	/* sdc is looked at for four seconds already */
 	FAKE_PLUG,	/* FAKE_ENTRIES; each rescan plugs another disk in before all others, or takes it out */
-	FAKE_LINE,    /* the settings have speed and size of the menu's line */
+	FAKE_TICKS,   /* the guest writes a number two hundred times a second */
+	FAKE_LINE,    /* the same, and the settings have speed and size of the menu's line */
 	FAKE_LOCKED,  /* the password is "open sesame" */
 	FAKE_LOGGED,  /* warnings and errors in the log */
 	FAKE_NO_SHELL, /* the recovery shell is forbidden */
@@ -631,6 +632,14 @@ static void fake_flood(struct fake *f)
 		proto_send(f->socks[i], MENU_CONSOLE, buf, sizeof(buf), NULL, 0);
 }
 
+static void fake_tick(struct fake *f)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "\rtick %llu ", (unsigned long long)f->random++);
+	fake_console(f, text);
+}
+
 static void fake_accept(struct fake *f, int listener)
 {
 	int sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -671,13 +680,18 @@ static void fake_main(int listener, enum fake_scene scene, struct fake_seen *see
 	signal(SIGPIPE, SIG_IGN);
 	for (;;) {
 		struct pollfd p[FAKE_CLIENTS + 1] = {{.fd = listener, .events = POLLIN}};
-		bool flood = scene == FAKE_FLOOD && f.vm.state == MENU_VM_RUNNING;
+		bool ticks = scene == FAKE_TICKS || scene == FAKE_LINE;
+		bool busy = (scene == FAKE_FLOOD || ticks) && f.vm.state == MENU_VM_RUNNING;
 		unsigned int count = f.sock_count;
 
 		for (unsigned int i = 0; i < count; i++)
 			p[i + 1] = (struct pollfd){.fd = f.socks[i], .events = POLLIN};
-		if (poll(p, count + 1, flood ? 5 : -1) == 0)
-			fake_flood(&f);
+		if (poll(p, count + 1, busy ? 5 : -1) == 0) {
+			if (ticks)
+				fake_tick(&f);
+			else
+				fake_flood(&f);
+		}
 		/* From the last: one that leaves is replaced by the last. */
 		for (unsigned int i = count; i-- > 0;)
 			if (p[i + 1].revents)

@@ -58,14 +58,17 @@ static void walk(const struct session_options *o)
 
 static void test_every_size_and_terminal(void **state)
 {
-	static const int sizes[][2] = {{24, 80}, {20, 60}, {43, 132}};
-	static const char *const terms[] = {"linux", "vt100", "xterm-256color", "dumb"};
+	static const char *const terms[] = {"vt100", "xterm-256color", "dumb", "linux",
+					    "vt220", "screen",	       "tmux"};
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++)
-		for (size_t k = 0; k < 4; k++)
-			walk(&(struct session_options){.term = terms[k], .rows = sizes[i][0],
-						       .cols = sizes[i][1]});
+	for (size_t k = 0; k < sizeof(terms) / sizeof(terms[0]); k++) {
+		walk(&(struct session_options){.term = terms[k], .rows = 24, .cols = 80});
+		/* Those that differ most, at the smallest and a large size, too. */
+		for (int i = 0; i < 2 && k < 3; i++)
+			walk(&(struct session_options){
+				.term = terms[k], .rows = i ? 43 : 20, .cols = i ? 132 : 60});
+	}
 }
 
 static void test_too_small(void **state)
@@ -361,6 +364,59 @@ static void test_flood(void **state)
 	assert_false(raw_contains(s, "\033]"));
 	assert_false(raw_contains(s, "\033P"));
 	session_close(s);
+}
+
+/* How often the process has called write(2); 0 where the kernel does not count. */
+static unsigned long count_writes(pid_t pid)
+{
+	char path[64], line[64];
+	unsigned long writes = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "syscw: %lu", &writes);
+	if (f)
+		fclose(f);
+	return writes;
+}
+
+/* Whatever a guest writes, the screen is painted 30 times a second at most, and on a slow line 5 times. */
+static void test_painted_so_often_at_most(void **state)
+{
+	static const struct {
+		enum fake_scene scene;
+		struct session_options o;
+		unsigned long rate;
+	} all[] = {
+		{FAKE_TICKS, {.term = "xterm", .rows = 24, .cols = 80}, 30},
+		{FAKE_LINE, {.term = "xterm", .rows = 33, .cols = 101}, 5},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct session *s = session_open(all[i].scene, &all[i].o);
+		unsigned long before, writes;
+		uint64_t start;
+
+		session_wait(s, "Enter starts /boot/CLOUDHV.fd");
+		session_keys(s, "\r");
+		session_wait(s, "tick ");
+		before = count_writes(s->pid);
+		if (before == 0) {
+			print_message("skipped: this kernel does not count writes (/proc/PID/io)\n");
+			session_close(s);
+			skip();
+		}
+		start = loop_now_ms();
+		session_idle(s, 2500);
+		writes = count_writes(s->pid) - before;
+		/* Curses makes two of a painting: where the cursor goes, and the number. The clock takes a few more a second. */
+		if (writes < 4 || writes > 2 * all[i].rate * (loop_now_ms() - start) / 1000 + 20)
+			fail_msg("%lu writes", writes);
+		session_close(s);
+	}
 }
 
 /* Waits for the end by SIGNAL-like means, then looks at what the operator is left with. */
@@ -729,6 +785,7 @@ int main(void)
 		cmocka_unit_test(test_one_vm_at_a_time_and_quit_asks),
 		cmocka_unit_test(test_tall_guest),
 		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_painted_so_often_at_most),
 		cmocka_unit_test(test_every_way_out),
 		cmocka_unit_test(test_blocked_terminal),
 		cmocka_unit_test(test_terminal_gone),
