@@ -25,11 +25,14 @@
 #define LAYOUT_PCI32	  0xC0000000ULL /* 32-bit PCI window, around the ECAM */
 #define LAYOUT_PCI32_END  0xFC000000ULL
 #define LAYOUT_ECAM	  0xE8000000ULL
-#define LAYOUT_ECAM_SIZE  0x10000000ULL /* buses 0..255 */
+#define LAYOUT_ECAM_SIZE  0x10000000ULL /* room for buses 0..255 */
 #define LAYOUT_IOAPIC	  0xFEC00000ULL
 #define LAYOUT_LAPIC	  0xFEE00000ULL
 #define LAYOUT_KVM_TSS	  0xFEFFD000ULL /* 3 pages for KVM_SET_TSS_ADDR */
 #define LAYOUT_KVM_IDMAP  0xFEFFC000ULL /* 1 page for KVM_SET_IDENTITY_MAP_ADDR */
+
+/* There are no bridges, and Linux looks for devices on each bus that the tables name: two exits for each of 32. */
+#define LAYOUT_PCI_BUSES 1
 
 /* Ports. */
 #define LAYOUT_PORT_I8042    0x60 /* 0x60 data, 0x64 command */

@@ -81,7 +81,7 @@ def test_linux_sees_the_board():
               answers=[machine.SHELL_COUNTDOWN, (rb"press the button now", b"\x1dp")])
     out = plain(got.output)
     expect(got.status == 0, "the guest powers off in the end")
-    expect_text(out, "ttyS0 at I/O 0x3f8", "is a 16550A", "MMCONFIG at [mem 0xe8000000-0xf7ffffff]",
+    expect_text(out, "ttyS0 at I/O 0x3f8", "is a 16550A", "MMCONFIG at [mem 0xe8000000-0xe80fffff]",
                 "[mem 0xc0000000-0xe7ffffff window]", "[mem 0xf8000000-0xfbffffff window]", "rtc_cmos")
     irqs = value(out, "irqs")
     expect(re.search(r"IO-APIC 9-fasteoi ACPI:Ged", irqs), "the event device has level interrupt 9")

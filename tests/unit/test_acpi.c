@@ -271,7 +271,7 @@ static void mcfg_and_spcr(void **state)
 	assert_int_equal(get(m + 44, 8), LAYOUT_ECAM);
 	assert_int_equal(get(m + 52, 2), 0);
 	assert_int_equal(m[54], 0);
-	assert_int_equal(m[55], 255);
+	assert_int_equal(m[55], LAYOUT_PCI_BUSES - 1);
 	assert_int_equal(s[36], 0); /* 16550 */
 	assert_memory_equal(s + 40, "\1\10\0\1\370\3\0\0\0\0\0\0", 12);
 	assert_int_equal(s[52], 2);
@@ -594,7 +594,7 @@ static void crs_is_what_the_vmm_decodes(void **state)
 	assert_in_range(len, 32, sizeof(crs));
 	assert_int_equal(crs[len - 2], 0x79); /* end tag */
 	/* Words 0x88, dwords 0x87, qwords 0x8A; types: memory 0, I/O 1, buses 2. */
-	assert_true(has_window(crs, len, 0x88, 2, 2, 0, 255));
+	assert_true(has_window(crs, len, 0x88, 2, 2, 0, LAYOUT_PCI_BUSES - 1));
 	assert_true(has_window(crs, len, 0x88, 2, 1, 0x0000, LAYOUT_PORT_PCI - 1));
 	assert_true(has_window(crs, len, 0x88, 2, 1, LAYOUT_PORT_PCI + 8, 0xFFFF));
 	assert_true(has_window(crs, len, 0x87, 4, 0, LAYOUT_PCI32, LAYOUT_ECAM - 1));

@@ -230,7 +230,7 @@ static int acpi_add_mcfg(struct acpi_builder *b)
 		.base = LAYOUT_ECAM,
 		.segment = 0,
 		.bus_start = 0,
-		.bus_end = LAYOUT_ECAM_SIZE / (1 << 20) - 1,
+		.bus_end = LAYOUT_PCI_BUSES - 1,
 	};
 
 	acpi_init_header(&mcfg.header, "MCFG", 1);

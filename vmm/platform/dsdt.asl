@@ -26,7 +26,7 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "VMBOOT", "VMBOOT  ", 1)
             Name (CRS0, ResourceTemplate ()
             {
                 WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode,
-                    0, 0x00, 0xFF, 0, 0x100)
+                    0, 0x00, 0x00, 0, 0x01)
                 IO (Decode16, 0x0CF8, 0x0CF8, 1, 8)
                 WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
                     0, 0x0000, 0x0CF7, 0, 0x0CF8)
