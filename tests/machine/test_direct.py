@@ -5,17 +5,11 @@ import re
 import struct
 import subprocess
 
-from guest import NEWEST, kernel_version, run_linux
-from harness import BUILD, expect, expect_text, plain, run, scratch
-
-KERNEL = os.path.join(BUILD, "machine", "kernel", "vmlinuz")
+from guest import NEWEST, VMLINUZ, initramfs, kernel_version, run_linux
+from harness import expect, expect_text, plain, run, scratch
 
 # Lines with ": " are what the tests look for. What to do at the end comes from the console.
-INIT = r"""#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/bin
-mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-echo "user space: $(uname -m)"
+INIT = r"""echo "user space: $(uname -m)"
 cat /proc/cmdline /proc/meminfo | head -n 2
 echo "clock: $(hwclock -u -r | head -c 24)"
 dmesg | grep -iE 'acpi.*(error|warning)|firmware bug|pci.*(conflict|failed|no space|can.t claim|no compatible)|rtc.*(fail|invalid)' |
@@ -29,25 +23,9 @@ sleep 60
 """
 
 
-def initramfs():
-    root = os.path.join(scratch(), "root")
-    for name in ("bin", "proc", "sys", "dev"):
-        os.makedirs(os.path.join(root, name))
-    subprocess.run(["cp", "/bin/busybox", os.path.join(root, "bin")], check=True)
-    with open(os.path.join(root, "init"), "w", encoding="ascii") as f:
-        f.write(INIT)
-    os.chmod(os.path.join(root, "init"), 0o755)
-    done = subprocess.run("find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -1", shell=True, cwd=root,
-                          stdout=subprocess.PIPE, check=True)
-    path = root + ".gz"
-    with open(path, "wb") as f:
-        f.write(done.stdout)
-    return path
-
-
 def vmlinux():
     """The ELF kernel inside the bzImage (boot.rst: payload_offset, payload_length), which has a PVH note."""
-    with open(KERNEL, "rb") as f:
+    with open(VMLINUZ, "rb") as f:
         image = f.read()
     offset, length = struct.unpack_from("<II", image, 0x248)
     begin = (image[0x1F1] + 1) * 512 + offset
@@ -70,7 +48,7 @@ def expect_clean_boot(out, times):
 def test_kernel_boots_and_reboots():
     got = run('vmboot run --kernel /k/vmlinuz --initrd /k/initrd --cmdline "console=ttyS0 quiet marker=here" --memory 256M\n'
               's=$?; echo "expedited: $(cat /sys/kernel/rcu_expedited)"; exit $s',
-              files={"k/vmlinuz": KERNEL, "k/initrd": initramfs()},
+              files={"k/vmlinuz": VMLINUZ, "k/initrd": initramfs(INIT)},
               answers=[(rb"guest was reset[\s\S]*what now\?", b"poweroff\n"), (rb"what now\?", b"reboot\n")])
     out = plain(got.output)
     expect_clean_boot(out, 2)
@@ -83,7 +61,7 @@ def test_kernel_boots_and_reboots():
 
 def test_pvh_vmlinux_boots():
     got = run('vmboot run --kernel /k/vmlinux --initrd /k/initrd --cmdline "console=ttyS0 quiet marker=here" --memory 256M',
-              files={"k/vmlinux": vmlinux(), "k/initrd": initramfs()}, answers=[(rb"what now\?", b"poweroff\n")])
+              files={"k/vmlinux": vmlinux(), "k/initrd": initramfs(INIT)}, answers=[(rb"what now\?", b"poweroff\n")])
     out = plain(got.output)
     expect_clean_boot(out, 1)
     expect_text(out, "marker=here", "The guest switched itself off.")
@@ -99,7 +77,7 @@ def test_what_cannot_be_booted_is_told():
               "vmboot run --kernel /k/vmlinuz --memory 64M --vars /k/v; echo s=$?; "
               "vmboot run --kernel /k/vmlinuz --firmware /k/vmlinuz; echo s=$?; "
               "vmboot run --firmware /k/vmlinuz; echo s=$?",
-              files={"k/vmlinuz": KERNEL}, mem="3G")
+              files={"k/vmlinuz": VMLINUZ}, mem="3G")
     out = plain(got.output)
     expect_text(out, "The kernel is cut off", "not a Linux kernel", "/k/none does not exist",
                 "bigger than the virtual machine's memory (256M)", "The initrd has 286M", "has no UEFI",

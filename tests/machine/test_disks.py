@@ -5,18 +5,12 @@ import re
 import subprocess
 
 import machine
-from guest import boot_command, module_files, run_linux
-from harness import BUILD, ROOT, expect, expect_text, log_raw, plain, scratch
+from guest import VMLINUZ, boot_command, initramfs, module_files, run_linux
+from harness import ROOT, expect, expect_text, log_raw, plain, scratch
 
-KERNEL = os.path.join(BUILD, "machine", "kernel")
 MODULES = ["virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk"]
 
-INIT = r"""#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/bin
-mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-for m in %s; do insmod /m/$m.ko 2>/dev/null; done
-for d in vda vdb vdc; do
+INIT = r"""for d in vda vdb vdc; do
 	echo "limits $d: $(cd /sys/block/$d/queue; cat logical_block_size discard_granularity discard_max_bytes write_zeroes_max_bytes | tr '\n' ' ')"
 done
 dd if=/dev/urandom of=/dev/vda bs=1M count=8 conv=fsync 2>/dev/null
@@ -38,31 +32,10 @@ vmboot run --kernel /linux --initrd /initrd.guest --cmdline 'console=ttyS0,11520
 echo "host: $(du -k /d/a /d/b /d/c | tr '\\t\\n' '  ')" """
 
 
-def guest_initrd(folder):
-    root = os.path.join(folder, "root")
-    for name in ("bin", "m", "proc", "sys", "dev"):
-        os.makedirs(os.path.join(root, name))
-    subprocess.run(["cp", "/bin/busybox", os.path.join(root, "bin")], check=True)
-    for name in MODULES:
-        found = subprocess.run(["find", "-L", KERNEL, "-name", name + ".ko"], stdout=subprocess.PIPE, check=True,
-                               text=True)
-        expect(found.stdout.strip(), "the kernel has a module " + name)
-        subprocess.run(["cp", found.stdout.split()[0], os.path.join(root, "m")], check=True)
-    init = os.path.join(root, "init")
-    with open(init, "w", encoding="ascii") as f:
-        f.write(INIT % " ".join(MODULES))
-    os.chmod(init, 0o755)
-    initrd = os.path.join(folder, "initrd")
-    with open(initrd, "wb") as f:
-        subprocess.run("find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0", shell=True, cwd=root, stdout=f,
-                       check=True)
-    return initrd
-
-
 def test_linux_discards():
     """What the driver is told, what reaches the file, and what the guest sees when there is no room."""
     got = machine.run(COMMAND, stream=log_raw, timeout=160,
-                      files={"linux": os.path.join(KERNEL, "vmlinuz"), "initrd.guest": guest_initrd(scratch())})
+                      files={"linux": VMLINUZ, "initrd.guest": initramfs(INIT, MODULES)})
     out = plain(got.output)
 
     def value(name):

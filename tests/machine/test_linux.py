@@ -1,25 +1,19 @@
 """An unmodified Linux under CLOUDHV.fd in the virtual machine: what it makes of the board, its tables and its disk."""
 
-import os
 import re
 import subprocess
 
 import machine
-from harness import BUILD, expect, expect_text, guest_disk, plain, run, scratch
+from guest import VMLINUZ, initramfs
+from harness import expect, expect_text, guest_disk, plain, run
 
-KERNEL = os.path.join(BUILD, "machine", "kernel")
 MODULES = ["virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk",
            "button", "evdev"]
 MARK_MIB = 65  # behind the partition of a guest disk, before the second partition table
 
 # First boot: looks at everything, waits for the power button, writes a mark, resets. Second boot: finds the mark,
 # powers off. Lines with ": " are what the test looks for.
-INIT = r"""#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/bin
-mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-for m in %(modules)s; do insmod /m/$m.ko 2>/dev/null; done
-sleep 1
+INIT = r"""sleep 1
 if [ "$(dd if=/dev/vda bs=1M skip=%(mark)d count=1 2>/dev/null | head -c 6)" = marked ]; then
 	echo "second boot: $(dd if=/dev/vda bs=1M skip=%(mark)d count=1 2>/dev/null | head -c 6)"
 	poweroff -f
@@ -45,25 +39,9 @@ sleep 60
 
 def linux_disk():
     """A guest disk whose shell starts Linux with an initramfs of busybox and a few modules."""
-    folder = scratch()
-    root = os.path.join(folder, "root")
-    for name in ("bin", "m", "proc", "sys", "dev"):
-        os.makedirs(os.path.join(root, name))
-    subprocess.run(["cp", "/bin/busybox", os.path.join(root, "bin")], check=True)
-    for name in MODULES:
-        found = subprocess.run(["find", KERNEL, "-name", name + ".ko"], stdout=subprocess.PIPE, check=True, text=True)
-        expect(found.stdout.strip(), "the kernel has a module " + name)
-        subprocess.run(["cp", found.stdout.split()[0], os.path.join(root, "m")], check=True)
-    init = os.path.join(root, "init")
-    with open(init, "w", encoding="ascii") as f:
-        f.write(INIT % {"modules": " ".join(MODULES), "mark": MARK_MIB})
-    os.chmod(init, 0o755)
-    initrd = os.path.join(folder, "initrd")
-    with open(initrd, "wb") as f:
-        subprocess.run("find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0", shell=True, cwd=root, stdout=f,
-                       check=True)
+    initrd = initramfs(INIT % {"mark": MARK_MIB}, MODULES)
     disk = guest_disk("@echo -off", "fs0:", r"\linux.efi initrd=\initrd console=ttyS0,115200 rdinit=/init loglevel=4")
-    for source, name in ((os.path.join(KERNEL, "vmlinuz"), "linux.efi"), (initrd, "initrd")):
+    for source, name in ((VMLINUZ, "linux.efi"), (initrd, "initrd")):
         subprocess.run(["mcopy", "-i", disk + "@@1M", source, "::/" + name], check=True)
     return disk
 

@@ -5,17 +5,13 @@ import os
 import re
 import subprocess
 
-from harness import BUILD, FIRMWARE, ROOT, expect, expect_text, plain, run, scratch, slow
+from guest import VMLINUZ, initramfs
+from harness import FIRMWARE, ROOT, expect, expect_text, plain, run, scratch, slow
 
-KERNEL = os.path.join(BUILD, "machine", "kernel")
-MODULES = ["failover", "net_failover", "virtio_net"]
+MODULES = ["virtio_pci", "virtio_net"]
 BYTES = 64 << 20
 
-INIT_HEAD = r"""#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/bin
-mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-for m in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci %s; do insmod /m/$m.ko 2>/dev/null; done
+INIT_HEAD = r"""mkdir /tmp
 # Under load looks for packets every 2 ms instead of being interrupted by each: QEMU can freeze a guest that is
 # interrupted much.
 few_interrupts()
@@ -23,29 +19,12 @@ few_interrupts()
 	echo 2 >/sys/class/net/$1/napi_defer_hard_irqs
 	echo 2000000 >/sys/class/net/$1/gro_flush_timeout
 }
-""" % " ".join(MODULES)
+"""
 
 
-def initramfs(script, files=None):
-    """Busybox, the modules of a virtio network card, and a script that runs as init and then powers off."""
-    root = os.path.join(scratch(), "root")
-    for name in ("bin", "m", "proc", "sys", "dev", "tmp"):
-        os.makedirs(os.path.join(root, name))
-    subprocess.run(["cp", "/bin/busybox", os.path.join(root, "bin")], check=True)
-    for name in ["virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci"] + MODULES:
-        found = subprocess.run(["find", KERNEL, "-name", name + ".ko"], stdout=subprocess.PIPE, check=True, text=True)
-        if found.stdout.strip():  # else it is built in
-            subprocess.run(["cp", found.stdout.split()[0], os.path.join(root, "m")], check=True)
-    for path, source in (files or {}).items():
-        subprocess.run(["cp", source, os.path.join(root, path)], check=True)
-    with open(os.path.join(root, "init"), "w", encoding="ascii") as f:
-        f.write(INIT_HEAD + script + "\npoweroff -f\nsleep 60\n")
-    os.chmod(os.path.join(root, "init"), 0o755)
-    path = root + ".cpio"
-    with open(path, "wb") as f:
-        subprocess.run("find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0", shell=True, cwd=root, stdout=f,
-                       check=True)
-    return path
+def net_guest(script, binaries=()):
+    """An initramfs with the modules of a virtio network card, and a script that runs as init and then powers off."""
+    return initramfs(INIT_HEAD + script + "\npoweroff -f\nsleep 60\n", MODULES, binaries=binaries)
 
 
 def boot(nets, memory="256M"):
@@ -54,7 +33,7 @@ def boot(nets, memory="256M"):
 
 
 def kernel_files(initrd):
-    return {"k/vmlinuz": os.path.join(KERNEL, "vmlinuz"), "k/initrd": initrd}
+    return {"k/vmlinuz": VMLINUZ, "k/initrd": initrd}
 
 
 GUEST_TCP = r"""
@@ -90,7 +69,7 @@ def check_tcp(vhost, host, guest):
     script = GUEST_TCP.replace("GUEST", guest)
     command = HOST_TCP.replace("HOST", host).replace("MODULE", "modprobe vhost_net" if vhost == "on" else "")
     command = command.replace("BOOT", boot(["tap=tap0,mac=02:00:00:00:10:01,vhost=" + vhost]))
-    got = run(command, timeout=45, files=dict(kernel_files(initramfs(script, {"bin/stream": program})),
+    got = run(command, timeout=45, files=dict(kernel_files(net_guest(script, [program])),
                                               **{"bin/stream": program}))
     out = plain(got.output)
     expect_text(out, "card: 02:00:00:00:10:01 mtu 1500 carrier 1", "ping: 3 packets transmitted, 3 packets received")
@@ -186,7 +165,7 @@ def test_macvtap_with_two_pairs_of_queues():
     got = run(HOST_NETWORK + "modprobe macvtap\n" + boot(["macvtap=eth0,queues=2,mac=02:00:00:00:10:02"]) + """
 echo "status: $?"
 ls /sys/class/net | sed 's/^/left: /'
-""", timeout=60, files=kernel_files(initramfs(GUEST_MACVTAP)), qemu_args=qemu_network(folder))
+""", timeout=60, files=kernel_files(net_guest(GUEST_MACVTAP)), qemu_args=qemu_network(folder))
     out = plain(got.output)
     expect_text(out, "card: 02:00:00:00:10:02", "vectors: 4", "lease of 10.0.2.", "file: over macvtap", "status: 0")
     expect("left: eth0" in out and "left: vmb" not in out, "the macvtap is removed at the end")
@@ -213,7 +192,7 @@ sleep 5
 no busy RUN --net tap=tap0
 kill %1; wait
 """.replace("RUN", run_it).replace("LONG", long), timeout=60,
-              files=dict(FIRMWARE, **{"k/vmlinuz": os.path.join(KERNEL, "vmlinuz")}))
+              files=dict(FIRMWARE, **{"k/vmlinuz": VMLINUZ}))
     out = plain(got.output)
     for case, text in (("missing", "There is no tap tap9. Make it with `ip tuntap add tap9 mode tap`"),
                        ("bridge", "There is no bridge br9."), ("kind", "br0 is no tap. It is a bridge; say bridge="),
@@ -263,7 +242,7 @@ until vmboot ctl list | grep -q ended; do i=$((i + 1)); [ $i -lt 60 ] || break; 
 vmboot ctl list
 vmboot ctl console | grep carrier | sed 's/^/console: /'
 kill %1
-""", timeout=90, files=dict(kernel_files(initramfs(GUEST_LINK)), **{"c/entries/linked.conf": entry.encode()}))
+""", timeout=90, files=dict(kernel_files(net_guest(GUEST_LINK)), **{"c/entries/linked.conf": entry.encode()}))
     out = plain(got.output)
     expect_text(out, "seen: carrier is 1", "network card 0: link up", "seen: carrier is 0", "network card 0: link down",
                 "There is no network card 1", "The guest switched itself off")

@@ -2,8 +2,9 @@
 
 import re
 
+from guest import VMLINUZ, initramfs
 from harness import expect, expect_text, plain, run
-from test_direct import KERNEL, initramfs
+from test_direct import INIT
 
 # Runs a VM with a disk through a reset; while it waits at "what now?" looks at its process. START is how.
 WATCH = r"""
@@ -42,7 +43,7 @@ cat /tmp/output /tmp/ended
 
 
 def watched(start, uid, prepare=""):
-    got = run(prepare + WATCH.replace("START", start), files={"k/vmlinuz": KERNEL, "k/initrd": initramfs()})
+    got = run(prepare + WATCH.replace("START", start), files={"k/vmlinuz": VMLINUZ, "k/initrd": initramfs(INIT)})
     out = plain(got.output)
     expect_text(out, "answer: reboot", "The guest was reset.", "answer: poweroff", "The guest switched itself off.",
                 "ended: 0", "root: 0 entries", "owner: 0", "core: Max core file size 0 0")

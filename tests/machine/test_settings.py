@@ -5,33 +5,14 @@ import os
 import subprocess
 
 import machine
-from harness import BUILD, expect, expect_text, plain, run, scratch, sha256
-
-KERNEL = os.path.join(BUILD, "machine", "kernel", "vmlinuz")
+from guest import VMLINUZ, initramfs
+from harness import expect, expect_text, plain, run, scratch, sha256
 
 # Says which entry it is and which disks it has, then does what the entry's command line says.
-INIT = r"""#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/bin
-mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-echo "guest: $(cat /proc/cmdline)"
+INIT = r"""echo "guest: $(cat /proc/cmdline)"
 case $(cat /proc/cmdline) in *stay*) sleep 1000;; esac
 poweroff -f
 """
-
-
-def initramfs():
-    root = os.path.join(scratch(), "root")
-    for name in ("bin", "proc", "sys", "dev"):
-        os.makedirs(os.path.join(root, name))
-    subprocess.run(["cp", "/bin/busybox", os.path.join(root, "bin")], check=True)
-    with open(os.path.join(root, "init"), "w", encoding="ascii") as f:
-        f.write(INIT)
-    os.chmod(os.path.join(root, "init"), 0o755)
-    with open(root + ".cpio", "wb") as f:
-        subprocess.run("find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0", shell=True, cwd=root, stdout=f,
-                       check=True)
-    return root + ".cpio"
 
 
 def store(settings, **entries):
@@ -91,7 +72,7 @@ vmboot ctl console; cat /tmp/log"""
 
 def test_the_countdown_starts_the_default_and_counts():
     image = store("timeout = 3\ndefault = b\n", a=entry("this-is-a"), b=entry("this-is-b", "tries = 2\n"))
-    files = {"k/vmlinuz": KERNEL, "k/initrd": initramfs()}
+    files = {"k/vmlinuz": VMLINUZ, "k/initrd": initramfs(INIT)}
     got = run(DAEMON + "until vmboot ctl console | grep -q guest:; do sleep 1; done\nsleep 1\n" + WAIT_END,
               disks=[image], files=files, sleep=True, timeout=400)
     expect_text(plain(got.output), "guest: ", "this-is-b")
@@ -102,7 +83,7 @@ def test_the_countdown_starts_the_default_and_counts():
 def test_a_cut_boot_falls_back_to_the_next_entry():
     """The machine is switched off while the entry starts: as often as its tries say, then the next one has its turn."""
     image = store("timeout = 1\ndefault = b\n", b=entry("this-is-b stay", "tries = 1\n"), c=entry("this-is-c"))
-    files = {"k/vmlinuz": KERNEL, "k/initrd": initramfs()}
+    files = {"k/vmlinuz": VMLINUZ, "k/initrd": initramfs(INIT)}
     try:
         run(DAEMON + "until vmboot ctl status >/dev/null 2>&1; do sleep 0.1; done\n"
             "echo o >/proc/sysrq-trigger; sleep 100", disks=[image], files=files, sleep=True, timeout=400)
