@@ -23,7 +23,8 @@ $(A)/%: export VMBOOT_VERSION := $(VERSION)
 $(A)/%: export PYTHONDONTWRITEBYTECODE := 1
 
 # Written anew only when it is another one, so that nothing after it is done for nothing.
-$(A)/initramfs.cpio: appliance/initramfs.list appliance/initramfs.py appliance/cpio.py vmboot force-initramfs
+$(A)/initramfs.cpio: appliance/initramfs.list appliance/initramfs.py appliance/cpio.py appliance/udhcpc.script vmboot build/pci.names \
+		force-initramfs
 	$(call say,CPIO,$@) mkdir -p $(A) && appliance/initramfs.py $@.tmp $(APPLIANCE_OVERLAY)
 	$(Q)cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 .PHONY: force-initramfs

@@ -59,6 +59,8 @@ def folders(folder="."):
     for name in sorted(os.listdir(os.path.join(LINUX, folder))):
         path = os.path.normpath(os.path.join(folder, name))
         archive = os.path.join(LINUX, path, "built-in.a")
+        if path == "usr":  # the initramfs
+            continue
         if path in SPLIT or path == "arch":
             yield from folders(path)
         elif os.path.exists(archive):
