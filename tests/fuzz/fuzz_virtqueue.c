@@ -52,6 +52,37 @@ static void put_desc(struct input *in, uint64_t table, unsigned int index)
 	d->next = (uint16_t)take(in, 1);
 }
 
+static void put_addr(struct input *in, const struct vq *vq, uint64_t *reg)
+{
+	uint8_t how = (uint8_t)take(in, 1);
+
+	vq_write_addr(vq, reg, 0, how & 1 ? (uint32_t)take(in, 4) : (uint32_t)how << 8);
+	vq_write_addr(vq, reg, 32, how & 2 ? (uint32_t)take(in, 4) : 0);
+}
+
+/* A queue is enabled with its rings in RAM or not at all, and its registers stay as they are then. */
+static void try_registers(struct input *in)
+{
+	struct vq vq, before;
+
+	vq_reset(&vq, VQ_MAX_SIZE);
+	vq_write_size(&vq, (uint16_t)take(in, 2));
+	put_addr(in, &vq, &vq.desc_addr);
+	put_addr(in, &vq, &vq.avail_addr);
+	put_addr(in, &vq, &vq.used_addr);
+	must(vq.size > 0 && vq.size <= VQ_MAX_SIZE);
+	if (vq_enable(&vq, mem) == 0) {
+		must(gm_ptr(mem, vq.desc_addr, 16ULL * vq.size) && vq.desc_addr % 16 == 0);
+		must(gm_ptr(mem, vq.avail_addr, 6 + 2ULL * vq.size) && vq.avail_addr % 2 == 0);
+		must(gm_ptr(mem, vq.used_addr, 6 + 8ULL * vq.size) && vq.used_addr % 4 == 0);
+	}
+	before = vq;
+	vq_write_size(&vq, (uint16_t)take(in, 2));
+	put_addr(in, &vq, &vq.desc_addr);
+	must(vq.size == before.size && vq.desc_addr == before.desc_addr);
+	must((vq_enable(&vq, mem) == 0) == !vq.error);
+}
+
 static void one_step(struct input *in, struct vq *vq)
 {
 	static uint16_t popped[VQ_MAX_SIZE];
@@ -79,6 +110,8 @@ static void one_step(struct input *in, struct vq *vq)
 	case 6:
 		if (count)
 			vq_push(vq, popped[--count], (uint32_t)take(in, 2));
+		else
+			try_registers(in);
 		break;
 	case 7: (void)vq_publish(vq); break;
 	default:
