@@ -142,7 +142,7 @@ printf '\007\000\000\000n\000e\000x\000t\000.\000c\000o\000n\000f\000\000\000' \
 
 
 def test_systemd_boot_starts_an_entry():
-    """systemd-boot, Boot Loader Specification entries on the ESP; the newest kernel once, by a variable of the guest."""
+    """systemd-boot, Boot Loader Specification entries on the ESP; the newest kernel once, by the guest's variable."""
     old, new = initrds()
     folder = scratch()
     entry = text(folder, "debian.conf", "title Debian", "linux /vmlinuz", "initrd /initrd", "options " + CMDLINE)
