@@ -15,6 +15,7 @@
 
 #include "daemon_path.h"
 #include "host.h"
+#include "host_hurry.h"
 #include "launch_internal.h"
 #include "log.h"
 #include "proto.h"
@@ -290,6 +291,17 @@ static void finish_launch(struct launch *launch)
 	end_launch(launch);
 }
 
+/* What the vmm may have begun for the whole host is ended for it. */
+static void end_vmm(struct launch *launch)
+{
+	int status;
+
+	child_kill(&launch->child);
+	if (child_reap(&launch->child, LAUNCH_STOP_MS, &status) < 0)
+		log_error("process %d does not die; leaving it", (int)launch->child.pid);
+	host_hurry_end("");
+}
+
 /* What was stopped before it failed was stopped. */
 static void fail_launch(struct launch *launch, const struct vmb_err *err)
 {
@@ -297,12 +309,8 @@ static void fail_launch(struct launch *launch, const struct vmb_err *err)
 		launch->exited.reason = VMM_EXIT_ERROR;
 		text_copy(launch->exited.text, sizeof(launch->exited.text), err->text);
 	}
-	if (launch->child.pid > 0) {
-		int status;
-
-		child_kill(&launch->child);
-		child_reap(&launch->child, LAUNCH_STOP_MS, &status);
-	}
+	if (launch->child.pid > 0)
+		end_vmm(launch);
 	finish_launch(launch);
 }
 
@@ -529,15 +537,11 @@ void launch_stop(struct launch *launch)
 
 void launch_destroy(struct launch *launch)
 {
-	int status;
-
 	if (!launch)
 		return;
 	stop_watching(launch);
 	if (launch->child.pid > 0) {
-		child_kill(&launch->child);
-		if (child_reap(&launch->child, LAUNCH_STOP_MS, &status) < 0)
-			log_error("process %d does not die; leaving it", (int)launch->child.pid);
+		end_vmm(launch);
 		if (launch->phase == LAUNCH_RUNNING)
 			save_at_end(launch);
 	}

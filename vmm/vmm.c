@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host_hurry.h"
 #include "log.h"
 #include "proto.h"
 #include "text.h"
@@ -147,36 +148,19 @@ static int check_start(const struct vmm *vmm, struct vmb_err *err)
 
 /*
  * KVM_CREATE_VM starts a kernel thread that takes a lock of the control groups for writing: 10 ms of waiting for an RCU
- * grace period, in which the launcher reads what is to be booted. Root may ask for it to be hurried, which costs every
- * CPU an interrupt, so it is asked for that long only. Returns what was there; HOW when nothing was changed.
+ * grace period, in which the launcher reads what is to be booted. Why it fails is said when it is tried again.
  */
-static char hurry_grace_periods(char how)
-{
-	int fd = open("/sys/kernel/rcu_expedited", O_RDWR | O_CLOEXEC);
-	char before = '0';
-
-	if (fd < 0)
-		return how;
-	if (pread(fd, &before, 1, 0) != 1 || before == how || pwrite(fd, &how, 1, 0) != 1)
-		before = how;
-	close(fd);
-	return before;
-}
-
-/* Why it fails is said when it is tried again. */
 static void prepare(struct vmm *vmm)
 {
 	struct vmb_err err = {0};
-	char before;
 
 	if (vmm->fd_count != 1 || vmm->kvm_fd >= 0)
 		return;
 	vmm->kvm_fd = vmm->fds[0];
 	vmm->fd_count = 0;
-	before = hurry_grace_periods('1');
+	host_hurry_begin("");
 	(void)kvm_vm_create(vmm->kvm_fd, &vmm->kvm, &err);
-	if (before != '1')
-		(void)hurry_grace_periods(before);
+	host_hurry_end("");
 }
 
 /* 0, or -errno with the sentence. The first message decides; the launcher speaks first. */

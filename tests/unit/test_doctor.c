@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "host_hurry.h"
 
 #define CPU_SVM                                         \
 	"processor\t: 0\nmodel name\t: AMD EPYC Test\n" \
@@ -419,6 +420,59 @@ static void check_says_the_same_as_its_parts(void **state)
 	}
 }
 
+/* ---- hurried grace periods ---- */
+
+#define RCU "/sys/kernel/rcu_expedited"
+
+static void check_rcu(const struct machine *machine, const char *expected)
+{
+	char text[16];
+
+	assert_true(host_read_file(machine->root, RCU, text, sizeof(text)));
+	assert_string_equal(text, expected);
+}
+
+static void grace_periods_are_hurried_for_a_while(void **state)
+{
+	const struct machine *machine = *state;
+
+	char text[16];
+
+	put(machine, RCU, "0\n");
+	host_hurry_begin(machine->root);
+	assert_true(host_read_file(machine->root, RCU, text, sizeof(text)));
+	assert_true(atoi(text) > 0);
+	host_hurry_end(machine->root);
+	check_rcu(machine, "0\n");
+	host_hurry_end(machine->root);
+	check_rcu(machine, "0\n");
+}
+
+static void what_a_killed_process_left_hurried_is_ended(void **state)
+{
+	const struct machine *machine = *state;
+
+	put(machine, RCU, "0\n");
+	host_hurry_begin(machine->root); /* and then it was killed */
+	host_hurry_begin(machine->root);
+	host_hurry_end(machine->root);
+	check_rcu(machine, "0\n");
+}
+
+static void the_operators_choice_of_grace_periods_stays(void **state)
+{
+	static const char *const choices[] = {"1\n", "10\n", "-1\n", "20\n"};
+	const struct machine *machine = *state;
+
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+		put(machine, RCU, choices[i]);
+		host_hurry_begin(machine->root);
+		check_rcu(machine, choices[i]);
+		host_hurry_end(machine->root);
+		check_rcu(machine, choices[i]);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -441,6 +495,9 @@ int main(void)
 		T(kvm_that_does_not_answer),
 		T(model_name_cannot_act_on_the_terminal),
 		T(check_says_the_same_as_its_parts),
+		T(grace_periods_are_hurried_for_a_while),
+		T(what_a_killed_process_left_hurried_is_ended),
+		T(the_operators_choice_of_grace_periods_stays),
 	};
 
 	return cmocka_run_group_tests_name("doctor", tests, NULL, NULL);
