@@ -129,10 +129,9 @@ static void help_key(struct ui *ui, void *data, const struct ui_key *key)
 		 ui_key_is_enter(key)) {
 		ui_pop(ui);
 		return;
-	} else if (key->code == UI_KEY_CTRL('L')) {
-		ui_redraw_all(ui);
-	} else {
-		list_key(list, key);
+	} else if (!list_key(list, key) && key->code != '?' && key->code != 'h' &&
+		   key->code != UI_KEY_F1) {
+		ui_common_key(ui, key);
 	}
 	list_fit(list, list->count, 1);
 }

@@ -113,6 +113,53 @@ static void test_interrupt_in_the_last_moment(void **state)
 	}
 }
 
+/* Whatever an operator is doing: no screen without a text field is without the shell, and each is there again after it. */
+static void test_from_every_screen(void **state)
+{
+	static const struct session_options o = {
+		.term = "xterm", .rows = 24, .cols = 80, .env = {"SHELL=/bin/true"}};
+	static const struct {
+		enum fake_scene scene;
+		const char *keys, *shows;
+	} screens[] = {
+		{FAKE_ENTRIES, "", "Enter starts Debian"},
+		{FAKE_ENTRIES, "e", "[ Start ]"},
+		{FAKE_ENTRIES, "s", "Disks if there is"},
+		{FAKE_ENTRIES, "f", "sha256"},
+		{FAKE_ENTRIES, "c", "[ Save ]"},
+		{FAKE_ENTRIES, "p", "PCI"},
+		{FAKE_ENTRIES, "i", "System information"},
+		{FAKE_ENTRIES, "l", "event 60 of the log"},
+		{FAKE_ENTRIES, "?", "Main screen"},
+		{FAKE_NO_KVM, "\r", "Before CLOUDHV.fd starts"},
+		{FAKE_COUNTDOWN, "", "any key to wait"},
+		{FAKE_NORMAL, "\r\004", "The guest switched itself off."},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(screens) / sizeof(screens[0]); i++) {
+		struct session *s = session_open(screens[i].scene, &o);
+
+		session_wait(s, "CLOUDHV.fd");
+		session_wait(s, "Enter ");
+		for (const char *key = screens[i].keys; *key; key++) {
+			session_send(s, key, 1);
+			session_idle(s, 200);
+		}
+		session_wait(s, screens[i].shows);
+		session_settle(s);
+		session_keys(s, "!");
+		session_wait_count(s, rescan, 1);
+		session_wait(s, "returned from shell (exit 0)");
+		/* The countdown was stopped by the key, as by any. */
+		session_wait(s, screens[i].scene == FAKE_COUNTDOWN ? "Debian GNU/Linux 12"
+								    : screens[i].shows);
+		if (screens[i].scene == FAKE_COUNTDOWN)
+			assert_int_equal(s->daemon.seen->pause, 1);
+		session_close(s);
+	}
+}
+
 /* An image without a shell: the menu says so and stays. The mounts are this test's alone. */
 static void test_no_shell_at_all(void **state)
 {
@@ -139,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shell),
+		cmocka_unit_test(test_from_every_screen),
 		cmocka_unit_test(test_interrupt_in_the_last_moment),
 		cmocka_unit_test(test_no_shell_at_all),
 	};
