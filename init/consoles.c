@@ -109,11 +109,13 @@ static void set_sane(void)
 	tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
 
-/* Without O_NONBLOCK a serial line may wait for a carrier. */
-static void open_terminal(const struct console_start *start)
+/* False: it is gone, and another console's is not taken for it. Without O_NONBLOCK a serial line may wait for a carrier. */
+static bool open_terminal(const struct console_start *start)
 {
-	int fd = start->path ? open(start->path, O_RDWR | O_NOCTTY | O_NONBLOCK) : -1;
+	int fd = open(start->path, O_RDWR | O_NOCTTY | O_NONBLOCK);
 
+	if (fd < 0 && !start->or_stdin)
+		return false;
 	setsid();
 	if (fd >= 0)
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
@@ -129,6 +131,7 @@ static void open_terminal(const struct console_start *start)
 	/* Any sequence is ended; colours, margins, character sets, cursor as they were at power-on. */
 	put("\030\033[0m\033[r\033(B\017\033[?25h\033[?7h\033[?1l\033>\r");
 	setenv("TERM", start->term, 1);
+	return true;
 }
 
 static void run_shell(void)
@@ -146,6 +149,7 @@ static void offer_shell(void)
 	struct pollfd keys = {.fd = STDIN_FILENO, .events = POLLIN};
 	struct termios t;
 	char key = 0;
+	int n;
 
 	put("vmboot: s gives a shell, any other key tries the menu again; so do 30 s.\n");
 	if (tcgetattr(STDIN_FILENO, &t) == 0) {
@@ -153,8 +157,9 @@ static void offer_shell(void)
 		/* What was typed for the menu is no answer. */
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &t);
 	}
-	if (poll(&keys, 1, OFFER_SECONDS * 1000) > 0)
-		(void)!read(STDIN_FILENO, &key, 1);
+	n = poll(&keys, 1, OFFER_SECONDS * 1000);
+	if (n > 0 && read(STDIN_FILENO, &key, 1) != 1)
+		_exit(1); /* the terminal is gone */
 	set_sane();
 	if (key == 's' || key == 'S' || key == '!')
 		run_shell();
@@ -205,7 +210,10 @@ int console_start(const struct console_start *start, pid_t *ret_pid)
 		signal(SIGHUP, SIG_IGN);
 	}
 	unblock_signals();
-	open_terminal(start);
+	if (!open_terminal(start)) {
+		nanosleep(&delay, NULL);
+		_exit(1);
+	}
 	if (start->notice) {
 		put(start->notice);
 		put("\n");

@@ -26,7 +26,8 @@ enum console_what {
 };
 
 struct console_start {
-	const char *path; /* of the terminal; NULL or not to be opened: standard input */
+	const char *path; /* of the terminal */
+	bool or_stdin; /* when that cannot be opened, standard input is it; else the process fails after DELAY_MS */
 	const char *term;
 	const char *notice;    /* printed first; safe on a terminal; NULL: nothing */
 	unsigned int delay_ms; /* then nothing happens for so long */

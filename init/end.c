@@ -15,10 +15,12 @@
 #include "init_internal.h"
 #include "log.h"
 #include "mounts.h"
+#include "spawn.h"
 
 #define GUEST_SECONDS  60 /* a guest that is told to switch itself off */
 #define DAEMON_SECONDS 15 /* a daemon that writes its guest's variables */
 #define OTHERS_MS      5000
+#define DISKS_MS       120000 /* what is not written then is on a disk that does not answer */
 
 static const char *name_of(int how)
 {
@@ -51,8 +53,9 @@ static void finish(struct init *init)
 		nanosleep(&step, NULL);
 	}
 	signal_all(SIGKILL);
-	if (init->options->mount)
-		mounts_end();
+	if (init->options->mount && !spawn_wait_for(mounts_end, DISKS_MS))
+		log_error("a disk has not answered for %d s: what was to be written to it is lost",
+			  DISKS_MS / 1000);
 	reboot(init->end_how);
 	log_error("the kernel does not do it: %s", strerror(errno));
 	reboot(RB_HALT_SYSTEM);

@@ -43,8 +43,11 @@ bool init_is_wanted(const char *argv0)
 static void last_resort(const char *why) __attribute__((noreturn));
 static void last_resort(const char *why)
 {
-	const struct console_start shell = {
-		.path = "/dev/console", .term = "vt220", .notice = why, .what = CONSOLE_SHELL};
+	const struct console_start shell = {.path = "/dev/console",
+					    .or_stdin = true,
+					    .term = "vt220",
+					    .notice = why,
+					    .what = CONSOLE_SHELL};
 	pid_t pid;
 
 	for (;;) {
@@ -273,10 +276,11 @@ static void read_boot_options(struct init *init)
 static void open_log(const struct init *init)
 {
 	char path[256];
-	int fd;
+	int fd = log_child_fd();
 
 	snprintf(path, sizeof(path), "%s/dev/kmsg", init->options->root);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = open(path, O_WRONLY | O_CLOEXEC);
 	log_set_child_fd(fd);
 	log_init(fd >= 0 ? fd : STDERR_FILENO, init->boot.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 		 "init");

@@ -16,7 +16,8 @@
 #include "spawn.h"
 #include "text.h"
 
-#define READY_MS 50 /* between two looks for the daemon's socket, while it starts */
+#define READY_MS  50   /* between two looks for the daemon's socket, while it starts */
+#define ANSWER_MS 1000 /* a person takes longer to read what is offered, and to answer */
 
 /* What ended, in words for people: "ended with status 1", "was ended by signal 11 (Segmentation fault)". */
 static char *describe_end(int status, char *buf, size_t size)
@@ -50,6 +51,7 @@ static void start_seat(struct init *init, struct seat *seat, unsigned int delay_
 {
 	const struct console_start start = {
 		.path = seat->path,
+		.or_stdin = init->seat_count == 1,
 		.term = consoles_term(seat->name),
 		.notice = seat->notice[0] ? seat->notice : NULL,
 		.delay_ms = delay_ms,
@@ -69,7 +71,7 @@ static void start_seat(struct init *init, struct seat *seat, unsigned int delay_
 /* What SEAT shows next. A menu waits for a daemon that is on its way. */
 static void next_for_seat(struct init *init, struct seat *seat, unsigned int delay_ms)
 {
-	if (!init->serving && !init->boot.shell)
+	if ((!init->serving && !init->boot.shell) || init->end != END_NOT)
 		return;
 	if (init->boot.shell && !seat->had_shell)
 		seat->what = CONSOLE_SHELL;
@@ -140,6 +142,9 @@ static void seat_ended(struct init *init, struct seat *seat, int status)
 			seat->what = CONSOLE_OFFER;
 			delay = 0;
 		}
+	} else if (what == CONSOLE_OFFER && status != 0 && ran < ANSWER_MS) {
+		/* Nobody is there, and perhaps no terminal: a menu fails as well. */
+		delay = BACKOFF_MAX_MS;
 	}
 	next_for_seat(init, seat, delay);
 }

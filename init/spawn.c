@@ -5,9 +5,13 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
+
+#define STEP_MS 20
 
 extern char **environ;
 
@@ -33,4 +37,24 @@ int spawn_program(const char *program, char *const argv[], pid_t *ret_pid)
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	return -rc;
+}
+
+bool spawn_wait_for(void (*fn)(void), unsigned int msec)
+{
+	const struct timespec step = {.tv_nsec = STEP_MS * 1000000};
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		fn();
+		_exit(0);
+	}
+	if (pid < 0)
+		return false;
+	for (unsigned int ms = 0; ms < msec; ms += STEP_MS) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			return true;
+		nanosleep(&step, NULL);
+	}
+	kill(pid, SIGKILL);
+	return false;
 }

@@ -1,7 +1,8 @@
-/* Processes without a terminal: the daemon, modprobe, the DHCP client. */
+/* Processes without a terminal: the daemon, modprobe, the DHCP client, and what may wait for a disk. */
 #ifndef VMB_INIT_SPAWN_H
 #define VMB_INIT_SPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -10,5 +11,11 @@
  * there is no such program.
  */
 int spawn_program(const char *program, char *const argv[], pid_t *ret_pid);
+
+/*
+ * Runs FN in a process of its own and waits for it, MSEC at most; then it is left alone, since one that waits for a
+ * disk cannot even be killed. False: it has not ended. Other children that end meanwhile stay for waitpid(2).
+ */
+bool spawn_wait_for(void (*fn)(void), unsigned int msec);
 
 #endif

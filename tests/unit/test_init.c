@@ -17,6 +17,7 @@
 #include "init/boot_options.h"
 #include "init/consoles.h"
 #include "init/modules.h"
+#include "init/spawn.h"
 #include "init/system.h"
 #include "log.h"
 
@@ -261,6 +262,25 @@ static void a_kernel_without_modules_asks_for_none(void **state)
 	modules_destroy(m);
 }
 
+static void wait_long(void)
+{
+	for (;;)
+		pause();
+}
+
+static void wait_not(void)
+{
+}
+
+/* A disk that does not answer holds up whoever writes to it, and not the end of the machine. */
+static void what_never_ends_is_left_alone(void **state)
+{
+	(void)state;
+	assert_true(spawn_wait_for(wait_not, DEADLINE_MS));
+	assert_false(spawn_wait_for(wait_long, 100));
+	assert_true(waitpid(-1, NULL, 0) > 0);
+}
+
 static void the_kernels_time_is_kept(void **state)
 {
 	struct scratch *s = *state;
@@ -282,6 +302,7 @@ static const char program_text[] = "#!/bin/sh\n"
 				   "echo \"$*\" >>%s/ran\n"
 				   "trap 'echo \"$1 ends\" >>%s/ran; exit 0' TERM PWR\n"
 				   "trap '' HUP\n"
+				   "[ \"$(cat %s/do-$1)\" != stay ] || trap '' PWR\n"
 				   "[ \"$(cat %s/do-$1)\" != die ] || kill -SEGV $$\n"
 				   "while :; do sleep 0.05; done\n";
 
@@ -366,8 +387,11 @@ static void wait_for(const struct scratch *s, const char *name, const char *word
 		 name ? name : "the console", name ? file_text(s, name) : console_text());
 }
 
-/* Init as the first process of a PID namespace below the scratch directory; 0 where there are no such namespaces. */
-static pid_t start_init(const struct scratch *s, const char *cmdline)
+/*
+ * Init as the first process of a PID namespace below the scratch directory, with CONSOLES of which only console-a is a
+ * terminal; 0 where there are no such namespaces.
+ */
+static pid_t start_init_on(const struct scratch *s, const char *consoles, const char *cmdline)
 {
 	static char program[PATH_MAX];
 	static struct init_options options;
@@ -376,14 +400,14 @@ static pid_t start_init(const struct scratch *s, const char *cmdline)
 	pid_t pid;
 
 	put(s, "proc/cmdline", cmdline);
-	put(s, "sys/class/tty/console/active", "console-a\n");
+	put(s, "sys/class/tty/console/active", consoles);
 	make_console(s, "console-a");
 	put(s, "run/x", "");
 	put(s, "do-daemon", "run");
 	put(s, "do-menu", "run");
 	put(s, "program", "");
 	sh("mkdir -p %s/run/vmboot", s->dir);
-	snprintf(program, sizeof(program), program_text, s->dir, s->dir, s->dir);
+	snprintf(program, sizeof(program), program_text, s->dir, s->dir, s->dir, s->dir);
 	put(s, "program", program);
 	scratch_path(s, "program", program);
 	chmod(program, 0755);
@@ -410,6 +434,11 @@ static pid_t start_init(const struct scratch *s, const char *cmdline)
 	ok = read(ready[0], &ok, 1) == 1;
 	close(ready[0]);
 	return ok ? pid : 0;
+}
+
+static pid_t start_init(const struct scratch *s, const char *cmdline)
+{
+	return start_init_on(s, "console-a\n", cmdline);
 }
 
 /* The process that is PID 1 in there, as we see it. */
@@ -517,6 +546,47 @@ static void a_menu_that_cannot_run_gives_way_to_a_shell(void **state)
 	assert_int_equal(wait_end(pid), 128 + SIGINT);
 }
 
+/* Neither another console's terminal nor all of a CPU is taken for it. */
+static void a_console_that_is_gone_is_left_alone(void **state)
+{
+	struct scratch *s = *state;
+	pid_t pid;
+
+	put(s, "dev/kmsg", "");
+	pid = start_init_on(s, "console-a console-b\n", "");
+	NEED_INIT(pid);
+	wait_for(s, "ran", "daemon", 1);
+	listen_there(s);
+	wait_for(s, "dev/kmsg", "menu on console-b ended with status 1, again and again", 1);
+	usleep(1500000);
+	assert_in_range(count(file_text(s, "dev/kmsg"), "menu on console-b"), 3, 5);
+	assert_int_equal(count(file_text(s, "ran"), "menu --socket"), 1);
+	kill(init_of(pid), SIGUSR2);
+	assert_int_equal(wait_end(pid), 128 + SIGINT);
+}
+
+static void no_menu_begins_while_the_machine_ends(void **state)
+{
+	struct scratch *s = *state;
+	pid_t pid = start_init(s, ""), init;
+
+	NEED_INIT(pid);
+	init = init_of(pid);
+	wait_for(s, "ran", "daemon", 1);
+	put(s, "do-daemon", "stay");
+	crash(s, "daemon");
+	wait_for(s, "ran", "daemon --socket", 2);
+	usleep(200000);
+	kill(init, SIGUSR2);
+	usleep(200000);
+	/* It answers only now, while its guest switches itself off. */
+	listen_there(s);
+	usleep(500000);
+	kill(init, SIGUSR2);
+	assert_int_equal(wait_end(pid), 128 + SIGINT);
+	assert_int_equal(count(file_text(s, "ran"), "menu"), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, scratch_teardown)
@@ -530,10 +600,13 @@ int main(void)
 		TEST(what_fails_at_once_waits_longer_each_time),
 		TEST(each_alias_is_asked_for_once),
 		TEST(a_kernel_without_modules_asks_for_none),
+		TEST(what_never_ends_is_left_alone),
 		TEST(the_kernels_time_is_kept),
 		TEST(daemon_and_menu_are_kept_running),
 		TEST(a_daemon_that_cannot_run_is_not_waited_for),
 		TEST(a_menu_that_cannot_run_gives_way_to_a_shell),
+		TEST(a_console_that_is_gone_is_left_alone),
+		TEST(no_menu_begins_while_the_machine_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
