@@ -16,6 +16,8 @@
 #define LAST_SLOT (31 - VM_MAX_NETS)
 #define FIRST_MAP 8 /* memory slots of KVM: those before are RAM */
 #define MAP_COUNT 256
+/* Of a BAR that the other devices reach: the kernel maps it page by page, each time that the guest moves it. */
+#define MAX_REACHABLE (1ULL << 30)
 
 struct passthrough {
 	struct vm *vm;
@@ -50,7 +52,7 @@ static int map_bar(void *ctx, uint64_t gpa, uint64_t size, void *host, bool read
 			      : kvm_set_memory(kvm, FIRST_MAP + (unsigned int)n, gpa, size, host);
 	if (r == 0) {
 		vfio->used[n] = true;
-		vfio->reachable[n] = vfio->maps_bars && !read_only &&
+		vfio->reachable[n] = vfio->maps_bars && !read_only && size <= MAX_REACHABLE &&
 				     vfio_iommu_map(vfio->iommu, gpa, size, host) == 0;
 		*ret_handle = (unsigned int)n;
 	}

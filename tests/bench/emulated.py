@@ -13,6 +13,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests/machine"))
 import machine  # noqa: E402
+import vfio_host  # noqa: E402
 
 DIR = os.path.join(TOP, "build/bench")
 KERNEL = os.path.join(TOP, "build/machine/kernel")
@@ -82,7 +83,7 @@ def make_peer():
     return True
 
 
-def in_machine(script, with_peer=False):
+def in_machine(script, with_peer=False, qemu_args=(), more_files=None, append=""):
     """What SCRIPT prints in a machine of its own."""
     files = {
         "bin/vmwatch": os.path.join(DIR, "vmwatch"),
@@ -94,7 +95,8 @@ def in_machine(script, with_peer=False):
         # Once before it is measured, so that the program is in memory as vmboot is.
         script = ("mkdir /peer; mount -o ro /dev/nvme0n1 /peer; cat /peer/lib/* /peer/share/* /peer/qemu >/dev/null\n" +
                   script)
-    done = machine.run(script, timeout=TIMEOUT, files=files, mem="4G", cpu=CPU,
+    files.update(more_files or {})
+    done = machine.run(script, timeout=TIMEOUT, files=files, mem="4G", cpu=CPU, qemu_args=qemu_args, append=append,
                        disks=[PEER_IMAGE + ",ro"] if with_peer else [])
     return done.output.decode(errors="replace").replace("\r", "")
 
@@ -118,14 +120,14 @@ def peer_linux(name, disk="", words="bench=init"):
 class Watched:
     """What one vmwatch said."""
 
-    def __init__(self, text):
+    def __init__(self, text, entered=True):
         self.lines = [(float(us), int(exits), int(faults), line) for us, exits, faults, line in
                       re.findall(r"^watch: ([\d.]+) (\d+) (\d+) (.*)$", text, re.M)]
         entry = re.search(r"^watch: entry ([\d.]+)$", text, re.M)
         self.entry = float(entry.group(1)) if entry else None
         self.memory = [(int(rss), int(anon)) for rss, anon in re.findall(r"^watch: memory \S+ (\d+) (\d+)$", text, re.M)]
         failed = re.search(r"^watch: .*(@failed .*|the end did not come.*)$", text, re.M)
-        if failed or not self.lines or self.entry is None:
+        if failed or not self.lines or (entered and self.entry is None):
             raise RuntimeError(failed.group(1) if failed else "the guest was not heard of: " + text[-300:].strip())
 
     def find(self, text):
@@ -133,6 +135,12 @@ class Watched:
             if text in line[3]:
                 return line
         raise RuntimeError("the guest did not say " + text)
+
+    def vmm_exits(self, phase):
+        """Of a run with vmwatch -u: in all of PHASE, without what the guest's own lines cost."""
+        def exits(name):
+            return self.find("@end " + name)[2] - self.find("@begin " + name)[2]
+        return exits(phase) - exits("nothing")
 
     def request(self, phase):
         """(microseconds, exits) a request; what the guest's own lines cost is taken off."""
@@ -220,12 +228,47 @@ def bench_disk_of(figures, who):
             figures.add("vmm_memory_after_disk_io_anonymous", watched.memory[-1][1], "kB", "%d", who)
 
 
+def bench_passed(figures):
+    """An NVMe disk in the host, passed to a guest, and behind virtio-blk: 4 KiB at random, one at a time."""
+    image = os.path.join(DIR, "nvme.img")
+    with open(image, "wb") as f:
+        f.truncate(64 << 20)
+    passed = "vmboot run --kernel /bench/vmlinuz --initrd /bench/initrd --memory %s --vfio 00:10.0 --cmdline 'console=ttyS0 quiet %s'"
+    host = "disk=nvme0n1 vmwatch 60 /bench/linux_guest"
+    runs = {
+        "host": host,
+        "virtio": "vmwatch -u 60 " + vmboot_linux(disk="/dev/nvme0n1", words=""),
+        "passed": "vmwatch -u 60 " + passed % ("256M", "disk=nvme0n1"),
+        "start": "vmwatch 60 " + passed % ("256M", "bench=init"),
+        "start_more": "vmwatch 60 " + passed % ("1280M", "bench=init"),
+        "start_without": "vmwatch 60 " + vmboot_linux("1280M"),
+    }
+    files = {"bench/linux_guest": os.path.join(DIR, "linux_guest")}
+    files.update(vfio_host.files())
+    text = in_machine(vfio_host.load() + "".join("echo '== %s'\n%s\n" % run for run in runs.items()), append=vfio_host.APPEND,
+                      qemu_args=vfio_host.IOMMU + vfio_host.nvme(image), more_files=files)
+    parts = re.split(r"^== (\S+)$", text, flags=re.M)
+    got = {name: Watched(part, entered=name != "host") for name, part in zip(parts[1::2], parts[2::2])}
+    for name in ("host", "virtio", "passed"):
+        us, _ = got[name].request("read_4k_depth1")
+        figures.add("nvme_%s_read_4k" % name, us, "us", "%.2f")
+    count = int(got["passed"].find("@end read_4k_depth1")[3].split()[2])
+    for name in ("virtio", "passed"):
+        figures.add("nvme_%s_read_4k_vmm_exits" % name, got[name].vmm_exits("read_4k_depth1") / count, "exits", "%.3f")
+    for name in ("virtio", "passed"):
+        figures.print("nvme_%s_read_4k_to_host_virtual" % name, "%.2f" % (
+            figures.values["nvme_%s_read_4k" % name] / figures.values["nvme_host_read_4k"]), "ratio")
+    figures.add("vfio_start_1280m", (got["start_more"].entry - got["start_without"].entry) / 1000, "ms")
+    figures.add("vfio_start_per_gib", (got["start_more"].entry - got["start"].entry) / 1000, "ms")
+
+
 def measure(figure, left_out):
     """Prints everything by FIGURE(name, value, unit). True when something could not be measured that should have been."""
     failed = False
     figures = Figures(figure)
     make_initrd()
-    steps = [("start", lambda: bench_start(figures)), ("disk", lambda: bench_disk_of(figures, None))]
+    steps = [("start", lambda: bench_start(figures)), ("disk", lambda: bench_disk_of(figures, None)),
+             ("a device passed through", lambda: bench_passed(figures))]
     if make_peer():
         steps.append(("QEMU's start", lambda: bench_peer_start(figures)))
         steps += [("disk of " + who, lambda who=who: bench_disk_of(figures, who)) for who in PEERS]

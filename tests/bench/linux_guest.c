@@ -1,6 +1,7 @@
 /*
  * PID 1 of the Linux guest that `make bench` starts in each VMM, in the emulated machine. Says "@init" when it is there,
- * loads the modules that lie in /m (in the order of their names), measures the disk /dev/vda, and says
+ * loads the modules that lie in /m (in the order of their names), measures the disk /dev/vda ("disk=NAME" on the kernel's
+ * command line: another one), and says
  *
  *   @begin NAME		and when it is done, NS nanoseconds of the guest's own clock a request:
  *   @end NAME COUNT NS
@@ -23,7 +24,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DISK	  "/dev/vda"
 #define DISK_SIZE (64ULL << 20)
 #define SMALL	  4096
 #define LARGE	  65536
@@ -63,15 +63,18 @@ static void load_modules(void)
 
 static int open_disk(void)
 {
+	const char *name = getenv("disk");
+	char path[64];
 	int fd = -1;
 
+	snprintf(path, sizeof(path), "/dev/%s", name ? name : "vda");
 	for (int i = 0; i < 500 && fd < 0; i++) {
-		fd = open(DISK, O_RDWR | O_DIRECT | O_CLOEXEC);
+		fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 		if (fd < 0)
 			usleep(10000);
 	}
 	if (fd < 0)
-		stop(DISK);
+		stop(path);
 	return fd;
 }
 

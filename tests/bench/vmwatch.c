@@ -1,5 +1,5 @@
 /*
- * vmwatch [-c] [-1] [-p PATTERN] SECONDS COMMAND...: runs COMMAND on a pseudo-terminal of its own and stamps each line of
+ * vmwatch [-c|-u] [-1] [-p PATTERN] SECONDS COMMAND...: runs COMMAND on a pseudo-terminal of its own and stamps each line of
  * its output in which PATTERN ("@") appears, at the moment it does:
  *
  *   watch: US EXITS FAULTS LINE		US since just before exec, or since the start of the machine's
@@ -10,7 +10,7 @@
  *
  * It ends at the first such line (-1), or at the line "@over". For the emulated machine, where time is instructions and
  * comes out the same every time. -c counts every exit of KVM on this machine, and those for page faults of AMD's nested
- * paging; the counting takes time itself.
+ * paging; -u, in the place of those, the exits that come out of the kernel to the VMM. The counting takes time itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -242,14 +242,16 @@ int main(int argc, char **argv)
 	struct watch w = {.pattern = "@", .exits = -1, .faults = -1};
 	struct winsize size = {.ws_row = 25, .ws_col = 80};
 	struct perf_event_mmap_page *ring;
-	bool counting = false;
+	bool counting = false, to_vmm = false;
 	double end, entry;
 	int opt, fd;
 	pid_t pid;
 
-	while ((opt = getopt(argc, argv, "+c1p:")) != -1) {
+	while ((opt = getopt(argc, argv, "+cu1p:")) != -1) {
 		if (opt == 'c')
 			counting = true;
+		else if (opt == 'u')
+			counting = to_vmm = true;
 		else if (opt == '1')
 			w.first_only = true;
 		else if (opt == 'p')
@@ -262,7 +264,8 @@ int main(int argc, char **argv)
 	(void)mount("tracefs", TRACEFS, "tracefs", 0, NULL);
 	if (counting) {
 		w.exits = open_counter("kvm_exit", NULL);
-		w.faults = open_counter("kvm_exit", SVM_NPF);
+		w.faults = to_vmm ? open_counter("kvm_userspace_exit", NULL)
+				  : open_counter("kvm_exit", SVM_NPF);
 	}
 	arm_first_entry(&ring);
 	end = now_us() + atof(argv[optind]) * 1e6;

@@ -4,14 +4,12 @@ import os
 import re
 import subprocess
 
-from guest import GENERIC, VMLINUZ, initramfs, module_files, run_linux
-from harness import ROOT, Skip, expect, expect_text, plain, run, scratch
+import vfio_host
+from guest import GENERIC, VMLINUZ, initramfs, run_linux
+from harness import ROOT, Skip, expect, expect_text, plain, run, scratch, slow
 from test_os import ESP_MIB, ROOT_MIB, make_disk, make_esp, text, unified
+from vfio_host import nvme
 
-HOST_MODULES = ("vfio_pci", "vfio_iommu_type1")
-
-# The IOMMU comes before the devices behind it. Devices sit at 00:10.0 and up.
-IOMMU = ["-machine", "kernel-irqchip=split", "-device", "intel-iommu,intremap=on,caching-mode=on"]
 
 def program(name):
     """A static program of this folder."""
@@ -21,15 +19,6 @@ def program(name):
     return path
 
 
-def host_files():
-    return {"m/" + os.path.basename(path): path for path in module_files(HOST_MODULES)}
-
-
-def load_modules():
-    names = [os.path.basename(path) for path in module_files(HOST_MODULES)]
-    return 'for m in %s; do insmod /m/$m || echo "no module $m"; done\n' % " ".join(names)
-
-
 def disk_image(mebibytes, name="disk.img"):
     path = os.path.join(scratch(), name)
     with open(path, "wb") as f:
@@ -37,62 +26,101 @@ def disk_image(mebibytes, name="disk.img"):
     return path
 
 
-def nvme(image, slot=0x10, options=""):
-    name = "d%x" % slot
-    return ["-drive", "file=%s,if=none,id=%s,format=raw,cache=unsafe" % (image, name),
-            "-device", "nvme,drive=%s,serial=%s,addr=%x.0%s" % (name, name.upper(), slot, options)]
-
-
 def passed(command, script, qemu_args, programs=("blocks",), **options):
     """Boots Linux with SCRIPT in a machine with QEMU_ARGS; COMMAND is the machine's, after the modules are loaded."""
     tools = [program(name) for name in programs]
-    files = dict(host_files(), **{"bin/" + os.path.basename(tool): tool for tool in tools})
-    got = run_linux(script, command=load_modules() + command, files=files, binaries=tools, append="intel_iommu=on",
-                    qemu_args=IOMMU + qemu_args, **options)
+    files = dict(vfio_host.files(), **{"bin/" + os.path.basename(tool): tool for tool in tools})
+    got = run_linux(script, command=vfio_host.load() + command, files=files, binaries=tools, append=vfio_host.APPEND,
+                    qemu_args=vfio_host.IOMMU + qemu_args, **options)
     return got, plain(got.output)
 
 
-def boot(options, cmdline="quiet"):
-    return ("vmboot run --kernel /k/vmlinuz --initrd /k/initrd --cmdline 'console=ttyS0 panic=0 %s' --memory 256M %s; "
-            "echo status: $?\n" % (cmdline, options))
+def boot(options, words="", memory="256M"):
+    """The command that boots the guest; WORDS of the form NAME=VALUE are in the environment of its script."""
+    return ("vmboot run --kernel /k/vmlinuz --initrd /k/initrd --cmdline 'console=ttyS0 panic=0 quiet %s' --memory %s %s; "
+            "echo status: $?\n" % (words, memory, options))
 
 
+# One guest for each part of the test of an NVMe disk; the kernel gives "part=" to its init.
 NVME_GUEST = r"""
-echo "guest: $(cat /sys/block/nvme0n1/size) sectors, $(ls /sys/block/nvme0n1/device/device/msi_irqs | wc -l) vectors"
-blocks verify /dev/nvme0n1 8 1 && blocks write /dev/nvme0n1 256 2 && blocks verify /dev/nvme0n1 256 2
+check() { blocks verify $1 8 $2 || echo "guest: lost"; }
+case $part in
+large)
+	echo "guest: $(cat /sys/block/nvme0n1/size) sectors, $(ls /sys/block/nvme0n1/device/device/msi_irqs | wc -l) vectors"
+	check /dev/nvme0n1 1; blocks write /dev/nvme0n1 256 2 && blocks verify /dev/nvme0n1 256 2 ;;
+scribble)
+	scribble 23 10 & wait $! ;;
+intx)
+	echo "guest: $(grep -c MSI /proc/interrupts) lines of MSI"
+	grep -E 'nvme|virtio' /proc/interrupts | sed 's/^ */line /'
+	for d in /dev/nvme0n1 /dev/nvme1n1 /dev/vdc; do blocks write $d 8 7 && blocks verify $d 8 7; done ;;
+busy)
+	check /dev/nvme0n1 7; echo "guest: writes"
+	while blocks write /dev/nvme0n1 8 7 >/dev/null; do sleep .2; done
+	echo "guest: lost"; sleep 60 ;;
+unplug)
+	echo "guest: works"
+	while blocks verify /dev/nvme0n1 8 0 >/dev/null; do sleep .1; done
+	echo "guest: lost it"; sleep 60 ;;
+esac
 echo "guest: done"
 poweroff -f
 sleep 60
 """
 
+# Keys of twenty resets: some when the guest has been writing for a while, the others in the midst of its start.
+RESETS = ("for wait in 2.5 2.5 .1 .1 .3 .1 .1 .2 .1 .1 .3 .1 .1 .2 .1 .1 .4 .1 .1 .1; do sleep $wait; printf '\\035r'; done; "
+          "sleep 2.5; printf '\\035k'")
 
-def test_nvme_is_linuxs():
-    """A guest reads what the host wrote, writes and verifies 256 MiB, and the host finds them afterwards."""
-    got, out = passed("blocks write /dev/nvme0n1 8 1\n" + boot("--vfio 00:10.0") +
-                      "sleep 1; blocks verify /dev/nvme0n1 256 2", NVME_GUEST, nvme(disk_image(256)))
-    expect_text(out, "guest: 524288 sectors, 2 vectors", "verified 8 MiB of seed 1", "wrote 256 MiB of seed 2",
-                "guest: done", "status: 0")
-    expect(out.count("verified 256 MiB of seed 2") == 2, "guest and host both find the 256 MiB")
-
-
-RESET_BUSY = r"""
-blocks verify /dev/nvme0n1 8 1 || echo "guest: lost"
-echo "guest: writes"
-while blocks write /dev/nvme0n1 8 1 >/dev/null; do sleep .05; done
-echo "guest: lost"
-sleep 60
-"""
+NVME_HOST = (
+    "blocks write /dev/nvme0n1 8 1; blocks write /dev/nvme1n1 8 2; for i in 1 2 3; do truncate -s 8M /tmp/$i.img; done\n"
+    "echo == scribble\n" + boot("--vfio 00:10.0", "part=scribble") +
+    "sleep 1; blocks verify /dev/nvme0n1 8 1; blocks verify /dev/nvme1n1 8 2\n"
+    "dmesg | grep -E 'Oops|BUG:|Call Trace|hung task' | sed 's/^/complaint: /'\n"
+    "echo == large\n" + boot("--vfio 00:10.0", "part=large") + "sleep 1; blocks verify /dev/nvme0n1 256 2\n"
+    "echo == intx\n" + boot("--vfio 00:10.0 --vfio 00:11.0 --disk /tmp/1.img --disk /tmp/2.img --disk /tmp/3.img",
+                             "pci=nomsi part=intx") +
+    "echo == busy\n(sleep 2; " + boot("--vfio 00:10.0").replace("status:", "second:").strip() + ") &\n"
+    "(" + RESETS + ") | " + boot("--vfio 00:10.0", "part=busy", "128M") + "sleep 1; blocks verify /dev/nvme0n1 8 7\n"
+    "echo == unplug\n" + boot("--vfio 01:00.0", "part=unplug") + "echo host: goes on\n")
 
 
-def test_nvme_survives_resets():
-    """Twenty resets, three of them while a booted guest writes."""
-    keys = "for wait in 2.5 2.5 2.5 .1 .1 .3 .1 .1 .2 .1 .1 .3 .1 .1 .2 .1 .1 .4 .1 .5; do sleep $wait; printf '\\035r'; done"
-    got, out = passed("blocks write /dev/nvme0n1 8 1\n(%s; sleep 2.5; printf '\\035k') | %s" % (keys, boot("--vfio 00:10.0")) +
-                      "sleep 1; blocks verify /dev/nvme0n1 8 1", RESET_BUSY, nvme(disk_image(16)))
-    expect(out.count("The guest was reset.") == 20, "twenty resets")
-    expect("differs" not in out and "guest: lost" not in out, "nothing is lost")
-    expect(out.count("guest: writes") >= 3, "some of them come while the guest writes")
-    expect_text(out, "status: 3", "verified 8 MiB of seed 1")
+@slow
+def test_nvme_of_the_machine():
+    """A guest that scribbles on it, one with 256 MiB to write, one without MSI, one that is reset, one that loses it."""
+    args = (nvme(disk_image(256)) + nvme(disk_image(16, "other.img"), 0x11) +
+            ["-device", "pcie-root-port,id=rp,chassis=1,addr=12.0", "-drive",
+             "file=%s,if=none,id=d,format=raw" % disk_image(16, "gone.img"), "-device", "nvme,drive=d,serial=D,id=gone,bus=rp"])
+    _, out = passed(NVME_HOST, NVME_GUEST, args, modules=("virtio_pci", "virtio_blk"), programs=("blocks", "scribble"),
+                    timeout=300, answers=[(rb"guest: works", lambda m: m.monitor.execute("device_del", id="gone"))])
+    parts = dict(zip(*[iter(re.split(r"^== (\w+)$", out, flags=re.M)[1:])] * 2))
+    expect("system call" not in out, "the sandbox refuses nothing")
+    expect("guest: lost\n" not in out, "no guest finds other data than were there before")
+
+    # Random writes to configuration space for 10 s: the host, its disk and another one are unharmed.
+    expect_text(parts["scribble"], "scribbled ", "guest: done", "status: 0", "verified 8 MiB of seed 1",
+                "verified 8 MiB of seed 2")
+    expect("complaint: " not in parts["scribble"], "the host's kernel complains of nothing")
+
+    # What the host wrote is read, 256 MiB are written and verified, and the host finds them afterwards.
+    expect_text(parts["large"], "guest: 524288 sectors, 2 vectors", "verified 8 MiB of seed 1", "wrote 256 MiB of seed 2",
+                "status: 0")
+    expect(parts["large"].count("verified 256 MiB of seed 2") == 2, "guest and host both find the 256 MiB")
+
+    # Two devices at once without MSI; each shares its line with a virtio disk.
+    expect_text(parts["intx"], "guest: 0 lines of MSI", "status: 0")
+    expect(parts["intx"].count("verified 8 MiB of seed 7") == 3, "all three disks work")
+    shared = [line for line in parts["intx"].split("\n") if line.startswith("line ") and "nvme" in line and "virtio" in line]
+    expect(len(shared) == 2, "each NVMe shares its line with a virtio disk")
+
+    # Twenty resets. Meanwhile nobody else gets the device.
+    expect(parts["busy"].count("The guest was reset.") == 20, "twenty resets")
+    expect(parts["busy"].count("guest: writes") >= 3, "some of them come while the guest writes")
+    expect_text(parts["busy"], "second: 2", "another virtual machine", "status: 3", "verified 8 MiB of seed 7")
+
+    # It is unplugged while the guest reads: the virtual machine ends with the reason, and the host goes on.
+    expect_text(parts["unplug"], "PCI device 0000:01:00.0, which is passed through, is taken away", "status: 1",
+                "host: goes on")
 
 
 UEFI_INITRAMFS = """
@@ -106,6 +134,7 @@ export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys
 echo "guest: $(cat /etc/issue), UEFI $(cat /sys/firmware/efi/fw_platform_size) bits"
 ls /sys/bus/virtio/drivers/virtio_blk 2>/dev/null | grep virtio
+for d in /sys/bus/pci/devices/*; do [ "$(cat $d/device)" != 0x1110 ] || sed -n '3s/^/big: /p' $d/resource; done
 echo "from the guest" >/written; sync
 poweroff -f
 """
@@ -119,7 +148,7 @@ def installed_system():
     for directory in ("bin", "sbin", "etc", "proc", "sys", "dev"):
         os.makedirs(os.path.join(root, directory))
     subprocess.run(["cp", "/bin/busybox", os.path.join(root, "bin")], check=True)
-    for name in ("sh", "mount", "cat", "ls", "grep", "sync", "poweroff"):
+    for name in ("sh", "mount", "cat", "ls", "grep", "sed", "sync", "poweroff"):
         os.symlink("/bin/busybox", os.path.join(root, "bin", name))
     text(os.path.join(root, "etc"), "issue", "installed system")
     text(os.path.join(root, "sbin"), "init", UEFI_ROOT)
@@ -130,78 +159,20 @@ def installed_system():
 
 
 def test_firmware_boots_from_nvme():
-    """The machine's own disk under UEFI without virtio: the firmware's own driver loads the installed system."""
+    """The machine's own disk under UEFI without virtio: the firmware's own driver loads the installed system. Beside it a
+    device with 16 GiB of memory, which the firmware puts above 4 GiB."""
     disk, root_at = installed_system()
-    got = run(load_modules() + "vmboot run --firmware /firmware/CLOUDHV.fd --memory 512M --vfio 00:10.0", timeout=200,
-              files=host_files(), append="intel_iommu=on", qemu_args=IOMMU + nvme(disk))
+    big = ["-object", "memory-backend-memfd,id=big,size=16G,share=on", "-device", "ivshmem-plain,memdev=big,addr=11.0"]
+    got = run(vfio_host.load() + "vmboot run --firmware /firmware/CLOUDHV.fd --memory 512M --vfio 00:10.0 --vfio 00:11.0",
+              timeout=200, files=vfio_host.files(), append=vfio_host.APPEND, qemu_args=vfio_host.IOMMU + nvme(disk) + big)
     out = plain(got.output)
     expect_text(out, "NVMe", "guest: root on /dev/nvme0n1p2", "guest: installed system, UEFI 64 bits", "The guest switched itself off")
     expect("virtio" not in out.split("guest: installed")[1].split("switched")[0], "no disk of virtio")
+    start, end = (int(n, 16) for n in re.search("^big: (0x[0-9a-f]+) (0x[0-9a-f]+) ", out, re.M).groups())
+    expect(start >= 1 << 32 and end - start + 1 == 16 << 30, "16 GiB lie above 4 GiB")
     got = subprocess.run(["/sbin/debugfs", "-R", "cat /written", "%s?offset=%d" % (disk, root_at << 20)], check=True,
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     expect(got.stdout == "from the guest\n", "what the guest wrote is on the disk")
-
-
-UNPLUG_GUEST = r"""
-blocks write /dev/nvme0n1 8 1
-echo "guest: works"
-while blocks verify /dev/nvme0n1 8 1 >/dev/null; do :; done
-echo "guest: lost it"
-sleep 60
-"""
-
-
-def test_unplugged_device_ends_the_machine():
-    """device_del while the guest uses it: the virtual machine ends with the reason, and the host goes on."""
-    image = disk_image(16)
-    args = ["-device", "pcie-root-port,id=rp,chassis=1,addr=10.0", "-drive",
-            "file=%s,if=none,id=d,format=raw,cache=unsafe" % image, "-device", "nvme,drive=d,serial=D,id=gone,bus=rp"]
-    got, out = passed("a=$(cd /sys/bus/pci/devices; echo 0000:01:*)\n" + boot("--vfio $a") + "echo host: goes on", UNPLUG_GUEST,
-                      args, answers=[(rb"guest: works", lambda m: m.monitor.execute("device_del", id="gone"))])
-    expect_text(out, "guest: works", "PCI device 0000:01:00.0, which is passed through, is taken away", "status: 1",
-                "host: goes on")
-
-
-SCRIBBLE_GUEST = r"""
-(scribble 23 10; echo "guest: still here"; poweroff -f) &
-sleep 60
-"""
-
-
-def test_scribbling_guest_harms_nobody():
-    """Random writes to configuration space for 10 s: the host, its disk and the guest's other disk are unharmed."""
-    command = ("blocks write /dev/nvme0n1 8 1; blocks write /dev/nvme1n1 8 2\n" + boot("--vfio 00:10.0") +
-               "sleep 1; blocks verify /dev/nvme0n1 8 1; blocks verify /dev/nvme1n1 8 2; "
-               "dmesg | grep -E 'Oops|BUG:|Call Trace|hung task' | sed 's/^/complaint: /'; echo host: goes on")
-    got, out = passed(command, SCRIBBLE_GUEST, nvme(disk_image(16)) + nvme(disk_image(16, "other.img"), 0x11),
-                      programs=("blocks", "scribble"))
-    expect("system call" not in out, "the sandbox refuses nothing")
-    expect("complaint: " not in out, "the host's kernel complains of nothing")
-    expect_text(out, "scribbled ", "guest: still here", "status: 0", "verified 8 MiB of seed 1", "verified 8 MiB of seed 2",
-                "host: goes on")
-
-
-INTX_GUEST = r"""
-echo "guest: $(grep -c MSI /proc/interrupts) lines of MSI"
-grep -E 'nvme|virtio' /proc/interrupts | sed 's/^ */line /'
-for d in /dev/nvme0n1 /dev/nvme1n1 /dev/vdc; do blocks write $d 8 7 && blocks verify $d 8 7; done
-echo "guest: done"
-poweroff -f
-sleep 60
-"""
-
-
-def test_intx_is_shared():
-    """Two devices at once without MSI; each shares its line with a virtio disk."""
-    disks = "".join(" --disk /tmp/%d.img" % i for i in (1, 2, 3))
-    got, out = passed("for i in 1 2 3; do truncate -s 8M /tmp/$i.img; done\n" +
-                      boot("--vfio 00:10.0 --vfio 00:11.0" + disks, "quiet pci=nomsi"),
-                      INTX_GUEST, nvme(disk_image(16)) + nvme(disk_image(16, "other.img"), 0x11),
-                      modules=("virtio_pci", "virtio_blk"))
-    expect_text(out, "guest: 0 lines of MSI", "guest: done", "status: 0")
-    expect(out.count("verified 8 MiB of seed 7") == 3, "all three disks work")
-    shared = [line for line in out.split("\n") if line.startswith("line ") and "nvme" in line and "virtio" in line]
-    expect(len(shared) == 2, "each NVMe shares its line with a virtio disk")
 
 
 # The card is on a network with the host's own, whose addresses are the host's to give.

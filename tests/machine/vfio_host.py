@@ -1,0 +1,26 @@
+"""A test machine with an IOMMU and devices to give away: QEMU's arguments, and the kernel's modules for VFIO."""
+
+import os
+
+from guest import module_files
+
+MODULES = ("vfio_pci", "vfio_iommu_type1")
+APPEND = "intel_iommu=on"
+# Before the devices behind it.
+IOMMU = ["-machine", "kernel-irqchip=split", "-device", "intel-iommu,intremap=on,caching-mode=on"]
+
+
+def files():
+    return {"m/" + os.path.basename(path): path for path in module_files(MODULES)}
+
+
+def load():
+    names = [os.path.basename(path) for path in module_files(MODULES) if "irqbypass" not in path]
+    return 'for m in %s; do insmod /m/$m || echo "no module $m"; done\n' % " ".join(names)
+
+
+def nvme(image, slot=0x10):
+    """An NVMe disk as function 00:SLOT.0."""
+    name = "d%x" % slot
+    return ["-drive", "file=%s,if=none,id=%s,format=raw,cache=unsafe" % (image, name),
+            "-device", "nvme,drive=%s,serial=%s,addr=%x.0" % (name, name.upper(), slot)]
