@@ -234,21 +234,24 @@ def bench_passed(figures):
     with open(image, "wb") as f:
         f.truncate(64 << 20)
     passed = "vmboot run --kernel /bench/vmlinuz --initrd /bench/initrd --memory %s --vfio 00:10.0 --cmdline 'console=ttyS0 quiet %s'"
-    host = "disk=nvme0n1 vmwatch 60 /bench/linux_guest"
-    runs = {
-        "host": host,
-        "virtio": "vmwatch -u 60 " + vmboot_linux(disk="/dev/nvme0n1", words=""),
-        "passed": "vmwatch -u 60 " + passed % ("256M", "disk=nvme0n1"),
+    files = {"bench/linux_guest": os.path.join(DIR, "linux_guest")}
+    files.update(vfio_host.files())
+
+    def watch(runs):
+        text = in_machine(vfio_host.load() + "".join("echo '== %s'\n%s\n" % run for run in runs.items()),
+                          append=vfio_host.APPEND, qemu_args=vfio_host.IOMMU + vfio_host.nvme(image), more_files=files)
+        parts = re.split(r"^== (\S+)$", text, flags=re.M)
+        return {name: Watched(part, entered=name != "host") for name, part in zip(parts[1::2], parts[2::2])}
+    got = watch({
+        "host": "disk=nvme0n1 bench=reads vmwatch 60 /bench/linux_guest",
+        "virtio": "vmwatch -u 60 " + vmboot_linux(disk="/dev/nvme0n1", words="bench=reads"),
+        "passed": "vmwatch -u 60 " + passed % ("256M", "disk=nvme0n1 bench=reads"),
+    })
+    got.update(watch({
         "start": "vmwatch 60 " + passed % ("256M", "bench=init"),
         "start_more": "vmwatch 60 " + passed % ("1280M", "bench=init"),
         "start_without": "vmwatch 60 " + vmboot_linux("1280M"),
-    }
-    files = {"bench/linux_guest": os.path.join(DIR, "linux_guest")}
-    files.update(vfio_host.files())
-    text = in_machine(vfio_host.load() + "".join("echo '== %s'\n%s\n" % run for run in runs.items()), append=vfio_host.APPEND,
-                      qemu_args=vfio_host.IOMMU + vfio_host.nvme(image), more_files=files)
-    parts = re.split(r"^== (\S+)$", text, flags=re.M)
-    got = {name: Watched(part, entered=name != "host") for name, part in zip(parts[1::2], parts[2::2])}
+    }))
     for name in ("host", "virtio", "passed"):
         us, _ = got[name].request("read_4k_depth1")
         figures.add("nvme_%s_read_4k" % name, us, "us", "%.2f")

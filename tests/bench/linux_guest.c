@@ -7,8 +7,8 @@
  *   @end NAME COUNT NS
  *
  * The host counts exits from one to the other; the phase "nothing" shows what the lines themselves cost. Ends with
- * "@over". On the kernel's command line: "bench=init" there is no measuring, "bench=deep" many requests at once, else
- * one at a time.
+ * "@over". On the kernel's command line: "bench=init" there is no measuring, "bench=deep" many requests at once,
+ * "bench=reads" reads of 4 KiB only, else everything one at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +30,7 @@
 #define DEPTH	  32
 #define COUNT	  1000
 #define DEEP	  2000 /* requests at depth 32 */
+#define READ_4K	  2    /* the phase's number */
 
 static _Noreturn void stop(const char *what)
 {
@@ -181,18 +182,18 @@ int main(void)
 	};
 	char *buf = aligned_alloc(4096, DEPTH * LARGE);
 	const char *what = getenv("bench");
-	bool deep = what && !strcmp(what, "deep");
+	bool deep = what && !strcmp(what, "deep"), reads = what && !strcmp(what, "reads");
 	int fd;
 
 	setvbuf(stdout, NULL, _IONBF, 0);
 	printf("@init\n");
-	if (buf && (!what || deep)) {
+	if (buf && (!what || deep || reads)) {
 		mount("dev", "/dev", "devtmpfs", 0, NULL);
 		load_modules();
 		fd = open_disk();
 		memset(buf, 0x5A, DEPTH * LARGE);
 		for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
-			if (phases[i].depth <= 1 ? !deep || i < 2 : deep)
+			if (reads ? i <= READ_4K : phases[i].depth <= 1 ? !deep || i < 2 : deep)
 				measure(&phases[i], fd, buf);
 	}
 	printf("@over\n");
