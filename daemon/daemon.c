@@ -5,6 +5,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include "door.h"
 #include "entries.h"
 #include "host_pci.h"
+#include "init_mark.h"
 #include "log.h"
 #include "logbook.h"
 #include "loop.h"
@@ -44,14 +46,15 @@ struct daemon {
 	struct discovery *discovery;
 	struct machine *machine;
 	struct autoboot *autoboot;
-	struct clients *clients; /* the last one that is made: while it is NULL nobody is told anything */
+	struct clients
+		*clients; /* the last one that is made: while it is NULL nobody is told anything */
 	int signals, uevents; /* -1: none */
 	struct door door;
 	char usual_config[VM_PATH_SIZE];
 	struct loop_io *signal_io, *listener_io;
-	struct report *report; /* being written, or NULL */
+	struct report *report;	    /* being written, or NULL */
 	unsigned int crash_reports; /* so many were written of vmms that died */
-	uint32_t power_later;  /* enum menu_power, to be done when the VM has ended; 0: nothing */
+	uint32_t power_later; /* enum menu_power, to be done when the VM has ended; 0: nothing */
 	bool ending;
 };
 
@@ -87,8 +90,27 @@ static void on_discovery_changed(void *ctx)
 	clients_devices_changed(d->clients);
 }
 
+/* Init offers a shell where a menu fails; not behind the back of who locked this machine. */
+static void tell_init(const struct menu_settings *values)
+{
+	int fd;
+
+	if (access(INIT_MARK, F_OK) != 0)
+		return;
+	if (values->shell_allowed && !values->has_password) {
+		unlink(INIT_NO_SHELL);
+		return;
+	}
+	fd = open(INIT_NO_SHELL, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		log_error("%s cannot be made: %s", INIT_NO_SHELL, strerror(errno));
+	else
+		close(fd);
+}
+
 static void follow_settings(struct daemon *d)
 {
+	tell_init(&settings_get(d->settings)->values);
 	discovery_set_images(d->discovery, settings_get(d->settings)->values.images);
 }
 
@@ -546,8 +568,7 @@ static void close_daemon(struct daemon *d)
 
 int daemon_run(const struct daemon_options *options, struct vmb_err *err)
 {
-	struct daemon d = {
-		.options = options, .signals = -1, .uevents = -1, .door = {-1, -1, ""}};
+	struct daemon d = {.options = options, .signals = -1, .uevents = -1, .door = {-1, -1, ""}};
 	int rc;
 
 	if (loop_create(&d.loop) < 0)

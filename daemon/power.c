@@ -13,7 +13,7 @@
 
 #include "log.h"
 #include "menu_proto.h"
-#include "power_mark.h"
+#include "init_mark.h"
 
 extern char **environ;
 
@@ -32,7 +32,7 @@ int power_choose(const char *root, int is_root, enum power_way *ret_way, struct 
 				   "Only root may switch this machine off or restart it, "
 				   "and vmboot runs as another user.");
 	/* sd_booted(3); then OpenRC's and SysV init's own marks. */
-	if (exists(root, POWER_MARK))
+	if (exists(root, INIT_MARK))
 		*ret_way = POWER_INIT;
 	else if (exists(root, "/run/systemd/system"))
 		*ret_way = POWER_SYSTEMD;

@@ -20,7 +20,7 @@
 #include "init_internal.h"
 #include "log.h"
 #include "mounts.h"
-#include "power_mark.h"
+#include "init_mark.h"
 #include "system.h"
 #include "text.h"
 #include "uevent.h"
@@ -292,9 +292,9 @@ static void leave_mark(const struct init *init)
 	char path[256];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s" POWER_MARK_DIR, init->options->root);
+	snprintf(path, sizeof(path), "%s" INIT_MARK_DIR, init->options->root);
 	mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s" POWER_MARK, init->options->root);
+	snprintf(path, sizeof(path), "%s" INIT_MARK, init->options->root);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		close(fd);

@@ -1,4 +1,4 @@
-/* See init/net.h. What the client has learnt is done by its usual script, /usr/share/udhcpc/default.script. */
+/* See init/net.h. What the client has learnt is done by a script, which is where Debian's busybox has it. */
 #include "net.h"
 
 #include <dirent.h>
@@ -10,10 +10,12 @@
 #include "spawn.h"
 #include "text.h"
 
+#define SCRIPT "/etc/udhcpc/default.script"
+
 static void start(struct net *net, unsigned int at)
 {
-	char name[] = "udhcpc", stay[] = "-f", of[] = "-i";
-	char *argv[] = {name, stay, of, net->clients[at].card, NULL};
+	char name[] = "udhcpc", stay[] = "-f", of[] = "-i", by[] = "-s", script[] = SCRIPT;
+	char *argv[] = {name, stay, of, net->clients[at].card, by, script, NULL};
 	int rc = spawn_program(name, argv, &net->clients[at].pid);
 
 	if (rc < 0)

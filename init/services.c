@@ -12,6 +12,7 @@
 
 #include "daemon_path.h"
 #include "init_internal.h"
+#include "init_mark.h"
 #include "log.h"
 #include "spawn.h"
 #include "text.h"
@@ -117,6 +118,14 @@ void services_find_consoles(struct init *init)
 	start_waiting(init);
 }
 
+static bool shell_is_allowed(const struct init *init)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s" INIT_NO_SHELL, init->options->root);
+	return access(path, F_OK) != 0;
+}
+
 static void seat_ended(struct init *init, struct seat *seat, int status)
 {
 	uint64_t now = loop_now_ms(), ran = now > seat->started_ms ? now - seat->started_ms : 0;
@@ -138,7 +147,7 @@ static void seat_ended(struct init *init, struct seat *seat, int status)
 								  : "; it is started again.");
 		text_copy(seat->notice, sizeof(seat->notice), notice);
 		log_warn("%s", notice + strlen("vmboot: "));
-		if (seat->backoff.failures >= BACKOFF_BROKEN) {
+		if (seat->backoff.failures >= BACKOFF_BROKEN && shell_is_allowed(init)) {
 			seat->what = CONSOLE_OFFER;
 			delay = 0;
 		}

@@ -1,9 +1,13 @@
 """vmboot as PID 1: a menu on each of the kernel's consoles, what happens when one of the processes or everything is
 broken, and the ways to switch the machine off."""
 
-from harness import expect, sample_disk
+import os
+
+from guest import VMLINUZ, initramfs
+from harness import ROOT, expect, sample_disk
 from machine import Machine
-from terminal import Terminal
+from terminal import Terminal, VgaConsole
+from test_settings import entry, read, store
 
 MENU = r"\d+ disks?, \d+ firmware image"
 SHELL = "Type exit"
@@ -22,6 +26,11 @@ def shell(term, line, answer, seconds=30):
     at = len(term.raw)
     term.send(line + "\r")
     return term.wait_raw(answer, seconds, at)
+
+
+def type_on_vga(machine, text):
+    machine.sendkeys(*(dict(VgaConsole.KEYS, **{";": "semicolon"}).get(key) or
+                       ("shift-" + key.lower() if key.isupper() else key) for key in text))
 
 
 def test_menus_on_every_console_come_back():
@@ -59,10 +68,16 @@ def test_menus_on_every_console_come_back():
 
 
 def test_the_kernels_command_line():
-    with boot("vmboot.shell vmboot.bogus=1 vmboot.timeout=soon") as machine:
+    card = ("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net")
+    script = {"etc/udhcpc/default.script": os.path.join(ROOT, "appliance", "udhcpc.script")}
+    disks = [store("shell = no\n") + ",virtio"]
+    with boot("vmboot.shell vmboot.bogus=1 vmboot.timeout=soon vmboot.net=dhcp", disks=disks, files=script,
+              qemu_args=card) as machine:
         term = Terminal(machine.child)
         term.wait_for("recovery shell", 90)
         term.wait_raw(PROMPT, 30)
+        shell(term, "until ip route | grep 'default via 10.0.2.2'; do sleep 1; done; ip addr; cat /etc/resolv.conf",
+              rb"(?s)\ndefault via 10.0.2.2 dev eth0.*inet 10.0.2.15/24.*nameserver 10.0.2.3", 60)
         shell(term, "ps | grep -c '[v]mboot daemon'", rb"\n0\r")
         shell(term, "date +%Y; hostname; tty", rb"\n2026\r\nvmboot\r\n/dev/ttyS0\r")
         shell(term, "grep -c 'recovery shell' /dev/vcs1", rb"\n1\r")
@@ -70,8 +85,11 @@ def test_the_kernels_command_line():
         term.wait_for(r"\[!2\]", 60)
         term.send("l")
         term.wait_for("vmboot.bogus=1 is not understood", 20)
+        # The settings give no shell, so init offers none either. The other console still has its first one, to see it with.
+        type_on_vga(machine, "until ls /run/vmboot/no-shell >/dev/ttyS0; do sleep 1; done\r")
+        term.wait_raw(rb"/run/vmboot/no-shell\r\n", 60)
         term.send("q!")
-        term.wait_for(SHELL, 20)
+        term.wait_for("shell disabled by policy", 20)
         machine.sendkeys("ctrl-alt-delete")
         term.wait_raw(rb"reboot: Restarting system", 60)
         expect(machine.proc.wait(30) == 0, "QEMU ends where the machine would start again")
@@ -100,3 +118,40 @@ def test_broken_everything_gets_to_the_shell():
         term.send("poweroff\r")
         term.wait_raw(rb"reboot: Power down", 60)
         expect(machine.proc.wait(30) == 0, "the machine is off")
+
+
+def test_the_machine_follows_its_guest():
+    """Entry and countdown of the kernel's command line start a guest from the partition VMBOOT; its power-off is ours."""
+    image = store("timeout = off\n", a=entry("guest-a", "title = Kiosk\nafter = poweroff\n"), b=entry("guest-b"))
+    files = {"k/vmlinuz": VMLINUZ, "k/initrd": initramfs("echo guest: $(cat /proc/cmdline); poweroff -f")}
+    with boot("vmboot.entry=a vmboot.timeout=1", disks=[image + ",virtio"], files=files) as machine:
+        term = Terminal(machine.child)
+        term.wait_for("Starting Kiosk in", 90)
+        term.wait_for(r"Switching off in \d s - any key to stay on +\(Kiosk has ended\)", 120)
+        term.show("after the guest")
+        expect(b"guest-b" not in term.raw, "the entry that was named has started")
+        term.wait_raw(rb"reboot: Power down", 60)
+        expect(machine.proc.wait(30) == 0, "the machine is off")
+
+
+# Says when it can hear the button, and hears it.
+BUTTON = r"""
+sh -c 'echo "guest: listens" >/dev/console; dd bs=24 count=1 of=/dev/null 2>/dev/null' </dev/input/event0
+echo "guest: button"
+poweroff -f
+"""
+
+
+def test_the_power_button_is_for_the_guest_first():
+    image = store("timeout = 1\ndefault = a\n", a=entry("panic=0"))
+    files = {"k/vmlinuz": VMLINUZ, "k/initrd": initramfs(BUTTON, ("button", "evdev"))}
+    with boot(disks=[image + ",virtio"], files=files) as machine:
+        term = Terminal(machine.child)
+        term.wait_for("a +running", 90)
+        term.send("\r")
+        term.wait_for("guest: listens", 120)
+        machine.monitor.execute("system_powerdown")
+        term.wait_raw(rb"A virtual machine is told to switch itself off first", 60)
+        term.wait_raw(rb"reboot: Power down", 60)
+        expect(machine.proc.wait(30) == 0, "the machine is off")
+    expect("\nfailed = a" not in read(image, "state.conf"), "the guest has switched itself off: that start has worked")

@@ -480,7 +480,7 @@ static int wait_end(pid_t pid)
 /* Crashes the process that plays ROLE. */
 static void crash(const struct scratch *s, const char *role)
 {
-	sh("for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | "
+	sh("for p in /proc/[0-9]*; do { tr '\\0' ' ' <$p/cmdline; } 2>/dev/null | "
 	   "grep -q '^/bin/sh %s/program %s' && kill -SEGV ${p#/proc/}; done",
 	   s->dir, role);
 }
@@ -534,6 +534,7 @@ static void a_menu_that_cannot_run_gives_way_to_a_shell(void **state)
 {
 	struct scratch *s = *state;
 	pid_t pid = start_init(s, "");
+	unsigned int at;
 
 	NEED_INIT(pid);
 	put(s, "do-menu", "die");
@@ -541,6 +542,12 @@ static void a_menu_that_cannot_run_gives_way_to_a_shell(void **state)
 	listen_there(s);
 	wait_for(s, NULL, "again and again", 1);
 	wait_for(s, NULL, "s gives a shell", 1);
+	/* Not where the settings lock the machine. */
+	at = count(console_text(), "s gives a shell");
+	put(s, "run/vmboot/no-shell", "");
+	assert_int_equal(write(tty.ends[0], "x", 1), 1);
+	wait_for(s, NULL, "again and again", 3);
+	assert_int_equal(count(console_text(), "s gives a shell"), at);
 	/* The machine can be switched off all the same. */
 	kill(init_of(pid), SIGUSR2);
 	assert_int_equal(wait_end(pid), 128 + SIGINT);
