@@ -58,14 +58,20 @@ struct bar_note {
 	char wide[96], narrow[80];
 };
 
-static const char *log_text(const struct menu_vm *vm)
+/* Returns BUF. The usual log may be in memory, and have less room than one that an entry names. */
+static char *log_text(const struct ui *ui, char *buf, size_t size)
 {
-	switch (vm->log) {
-	case MENU_VM_LOG_ON: return "log: on";
-	case MENU_VM_LOG_PAUSED: return "log: off";
-	case MENU_VM_LOG_FULL: return "log is full";
-	default: return "";
-	}
+	const struct menu_welcome *host = &ui->model.welcome;
+	const struct menu_vm *vm = &ui->model.vm;
+	bool usual = strcmp(vm->config.log_path, host->log_path) == 0;
+	uint64_t max = usual ? host->log_max : VM_LOG_MAX;
+
+	buf[0] = '\0';
+	if (vm->log == MENU_VM_LOG_FULL)
+		snprintf(buf, size, "log stopped at %u MiB", (unsigned int)(max >> 20));
+	else if (vm->log != MENU_VM_LOG_NONE)
+		snprintf(buf, size, "log: %s", vm->log == MENU_VM_LOG_ON ? "on" : "off");
+	return buf;
 }
 
 static void bar_note(const struct ui *ui, const struct screen_console *sc, int grid_rows,
@@ -73,8 +79,9 @@ static void bar_note(const struct ui *ui, const struct screen_console *sc, int g
 {
 	const struct menu_vm *vm = &ui->model.vm;
 	int pane = ui->rows - 1;
-	char first[48] = "";
+	char first[48] = "", log[32];
 
+	log_text(ui, log, sizeof(log));
 	*note = (struct bar_note){0};
 	if (!ui_has_keyboard(ui)) {
 		snprintf(note->wide, sizeof(note->wide), "%s has the keyboard - press T to take it",
@@ -95,8 +102,8 @@ static void bar_note(const struct ui *ui, const struct screen_console *sc, int g
 		snprintf(first, sizeof(first), "resets %u  ", vm->resets);
 	/* That something is no longer kept is worth the guest's name; how it usually is is not. */
 	if (vm->log == MENU_VM_LOG_FULL)
-		snprintf(note->wide, sizeof(note->wide), "%s", log_text(vm));
-	snprintf(note->narrow, sizeof(note->narrow), "%s%s", first, log_text(vm));
+		snprintf(note->wide, sizeof(note->wide), "%s", log);
+	snprintf(note->narrow, sizeof(note->narrow), "%s%s", first, log);
 }
 
 /* The way back to the menu is always there; the note goes before the title, the title before the time. */
@@ -271,11 +278,13 @@ static void toggle_log(struct ui *ui)
 {
 	const struct menu_vm *vm = &ui->model.vm;
 	uint8_t on = vm->log == MENU_VM_LOG_PAUSED;
+	char text[32];
 
 	switch (vm->log) {
 	case MENU_VM_LOG_NONE: ui_say(ui, UI_WARN, "This VM's console has no log."); return;
 	case MENU_VM_LOG_FULL:
-		ui_say(ui, UI_WARN, "The log has stopped at its limit: %s", vm->config.log_path);
+		ui_say(ui, UI_WARN, "%s: %s", log_text(ui, text, sizeof(text)),
+		       vm->config.log_path);
 		return;
 	default: break;
 	}

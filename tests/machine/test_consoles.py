@@ -90,33 +90,42 @@ def test_edk2_takes_every_key():
         term.send("\r")
         skip_countdown(term)
         term.wait_for("Shell>", 60)
-        # Delete takes the x away at the line's beginning, where Home went.
-        term.type("xecho at-home")
-        for key in (HOME, DELETE, "\r"):
-            term.settle()
-            term.send(key)
-        term.wait_for("^at-home", 30)
-        term.show("Home and Delete")
+        home_and_delete(term, HOME, DELETE)
         kill(term)
         term.send("\r")  # the same machine again
         to_boot_manager(term)
         term.send("\r")
         term.wait_for("Boot Maintenance Manager", 90)
-        go_to(term, r"Boot\s+Maintenance")
-        term.send("\r")
-        term.wait_for("Auto Boot Time-out", 60)
-        go_to(term, "boot delay|Range:|seconds")
-        term.send("\r")
-        term.settle()
-        term.type("7\r")
-        term.settle()
-        term.show("changed")
-        term.send(F10)
-        term.wait_for(r"(?i)save .*changes|Press 'Y'", 30)
-        term.show("F10")
+        change_and_press_f10(term, F10)
         term.send("y")
         term.wait_for(r"Press 'Y'", 30, gone=True)
         kill(term)
+
+
+def home_and_delete(term, home, delete):
+    """In EDK2's shell: Delete takes the x away at the line's beginning, where Home went."""
+    term.type("xecho at-home")
+    for key in (home, delete, "\r"):
+        term.settle()
+        term.send(key)
+    term.wait_for("^at-home", 30)
+    term.show("Home and Delete")
+
+
+def change_and_press_f10(term, f10):
+    """From EDK2's set-up to a value that is changed; F10 asks whether to save it."""
+    go_to(term, r"(?i)boot\s+maintenance")
+    term.send("\r")
+    term.wait_for("Auto Boot Time-out", 60)
+    go_to(term, "(?i)boot delay|Range:|seconds")
+    term.send("\r")
+    term.settle()
+    term.type("7\r")
+    term.settle()
+    term.show("changed")
+    term.send(f10)
+    term.wait_for(r"(?i)save .*changes|Press 'Y'", 30)
+    term.show("F10")
 
 
 def to_boot_manager(term):

@@ -8,7 +8,7 @@ import shutil
 from harness import ROOT, scratch
 from machine import Machine
 from terminal import Terminal
-from test_consoles import go_to
+from test_consoles import change_and_press_f10, home_and_delete
 
 OVMF = os.path.join(ROOT, "build/firmware/ovmf")
 HOME, DELETE, F10 = "\x1b[H", "\x1b[X", "\x1b[V"
@@ -28,23 +28,7 @@ def test_pc_ansi_keys_do_what_they_are_for():
         term.send("\r")
         term.wait_for("Shell>", 60)
         term.settle()
-        term.type("xecho at-home")
-        for key in (HOME, DELETE, "\r"):
-            term.settle()
-            term.send(key)
-        term.wait_for("^at-home", 30)
-        term.show("Home and Delete")
+        home_and_delete(term, HOME, DELETE)
         term.type("exit\r")
         term.wait_for("Boot Maintenance Manager", 90)
-        go_to(term, r"(?i)boot\s+maintenance")
-        term.send("\r")
-        term.wait_for("Auto Boot Time-out", 60)
-        go_to(term, r"(?i)boot delay|Range:|seconds")
-        term.send("\r")
-        term.settle()
-        term.type("7\r")
-        term.settle()
-        term.show("changed")
-        term.send(F10)
-        term.wait_for(r"(?i)save .*changes|Press 'Y'", 30)
-        term.show("F10")
+        change_and_press_f10(term, F10)

@@ -330,7 +330,7 @@ static void fake_hello(struct fake *f)
 		.controllers = 2,
 		.controllers_bound = f->scene == FAKE_EMPTY ? 0 : 2,
 		.log_path = "/run/vmboot/console.log",
-		.log_max = 64 << 20,
+		.log_max = 32 << 20,
 		.log_room = f->scene == FAKE_NO_ROOM ? 3 << 20 : 1 << 30,
 	};
 

@@ -69,7 +69,7 @@ static void test_no_variables_and_no_room(void **state)
 	session_keys(s, "\r");
 	session_wait(s, "Before CLOUDHV.fd starts");
 	session_wait(s, "!!  Console log");
-	session_wait(s, "3M free for /run/vmboot/console.log, which can grow to 64 MiB");
+	session_wait(s, "3M free for /run/vmboot/console.log, which can grow to 32 MiB");
 	session_wait(s, "It starts like this, but see what is marked !!.");
 	assert_int_equal(s->daemon.seen->start, 0);
 	session_keys(s, "\r");

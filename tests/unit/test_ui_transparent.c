@@ -264,10 +264,10 @@ static void test_a_full_log_is_said(void **state)
 		struct session *s = session_open_console(FAKE_NORMAL, all[i]);
 
 		session_keys(s, "\005");
-		session_wait(s, "log stopped at 64 MiB");
+		session_wait(s, "log stopped at 32 MiB");
 		session_wait(s, "^] menu");
 		session_keys(s, "\035l");
-		session_wait(s, "log stopped at 64 MiB: /run/vmboot/console.log");
+		session_wait(s, "log stopped at 32 MiB: /run/vmboot/console.log");
 		end(s);
 	}
 }
