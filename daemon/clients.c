@@ -161,8 +161,13 @@ static void on_client(void *arg, int fd, short revents)
 
 		if (n == -EAGAIN)
 			break;
-		if (n >= 0)
-			n = clients_handle(c, type, &body, (size_t)n);
+		if (n >= 0) {
+			size_t size = (size_t)n;
+
+			n = clients_handle(c, type, &body, size);
+			/* It may have been a password. */
+			explicit_bzero(&body, size);
+		}
 		if (n < 0) {
 			if (n != -EPIPE)
 				log_warn("a menu was dropped: %s", strerror(-n));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -279,6 +280,17 @@ int settings_check_password(struct settings *s, const char *password, struct vmb
 	return vmb_err_set(err, EACCES, "Wrong password.");
 }
 
+/* Every user of an ordinary host could try passwords on a hash that he can read. A file that is made is the owner's anyway. */
+static void hide_from_others(const struct settings *s)
+{
+	char path[VM_PATH_SIZE];
+	struct stat st;
+
+	store_path(s->store, FILE_NAME, path, sizeof(path));
+	if (path[0] == '/' && stat(path, &st) == 0)
+		(void)!chmod(path, st.st_mode & 07777 & ~(mode_t)S_IRWXO);
+}
+
 int settings_set_password(struct settings *s, const char *password, struct vmb_err *err)
 {
 	struct settings_file file = s->file;
@@ -291,5 +303,6 @@ int settings_set_password(struct settings *s, const char *password, struct vmb_e
 	rc = password[0] ? trust_make_password(password, file.password) : 0;
 	if (rc < 0)
 		return vmb_err_set(err, -rc, "The password cannot be hashed: %s.", strerror(-rc));
+	hide_from_others(s);
 	return put(s, &file, err);
 }

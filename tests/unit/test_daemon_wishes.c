@@ -321,6 +321,8 @@ static void a_password_is_set_by_a_menu(void **state)
 	struct fixture *f = *state;
 	int one, two;
 
+	assert_true(sh("echo 'timeout = 5' >%s/vmboot.conf; chmod 644 %s/vmboot.conf",
+		       f->config_path, f->config_path));
 	start_listening(f, "");
 	one = connect_menu(f);
 	two = connect_menu(f);
@@ -331,6 +333,8 @@ static void a_password_is_set_by_a_menu(void **state)
 	tell(two, MENU_PASSWORD, NULL, 0);
 	expect_refusal(f, two, MENU_PASSWORD, "The menu is locked");
 	assert_true(sh("grep -qF 'password = $6$' %s/vmboot.conf", f->config_path));
+	/* Nor can others of this host read the hash, though they could read the settings. */
+	assert_true(sh("[ $(stat -c %%a %s/vmboot.conf) = 640 ]", f->config_path));
 	assert_false(sh("grep -rq xyzzy %s", f->config_path));
 	tell(two, MENU_UNLOCK, "xyzzy", 5);
 	hear_locked(f, two, false);
