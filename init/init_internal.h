@@ -45,7 +45,7 @@ struct init {
 	struct net net;
 	int uevents, consoles; /* -1: none */
 	struct loop_io *consoles_io;
-	struct loop_timer *settle_timer, *net_timer;
+	struct loop_timer *settle_timer, *net_timer, *retry_timer;
 	bool serving; /* drivers are there, daemon and menus run */
 
 	struct seat seats[CONSOLES_MAX];

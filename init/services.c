@@ -48,6 +48,16 @@ static bool daemon_is_broken(const struct init *init)
 	return init->daemon_backoff.failures >= BACKOFF_BROKEN;
 }
 
+static void start_waiting(struct init *init);
+
+static void on_retry_timer(void *arg)
+{
+	struct init *init = arg;
+
+	init->retry_timer = NULL;
+	start_waiting(init);
+}
+
 static void start_seat(struct init *init, struct seat *seat, unsigned int delay_ms)
 {
 	const struct console_start start = {
@@ -63,8 +73,12 @@ static void start_seat(struct init *init, struct seat *seat, unsigned int delay_
 	};
 	int rc = console_start(&start, &seat->pid);
 
-	if (rc < 0)
+	if (rc < 0) {
 		log_error("no process for %s: %s", seat->name, strerror(-rc));
+		if (!init->retry_timer)
+			loop_add_timer(init->loop, BACKOFF_MAX_MS, on_retry_timer, init,
+				       &init->retry_timer);
+	}
 	seat->notice[0] = '\0';
 	seat->started_ms = loop_now_ms() + delay_ms;
 }

@@ -48,8 +48,10 @@ bool spawn_wait_for(void (*fn)(void), unsigned int msec)
 		fn();
 		_exit(0);
 	}
-	if (pid < 0)
-		return false;
+	if (pid < 0) {
+		fn(); /* rather late than not at all */
+		return true;
+	}
 	for (unsigned int ms = 0; ms < msec; ms += STEP_MS) {
 		if (waitpid(pid, NULL, WNOHANG) != 0)
 			return true;
