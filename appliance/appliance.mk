@@ -6,6 +6,10 @@
 # APPLIANCE_OVERLAY=FOLDER adds a site's own files to the initramfs: etc/vmboot.trust, etc/vmboot/entries/...
 # The kernel's source is built in its folder, so that no path gets into it; a change of the program or of the overlay
 # costs its last link and packing only. appliance/kernel.config says what is in it.
+#
+# `make check` builds no kernel, which takes 20 minutes of two quiet cores: it boots the initramfs with Debian's kernel, and
+# holds kernel.config against kernel.config.full, the configuration of the last kernel that was built here. So a change of
+# the former fails there until `make check-appliance` has been run and both are committed.
 
 A := build/appliance
 APPLIANCE_OVERLAY ?=
