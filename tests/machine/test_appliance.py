@@ -13,7 +13,7 @@ from guest import initramfs, kernel_version
 from harness import BUILD, ROOT, Skip, expect, expect_text, sample_disk, scratch
 from machine import BASE, KERNEL, Machine
 from terminal import Terminal
-from test_menu import ENDED, READY, start_and_greet
+from test_menu import ENDED, HELLO, READY
 from test_os import CMDLINE, GRUB, INITRAMFS, MODULES, VMLINUZ, make_disk, make_esp, make_root, text
 from test_settings import store
 
@@ -191,9 +191,14 @@ def use(boot):
         term.send("\r")
         term.wait_for("Choose firmware", 20)  # the disk's is the first, the appliance's own the second
         term.show("firmware")
-        start_and_greet(term, 240)
+        since = len(term.raw)
+        term.send("\r")
+        term.wait_raw(rb"any other key to continue", 400, since)
+        term.send("\r")
+        term.wait_for(HELLO, 240)
+        term.show("UEFI shell")
         term.type("reset -s\r")
-        term.wait_for(ENDED, 60)
+        term.wait_for(ENDED, 120)
         term.send("m")
         term.wait_for(READY, 30)
 
