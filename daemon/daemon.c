@@ -412,14 +412,19 @@ static void on_signal(void *arg, int fd, short revents)
 {
 	struct daemon *d = arg;
 	struct signalfd_siginfo info;
+	struct menu_vm vm;
 
 	(void)revents;
 	if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	if (info.ssi_signo == SIGPWR && machine_is_active(d->machine)) {
+	machine_describe(d->machine, &vm);
+	/* A guest that is paused hears no button; one that is only being started has nothing to lose. */
+	if (info.ssi_signo == SIGPWR && vm.state == MENU_VM_RUNNING) {
 		log_warn("the machine ends: the virtual machine's power button is pressed");
 		d->ending = true;
 		autoboot_cancel(d->autoboot, NULL);
+		if (vm.paused)
+			machine_resume(d->machine);
 		machine_power_button(d->machine);
 		return;
 	}

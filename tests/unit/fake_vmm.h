@@ -60,6 +60,7 @@ struct fake_vmm {
 	struct vmm_start start;
 	uint64_t balloon, grown;
 	bool link_down; /* of its first network card */
+	bool paused;	/* and hears no button */
 	int fds[VMM_FD_DISKS + VM_MAX_DISKS];
 	unsigned int fd_count;
 };
@@ -199,11 +200,19 @@ static inline void fake_echo(struct fake_vmm *v)
 		case VMM_GROW_DISK: v->grown += 1 << 20; break;
 		case VMM_SET_LINK: v->link_down = fake_is_link_down(body); break;
 		case VMM_RESET: fake_tell(VMM_WAS_RESET); break;
-		case VMM_PAUSE: fake_tell(VMM_PAUSED); break;
-		case VMM_RESUME: fake_tell(VMM_RESUMED); break;
+		case VMM_PAUSE:
+			v->paused = true;
+			fake_tell(VMM_PAUSED);
+			break;
+		case VMM_RESUME:
+			v->paused = false;
+			fake_tell(VMM_RESUMED);
+			break;
 		case VMM_GET_STATUS: fake_status(v); break;
 		case VMM_BREAK: fake_print(v, "<break>", 7); break;
 		case VMM_POWER_BUTTON:
+			if (v->paused)
+				break;
 			fake_exit(VMM_EXIT_POWER_OFF, "The power button was pressed.");
 		default: fake_exit(VMM_EXIT_STOPPED, "Stopped.");
 		}
@@ -310,6 +319,8 @@ static inline int fake_vmm_main(void)
 		       VMM_FD_DISKS + VM_MAX_DISKS, &v.fd_count);
 	if (n != (int)sizeof(v.start) || type != VMM_START || v.start.version != VMM_PROTO_VERSION)
 		return 99;
+	if (how && strcmp(how, "never-starts") == 0)
+		pause();
 	fake_tell(VMM_STARTED);
 	fake_behave(&v, how ? how : "");
 	return 0;

@@ -529,37 +529,6 @@ static void sigterm_ends_the_vm_first(void **state)
 	close(sock);
 }
 
-/* The host goes down: the guest is told by its power button and ends by itself, the daemon then, too. */
-static void sigpwr_lets_the_guest_end_by_itself(void **state)
-{
-	struct fixture *f = *state;
-	struct menu_vm *vm = (struct menu_vm *)f->body;
-	int sock;
-
-	start_listening(f, "echo");
-	sock = connect_menu(f);
-	greet(f, sock);
-	start_vm(f, sock);
-	hear_vm(f, sock, MENU_VM_RUNNING);
-	kill(f->daemon, SIGPWR);
-	hear_vm(f, sock, MENU_VM_ENDED);
-	assert_int_equal(vm->reason, VMM_EXIT_POWER_OFF);
-	assert_string_equal(vm->text, "The power button was pressed.");
-	assert_int_equal(wait_daemon(f), 0);
-	close(sock);
-}
-
-/* And without a guest at once. */
-static void sigpwr_ends_an_idle_daemon(void **state)
-{
-	struct fixture *f = *state;
-
-	start_listening(f, "");
-	close(connect_menu(f));
-	kill(f->daemon, SIGPWR);
-	assert_int_equal(wait_daemon(f), 0);
-}
-
 static void one_daemon_a_socket(void **state)
 {
 	struct fixture *f = *state;
@@ -644,8 +613,6 @@ int main(int argc, char **argv)
 		TEST(variables_are_saved_when_the_menu_leaves),
 		TEST(variables_are_saved_and_told),
 		TEST(sigterm_ends_the_vm_first),
-		TEST(sigpwr_lets_the_guest_end_by_itself),
-		TEST(sigpwr_ends_an_idle_daemon),
 		TEST(one_daemon_a_socket),
 		TEST(the_socket_is_for_its_owner_only),
 		TEST(a_vm_starts_without_a_place_for_its_variables),
