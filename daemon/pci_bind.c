@@ -20,6 +20,7 @@
 #include "text.h"
 
 #define VFIO_DRIVER	"vfio-pci"
+#define VFIO_IOMMU	"vfio_iommu_type1"
 #define NO_DRIVER	"-"
 #define RETRY_AFTER_SEC 1
 
@@ -73,12 +74,13 @@ static int record_write(const char *dir, const char *address, const struct recor
 /* ---- the module ---- */
 
 /* By the program that the kernel itself would use. What it says of a module that is not there is ours to say. */
-static void load_module(const char *root)
+static void load_module(const char *root, const char *module)
 {
-	char path[PATH_MAX], quiet[] = "-q", name[] = VFIO_DRIVER;
+	char path[PATH_MAX], quiet[] = "-q", name[32];
 	char *argv[] = {path, quiet, name, NULL};
 	pid_t pid;
 
+	text_copy(name, sizeof(name), module);
 	pci_files_read_line(path, sizeof(path), root, "/proc/sys/kernel/modprobe");
 	pid = path[0] == '/' ? fork() : -1;
 	if (pid == 0) {
@@ -93,12 +95,13 @@ static int need_driver(const char *root, struct vmb_err *err)
 {
 	char real[PATH_MAX];
 
-	for (int i = 0; i < 2; i++) {
-		if (pci_files_resolve(real, root, "/sys/bus/pci/drivers/" VFIO_DRIVER))
-			return 0;
-		if (i == 0)
-			load_module(root);
-	}
+	/* Which nothing else asks for; a kernel that has IOMMUFD in its place does without. */
+	if (!pci_files_resolve(real, root, "/sys/module/" VFIO_IOMMU))
+		load_module(root, VFIO_IOMMU);
+	if (!pci_files_resolve(real, root, "/sys/bus/pci/drivers/" VFIO_DRIVER))
+		load_module(root, VFIO_DRIVER);
+	if (pci_files_resolve(real, root, "/sys/bus/pci/drivers/" VFIO_DRIVER))
+		return 0;
 	return vmb_err_set(
 		err, ENODEV,
 		"No device can be passed through: this kernel has no module vfio-pci, or it "

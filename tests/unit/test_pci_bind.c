@@ -280,10 +280,19 @@ static void the_module_is_loaded(void **state)
 	assert_says(&err, "this kernel has no module vfio-pci");
 	assert_string_equal(driver(), "nvme");
 	assert_false(has_record());
-	put(kernel, "modprobe", at("#!/bin/sh\nmkdir %s/sys/bus/pci/drivers/$2\n", kernel->dir));
+	put(kernel, "modprobe",
+	    at("#!/bin/sh\necho $2 >>%s/loaded; [ $2 = vfio_iommu_type1 ] || "
+	       "mkdir %s/sys/bus/pci/drivers/$2\n",
+	       kernel->dir, kernel->dir));
 	chmod(at("%s/modprobe", kernel->dir), 0700);
 	put(kernel, "proc/sys/kernel/modprobe", at("%s/modprobe\n", kernel->dir));
 	take();
+	assert_true(sh("printf 'vfio_iommu_type1\nvfio-pci\n' | cmp - %s/loaded", kernel->dir));
+	/* What is there is not loaded again. */
+	put(kernel, "sys/module/vfio_iommu_type1/parameters/x", "");
+	give_back();
+	take();
+	assert_true(sh("[ $(wc -l <%s/loaded) = 2 ]", kernel->dir));
 }
 
 static void a_record_that_cannot_be_written_takes_nothing(void **state)
