@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "host_pci.h"
-#include "pci_files.h"
 #include "pci_group.h"
+#include "pci_use.h"
 
 struct checker {
 	const char *root;
@@ -62,17 +62,14 @@ static int check_group(const struct checker *checker, const struct menu_pci *pci
 /* The disks of CONFIG that lie behind a device that goes away. */
 static int check_disks(const struct checker *checker, const char *address, struct vmb_err *err)
 {
-	char node[PATH_MAX], real[PATH_MAX], part[VM_PCI_ADDRESS_SIZE + 2];
+	char node[PATH_MAX];
 
-	snprintf(part, sizeof(part), "/%s/", address);
 	for (unsigned int i = 0; i < checker->config->disk_count; i++) {
 		const char *path = checker->config->disks[i].path;
 		const char *name =
 			realpath(path, node) ? strrchr(node, '/') + 1 : strrchr(path, '/') + 1;
 
-		if (path[0] == '/' &&
-		    pci_files_resolve(real, checker->root, "/sys/class/block/%s", name) &&
-		    strstr(real, part))
+		if (path[0] == '/' && pci_use_makes(checker->root, address, name))
 			return vmb_err_set(
 				err, EBUSY,
 				"The disk %s belongs to PCI device %s, which is to be passed "

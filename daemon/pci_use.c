@@ -96,9 +96,56 @@ static struct menu_pci *maker_of(const struct use_finder *finder, const char *cl
 
 /* ---- disks ---- */
 
-static void judge_disk(const struct use_finder *finder, struct menu_pci *pci,
-		       const struct storage_device *disk)
+/* Cuts the path REAL off behind its NVMe subsystem. False: it lies in none. */
+static bool cut_at_subsystem(char *real)
 {
+	static const char name[] = "/nvme-subsys";
+
+	for (char *at = strstr(real, name); at; at = strstr(at + 1, name)) {
+		char *number = at + strlen(name);
+		size_t n = strspn(number, "0123456789");
+
+		if (n == 0 || (number[n] && number[n] != '/'))
+			continue;
+		number[n] = '\0';
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Calls FN for each function that makes block device NAME. A namespace that several NVMe controllers may reach lies below
+ * a subsystem of its own (native multipath), whose directory has a link to each of its controllers.
+ */
+static void each_maker(const struct use_finder *finder, const char *name,
+		       void (*fn)(const struct use_finder *finder, struct menu_pci *pci, void *ctx),
+		       void *ctx)
+{
+	struct menu_pci *pci = maker_of(finder, "block", name);
+	char real[PATH_MAX], controller[PATH_MAX];
+	const char *link;
+	DIR *dir = NULL;
+
+	if (pci)
+		fn(finder, pci, ctx);
+	else if (pci_files_resolve(real, finder->root, "/sys/class/block/%s", name) &&
+		 cut_at_subsystem(real))
+		dir = pci_files_open_dir("", "%s", real);
+	while ((link = pci_files_next(dir))) {
+		if (strncmp(link, "nvme", 4) != 0 ||
+		    !pci_files_resolve(controller, "", "%s/%s", real, link))
+			continue;
+		pci = owner_of(finder, controller);
+		if (pci)
+			fn(finder, pci, ctx);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void judge_disk(const struct use_finder *finder, struct menu_pci *pci, void *ctx)
+{
+	const struct storage_device *disk = ctx;
 	struct storage_use use = {0};
 
 	add_makes(pci, disk->name);
@@ -111,32 +158,6 @@ static void judge_disk(const struct use_finder *finder, struct menu_pci *pci,
 		set_use(pci, MENU_PCI_REFUSED, "%s is %s", use.node, use.how);
 }
 
-/*
- * A namespace that several NVMe controllers may reach lies below a subsystem of its own (native multipath), whose
- * directory has a link to each of its controllers.
- */
-static void judge_shared_disk(const struct use_finder *finder, const struct storage_device *disk)
-{
-	char real[PATH_MAX], controller[PATH_MAX];
-	const char *name;
-	DIR *dir = NULL;
-
-	if (pci_files_resolve(real, finder->root, "/sys/class/block/%s/..", disk->name) &&
-	    strstr(real, "/nvme-subsys"))
-		dir = pci_files_open_dir("", "%s", real);
-	while ((name = pci_files_next(dir))) {
-		struct menu_pci *pci = NULL;
-
-		if (strncmp(name, "nvme", 4) == 0 &&
-		    pci_files_resolve(controller, "", "%s/%s", real, name))
-			pci = owner_of(finder, controller);
-		if (pci)
-			judge_disk(finder, pci, disk);
-	}
-	if (dir)
-		closedir(dir);
-}
-
 static void judge_disks(const struct use_finder *finder)
 {
 	struct storage_device *disks;
@@ -144,16 +165,9 @@ static void judge_disks(const struct use_finder *finder)
 
 	if (storage_list_devices(finder->root, &disks, &count) < 0)
 		return; /* a kernel without block devices */
-	for (size_t i = 0; i < count; i++) {
-		struct menu_pci *pci = maker_of(finder, "block", disks[i].name);
-
-		if (disks[i].parent[0])
-			continue;
-		if (pci)
-			judge_disk(finder, pci, &disks[i]);
-		else
-			judge_shared_disk(finder, &disks[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (!disks[i].parent[0])
+			each_maker(finder, disks[i].name, judge_disk, &disks[i]);
 	free(disks);
 }
 
@@ -170,19 +184,34 @@ static bool is_busy(const char *path)
 	return busy;
 }
 
-int pci_use_check_disks(const char *root, const char *address, struct vmb_err *err)
+static void note_maker(const struct use_finder *finder, struct menu_pci *pci, void *ctx)
+{
+	(void)finder;
+	(void)pci;
+	*(bool *)ctx = true;
+}
+
+bool pci_use_makes(const char *root, const char *address, const char *name)
 {
 	struct menu_pci pci = {.group = -1};
 	const struct use_finder finder = {.root = root, .pcis = &pci, .count = 1};
+	bool makes = false;
+
+	text_copy(pci.address, sizeof(pci.address), address);
+	each_maker(&finder, name, note_maker, &makes);
+	return makes;
+}
+
+int pci_use_check_disks(const char *root, const char *address, struct vmb_err *err)
+{
 	struct storage_device *disks;
 	size_t count;
 	int rc = 0;
 
-	text_copy(pci.address, sizeof(pci.address), address);
 	if (storage_list_devices(root, &disks, &count) < 0)
 		return 0;
 	for (size_t i = 0; i < count && rc == 0; i++)
-		if (!disks[i].parent[0] && maker_of(&finder, "block", disks[i].name) &&
+		if (!disks[i].parent[0] && pci_use_makes(root, address, disks[i].name) &&
 		    is_busy(disks[i].path))
 			rc = vmb_err_set(
 				err, EBUSY,

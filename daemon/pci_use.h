@@ -2,6 +2,7 @@
 #ifndef VMB_DAEMON_PCI_USE_H
 #define VMB_DAEMON_PCI_USE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "err.h"
@@ -13,6 +14,9 @@
  * out counts as used.
  */
 void pci_use_fill(const char *root, struct menu_pci *pcis, size_t count);
+
+/* Is block device NAME ("nvme0n1", "sda2") one that function ADDRESS makes, alone or with others? */
+bool pci_use_makes(const char *root, const char *address, const char *name);
 
 /*
  * Does anybody have a disk of function ADDRESS open for himself alone, or locked? Asks the disks themselves, so only in

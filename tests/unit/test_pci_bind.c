@@ -5,6 +5,7 @@
 #include "pci_tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/wait.h>
 
 #include "daemon/pci_files.h"
@@ -417,6 +418,38 @@ static void a_controller_is_refused_with_its_disks_name(void **state)
 		" (NVMe controller) cannot be passed through: nvme0n1p1 is mounted on /srv");
 }
 
+/* Native multipath: the disk lies below no controller. A virtual machine that has it holds a lock on it. */
+static void a_shared_disk_is_each_controllers(void **state)
+{
+	static const char subsystem[] = "sys/devices/virtual/nvme-subsystem/nvme-subsys0";
+	char name[40];
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct vm_config config = config_of(ADDRESS);
+	struct vmb_err err = {0};
+	int fd;
+
+	(void)state;
+	snprintf(name, sizeof(name), "shm/vmboot-test-%d", (int)getpid());
+	put_attr(kernel, ADDRESS, "nvme/nvme0/address", "x");
+	put_nvme(kernel, "nvme0n1", "../virtual/nvme-subsystem/nvme-subsys0");
+	put_link(kernel, at("%s/nvme0", subsystem),
+		 at("sys/devices/pci0000:00/%s/nvme/nvme0", ADDRESS));
+	put(kernel, "sys/class/block/nvme0n1/uevent", at("DEVNAME=%s\n", name));
+	allowed(&config);
+	config.disk_count = 1;
+	strcpy(config.disks[0].path, "/dev/nvme0n1p1");
+	refused(&config, EBUSY, "The disk /dev/nvme0n1p1 belongs to PCI device " ADDRESS);
+	fd = open(at("/dev/%s", name), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	assert_int_equal(host_pci_take(kernel->dir, run_dir(), ADDRESS, &err), -EBUSY);
+	assert_says(&err,
+		    "its disk nvme0n1 is in use by this system or by another virtual machine");
+	assert_string_equal(driver(), "nvme");
+	close(fd);
+	assert_int_equal(host_pci_take(kernel->dir, run_dir(), ADDRESS, &err), 0);
+	unlink(at("/dev/%s", name));
+}
+
 static void a_group_goes_as_a_whole(void **state)
 {
 	struct vm_config config = config_of(ADDRESS);
@@ -492,6 +525,7 @@ int main(void)
 		TEST(what_a_dead_process_left_is_given_back),
 		TEST(a_device_that_cannot_be_passed_is_refused),
 		TEST(a_controller_is_refused_with_its_disks_name),
+		TEST(a_shared_disk_is_each_controllers),
 		TEST(a_group_goes_as_a_whole),
 		TEST(what_moves_together_is_said),
 	};
