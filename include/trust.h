@@ -40,8 +40,11 @@ int trust_check_fd(const struct trust_key *keys, unsigned int count, int fd, con
 
 #define TRUST_HASH_SIZE 65 /* a SHA-256 as 64 hexadecimal digits */
 
-/* The SHA-256 of the first SIZE bytes of FD, as sha256sum(1) prints it. 0, -EIO when there are fewer, or -errno. */
-int trust_hash_fd(int fd, uint64_t size, char ret_hash[TRUST_HASH_SIZE]);
+/*
+ * The SHA-256 of the first SIZE bytes of FD, as sha256sum(1) prints it. 0, -EIO when there are fewer, -ETIMEDOUT when
+ * reading them has lasted until UNTIL_MS of loop_now_ms(), or -errno.
+ */
+int trust_hash_fd(int fd, uint64_t size, uint64_t until_ms, char ret_hash[TRUST_HASH_SIZE]);
 
 /*
  * Is PASSWORD the one whose hash is HASH ("$6$...": SHA512-crypt)? 0, -EACCES when it is another one, -EINVAL when

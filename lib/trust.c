@@ -17,6 +17,8 @@
 #include <sodium/crypto_sign.h>
 #include <sodium/utils.h>
 
+#include "loop.h"
+
 #define HASH_SIZE      64
 #define COMMENT	       "untrusted comment: "
 #define TRUSTED	       "trusted comment: "
@@ -213,7 +215,7 @@ int trust_check_fd(const struct trust_key *keys, unsigned int count, int fd, con
 	return rc;
 }
 
-int trust_hash_fd(int fd, uint64_t size, char ret_hash[TRUST_HASH_SIZE])
+int trust_hash_fd(int fd, uint64_t size, uint64_t until_ms, char ret_hash[TRUST_HASH_SIZE])
 {
 	uint8_t buf[16384], digest[crypto_hash_sha256_BYTES];
 	crypto_hash_sha256_state state;
@@ -222,8 +224,11 @@ int trust_hash_fd(int fd, uint64_t size, char ret_hash[TRUST_HASH_SIZE])
 	crypto_hash_sha256_init(&state);
 	while (at < size) {
 		size_t want = size - at < sizeof(buf) ? (size_t)(size - at) : sizeof(buf);
-		ssize_t n = pread(fd, buf, want, (off_t)at);
+		ssize_t n;
 
+		if (loop_now_ms() >= until_ms)
+			return -ETIMEDOUT;
+		n = pread(fd, buf, want, (off_t)at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

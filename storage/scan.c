@@ -17,6 +17,7 @@
 #include "copy.h"
 #include "descriptor.h"
 #include "image.h"
+#include "loop.h"
 #include "probe_proto.h"
 #include "text.h"
 #include "trust.h"
@@ -44,8 +45,12 @@ static const char *const directories[] = {
 	"/usr/share/edk2-ovmf/x64",
 };
 
-/* So much of a disk is read at most to tell its images apart by their hashes. */
+/*
+ * So much of a disk is read at most to tell its images apart by their hashes, and for so long: a slow one is not to be
+ * taken for broken because of that.
+ */
 #define HASH_BYTES_MAX (64u << 20)
+#define HASH_MS_MAX    4000
 
 #define DIRECTORY_COUNT (sizeof(directories) / sizeof(directories[0]))
 
@@ -63,6 +68,7 @@ struct scan {
 	struct node seen_dirs[DIRECTORY_COUNT], seen_files[PROBE_MAX_FIRMWARES];
 	unsigned int dir_count, file_count;
 	uint64_t hashed; /* bytes so far */
+	uint64_t hash_until_ms;
 };
 
 /* Names and links lead to the same place more than once, on FAT even /efi and /EFI. */
@@ -105,7 +111,7 @@ static void hash_file(struct scan *scan, int fd, struct storage_firmware *fw)
 	if (fw->size > HASH_BYTES_MAX - scan->hashed)
 		return;
 	scan->hashed += fw->size;
-	trust_hash_fd(fd, fw->size, fw->sha256);
+	trust_hash_fd(fd, fw->size, scan->hash_until_ms, fw->sha256);
 }
 
 /* DESCRIPTOR: what the distribution says of it, or NULL. */
@@ -198,6 +204,7 @@ void scan_firmware(int root, const char *prefix, bool on_system,
 		.on_system = on_system,
 		.report = report,
 		.ctx = ctx,
+		.hash_until_ms = loop_now_ms() + HASH_MS_MAX,
 	};
 
 	descriptor_each(root, on_descriptor, &scan);

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "loop.h"
 #include "sign_test.h"
 
 #define MUTATIONS 3100 /* of a signed image and its signature; of these 3,000 change what is signed */
@@ -193,18 +194,23 @@ static void a_file_is_hashed_as_sha256sum_does(void **state)
 		size_t n = strlen(known[i].text);
 
 		assert_int_equal(write(fd, known[i].text, n), n);
-		assert_int_equal(trust_hash_fd(fd, n, hash), 0);
+		assert_int_equal(trust_hash_fd(fd, n, UINT64_MAX, hash), 0);
 		assert_string_equal(hash, known[i].hash);
-		assert_int_equal(trust_hash_fd(fd, n + 1, hash), -EIO);
+		assert_int_equal(trust_hash_fd(fd, n + 1, UINT64_MAX, hash), -EIO);
 		close(fd);
-		assert_int_equal(trust_hash_fd(fd, n + 1, hash), -EBADF);
+		assert_int_equal(trust_hash_fd(fd, n + 1, UINT64_MAX, hash), -EBADF);
 	}
 	memset(million, 'a', sizeof(million));
 	{
 		int fd = memfd_create("hash", MFD_CLOEXEC);
 
 		assert_int_equal(write(fd, million, sizeof(million)), sizeof(million));
-		assert_int_equal(trust_hash_fd(fd, sizeof(million), hash), 0);
+		/* A disk that is too slow for it has no hash, and whoever waits his answer. */
+		strcpy(hash, "as before");
+		assert_int_equal(trust_hash_fd(fd, sizeof(million), loop_now_ms(), hash),
+				 -ETIMEDOUT);
+		assert_string_equal(hash, "as before");
+		assert_int_equal(trust_hash_fd(fd, sizeof(million), UINT64_MAX, hash), 0);
 		close(fd);
 	}
 	assert_string_equal(hash, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
