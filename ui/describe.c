@@ -44,28 +44,48 @@ const char *describe_disk_mode(const struct vm_disk *disk)
 	return disk->overlay ? "overlay" : disk->read_only ? "read-only" : "read-write";
 }
 
+/* How many of CONFIG's disks from number FIRST on the guest may write to. */
+static unsigned int count_written(const struct vm_config *config, unsigned int first)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = first; i < config->disk_count; i++)
+		count += !config->disks[i].read_only && !config->disks[i].overlay;
+	return count;
+}
+
+/* Columns for what is said of the disks from number FIRST on: ", 12 more (11 read-write)". */
+static size_t columns_of_more(const struct vm_config *config, unsigned int first)
+{
+	if (first == config->disk_count)
+		return 0;
+	return count_written(config, first) ? 25 : 10;
+}
+
 char *describe_disks(const struct vm_config *config, char *buf, size_t size, int columns)
 {
-	unsigned int more = 0;
+	unsigned int i, written;
 
 	buf[0] = '\0';
-	for (unsigned int i = 0; i < config->disk_count; i++) {
+	for (i = 0; i < config->disk_count; i++) {
 		const struct vm_disk *disk = &config->disks[i];
-		/* Ten columns for ", 12 more", if more come. */
-		size_t kept = i + 1 < config->disk_count ? 10 : 0;
+		size_t room = columns_of_more(config, i + 1);
 		char one[64];
 
 		snprintf(one, sizeof(one), "%s%.40s %s", buf[0] ? ", " : "",
 			 describe_basename(disk->path), describe_disk_mode(disk));
-		if (more || strlen(buf) + strlen(one) + kept > (size_t)columns ||
-		    strlen(buf) + strlen(one) + kept >= size)
-			more++;
-		else
-			strcat(buf, one);
+		if (strlen(buf) + strlen(one) + room > (size_t)columns ||
+		    strlen(buf) + strlen(one) + room >= size)
+			break;
+		strcat(buf, one);
 	}
-	if (more)
+	written = count_written(config, i);
+	if (i < config->disk_count)
 		snprintf(buf + strlen(buf), size - strlen(buf), "%s%u more", buf[0] ? ", " : "",
-			 more);
+			 config->disk_count - i);
+	/* None is written to without being told of. */
+	if (written)
+		snprintf(buf + strlen(buf), size - strlen(buf), " (%u read-write)", written);
 	if (buf[0] == '\0')
 		text_copy(buf, size, "none: the guest sees no disk");
 	return buf;

@@ -17,7 +17,7 @@ char *describe_serial(const struct menu_device *disk, char *buf, size_t size);
 /* "read-write", "read-only" or "overlay". Static. */
 const char *describe_disk_mode(const struct vm_disk *disk);
 
-/* "nvme0n1 read-write, sda overlay, 3 more" in at most COLUMNS columns. */
+/* "nvme0n1 read-write, sda overlay, 3 more (2 read-write)" in at most COLUMNS columns. */
 char *describe_disks(const struct vm_config *config, char *buf, size_t size, int columns);
 
 /* "/boot/CLOUDHV.fd of /dev/nvme0n1p2", or the kernel and its initrd; "no firmware" if there is nothing. */

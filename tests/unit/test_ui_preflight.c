@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/describe.h"
 #include "ui/draft.h"
 #include "ui/preflight.h"
 
@@ -242,6 +243,37 @@ static void what_only_the_daemon_knows(void **state)
 	assert_item(f, "Entry", PREFLIGHT_BAD, "The signature is wrong.");
 }
 
+/* Before Enter stands what the guest may write to: by name as far as there is room, else by number. */
+static void no_disk_is_written_to_untold(void **state)
+{
+	struct fixture *f = *state;
+	char path[16], text[256];
+
+	for (int i = 0; i < 6; i++) {
+		snprintf(path, sizeof(path), "/dev/sd%c", 'a' + i);
+		put_disk(f, path);
+	}
+	f->config.disks[1].overlay = 1;
+	f->config.disks[5].read_only = 1;
+	assert_string_equal(describe_disks(&f->config, text, sizeof(text), 200),
+			    "sda read-write, sdb overlay, sdc read-write, sdd read-write, "
+			    "sde read-write, sdf read-only");
+	assert_string_equal(describe_disks(&f->config, text, sizeof(text), 71),
+			    "sda read-write, sdb overlay, sdc read-write, 3 more (2 read-write)");
+	assert_string_equal(describe_disks(&f->config, text, sizeof(text), 51),
+			    "sda read-write, 5 more (3 read-write)");
+	assert_string_equal(describe_disks(&f->config, text, sizeof(text), 25),
+			    "6 more (4 read-write)");
+	for (unsigned int columns = 25; columns < 100; columns++)
+		assert_true(strlen(describe_disks(&f->config, text, sizeof(text), (int)columns)) <=
+			    columns);
+	/* Nothing of that where the guest writes to none. */
+	for (int i = 0; i < 6; i++)
+		f->config.disks[i].read_only = 1;
+	assert_string_equal(describe_disks(&f->config, text, sizeof(text), 30),
+			    "sda read-only, 5 more");
+}
+
 /* Saved and started without a change it is the same configuration. */
 static void a_draft_keeps_what_it_does_not_show(void **state)
 {
@@ -292,6 +324,7 @@ int main(void)
 		TEST(a_disk_is_in_the_way),
 		TEST(the_log_has_no_room),
 		TEST(what_only_the_daemon_knows),
+		TEST(no_disk_is_written_to_untold),
 		TEST(a_draft_keeps_what_it_does_not_show),
 	};
 
