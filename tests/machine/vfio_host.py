@@ -11,12 +11,12 @@ IOMMU = ["-machine", "kernel-irqchip=split", "-device", "intel-iommu,intremap=on
 
 
 def files():
-    return {"m/" + os.path.basename(path): path for path in module_files(MODULES)}
+    return {"vfio/" + os.path.basename(path): path for path in module_files(MODULES)}
 
 
 def load():
     names = [os.path.basename(path) for path in module_files(MODULES) if "irqbypass" not in path]
-    return 'for m in %s; do insmod /m/$m || echo "no module $m"; done\n' % " ".join(names)
+    return 'for m in %s; do insmod /vfio/$m || echo "no module $m"; done\n' % " ".join(names)
 
 
 def nvme(image, slot=0x10):
