@@ -7,7 +7,7 @@ import subprocess
 from guest import KERNEL, boot_command, module_files, run_linux
 from harness import expect, expect_text, plain, scratch
 from test_settings import DAEMON, entry, store
-from test_vfio import HOST_MODULES, IOMMU, nvme
+from vfio_host import APPEND, IOMMU, MODULES, nvme
 
 GUEST = r"""
 echo "guest: $(cat /sys/block/nvme0n1/size) sectors"
@@ -29,7 +29,7 @@ up() { for i in $(seq 100); do grep -q "guest: 16384 sectors" $1 && return; slee
 
 def vfio_modules():
     """For modprobe, which vmboot has the kernel's own helper for: nothing of it is loaded beforehand."""
-    return {os.path.relpath(path, KERNEL): path for path in module_files(HOST_MODULES)}
+    return {os.path.relpath(path, KERNEL): path for path in module_files(MODULES)}
 
 
 def fat_disk():
@@ -42,7 +42,7 @@ def fat_disk():
 
 
 def passed(script, image, qemu_args=()):
-    return plain(run_linux(GUEST, command=WATCH + script, files=vfio_modules(), append="intel_iommu=on",
+    return plain(run_linux(GUEST, command=WATCH + script, files=vfio_modules(), append=APPEND,
                            qemu_args=IOMMU + nvme(image) + list(qemu_args)).output)
 
 
@@ -107,7 +107,7 @@ cat /tmp/log
 
 def test_without_the_module_it_says_so():
     out = plain(run_linux(GUEST, command=WATCH + boot_command("--vfio 00:10.0") + '; echo "status: $?"; echo "after: $(driver)"',
-                          append="intel_iommu=on", qemu_args=IOMMU + nvme(fat_disk())).output)
+                          append=APPEND, qemu_args=IOMMU + nvme(fat_disk())).output)
     expect_text(out, "this kernel has no module vfio-pci, or it cannot be loaded")
     expect(value(out, "status") == "2" and value(out, "after") == "nvme", "nothing was moved")
     out = plain(run_linux(GUEST, command="vmboot list --pci; " + boot_command("--vfio 00:10.0") + '; echo "status: $?"',
