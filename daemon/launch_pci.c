@@ -20,6 +20,8 @@
 
 /* Drivers may let their device finish what it does; a disk takes seconds for that. */
 #define MOVE_MS 20000
+/* One that can be killed is gone by then. */
+#define KILL_MS 200
 
 int launch_check_devices(struct launch *launch, struct vmb_err *err)
 {
@@ -108,7 +110,7 @@ static void leave_mover(struct launch *launch)
 
 	stop_watching_mover(launch);
 	child_kill(&launch->mover);
-	if (launch->mover.pid > 0 && child_reap(&launch->mover, 0, &status) < 0) {
+	if (launch->mover.pid > 0 && child_reap(&launch->mover, KILL_MS, &status) < 0) {
 		log_error("process %d waits for a driver to let its PCI device go; leaving it",
 			  (int)launch->mover.pid);
 		close(launch->mover.pidfd);

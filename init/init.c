@@ -226,7 +226,7 @@ static int open_events(struct init *init)
 	char path[256], text[256];
 	struct loop_io *io;
 	sigset_t set;
-	int signals;
+	int signals, rc;
 
 	sigemptyset(&set);
 	for (const int *s =
@@ -240,10 +240,11 @@ static int open_events(struct init *init)
 	    modules_create(init->options->root, on_modules_idle, init, &init->modules) < 0 ||
 	    buttons_create(init->loop, init->options->root, on_button, init, &init->buttons) < 0)
 		return -ENOMEM;
-	if (uevent_open(&init->uevents) == 0)
+	rc = uevent_open(&init->uevents);
+	if (rc == 0)
 		loop_add_io(init->loop, init->uevents, POLLIN, on_uevent, init, &io);
 	else
-		log_warn("devices that come later are not noticed: %s", strerror(errno));
+		log_warn("devices that come later are not noticed: %s", strerror(-rc));
 	snprintf(path, sizeof(path), "%s/sys/class/tty/console/active", init->options->root);
 	init->consoles = open(path, O_RDONLY | O_CLOEXEC);
 	if (init->consoles >= 0 && read(init->consoles, text, sizeof(text)) >= 0)

@@ -45,6 +45,9 @@ bool spawn_wait_for(void (*fn)(void), unsigned int msec)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		/* Init's own ends as a shell when it crashes. */
+		for (int i = 1; i < NSIG; i++)
+			signal(i, SIG_DFL);
 		fn();
 		_exit(0);
 	}

@@ -13,6 +13,8 @@ int __real_loop_add_timer(struct loop *loop, uint64_t msec, void (*fn)(void *arg
 #include "launch_session.h"
 #include "pci_tree.h"
 
+#include <sys/wait.h>
+
 #include "daemon/pci_hold.h"
 #include "daemon/vfio_devices.h"
 #include "daemon_path.h"
@@ -247,6 +249,8 @@ static void a_driver_that_holds_on_hangs_nobody(void **state)
 	assert_int_equal(r->started, 0);
 	/* It would only hang again. */
 	assert_string_equal(moves(r), TAKEN);
+	/* And where it can be killed nothing is left of it. */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_free(r);
 }
 
