@@ -128,11 +128,12 @@ static void on_deadline(void *arg)
 
 	launch->mover_timer = NULL;
 	leave_mover(launch);
-	launch->devices_moved = false; /* another mover would wait for the same driver */
+	/* Another mover would wait for the same driver; those that were taken before that one it can give back. */
+	launch->devices_moved = launch->phase == LAUNCH_TAKING && launch->config.vfio_count > 1;
 	vmb_err_set(
 		&err, ETIMEDOUT,
 		"The PCI devices were not moved: a driver has not let its device go for %d s. The "
-		"device may be broken; the next start of vmboot gives back what was taken.",
+		"device may be broken; the next start of vmboot gives back what is not back then.",
 		MOVE_MS / 1000);
 	launch_devices_moved(launch, &err);
 }
