@@ -276,6 +276,12 @@ static bool session_tty_restored(struct session *s)
 	       now.c_cflag == s->before.c_cflag && now.c_lflag == s->before.c_lflag;
 }
 
+/* The menu wrote BYTES at some time. */
+static inline bool session_wrote(const struct session *s, const char *bytes)
+{
+	return memmem(s->raw, s->raw_len, bytes, strlen(bytes)) != NULL;
+}
+
 /* The menu, and from it the console of a VM that has just been started. */
 static __attribute__((unused)) struct session *session_open_console(enum fake_scene scene,
 								    const struct session_options *o)

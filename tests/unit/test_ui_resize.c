@@ -10,9 +10,9 @@
 
 #include <ctype.h>
 
+#include "menu_keys.h"
 #include "menu_session.h"
 
-#define DOWN	  "\033[B"
 #define NINE_DOWN DOWN DOWN DOWN DOWN DOWN DOWN DOWN DOWN DOWN
 
 /* KEYS lead from the main screen to one that SHOWS something at every size. */

@@ -5,15 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "menu_keys.h"
 #include "menu_session.h"
-
-#define UP     "\033[A"
-#define DOWN   "\033[B"
-#define RIGHT  "\033[C"
-#define LEFT   "\033[D"
-#define END    "\033[F"
-#define CTRL_S "\023"
-#define CTRL_U "\025"
 
 static void test_settings(void **state)
 {
