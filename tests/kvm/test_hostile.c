@@ -68,7 +68,8 @@ static void expect_alive_or_reason(struct machine *m, uint32_t seed, struct figu
 		type = machine_next_message(m, &body, sizeof(body));
 		if (type == VMM_STATUS)
 			note_status(figures, &body.status);
-	} while (type == VMM_STARTED || type == VMM_VARS_CHANGED || type == VMM_STATUS);
+	} while (type == VMM_STARTED || type == VMM_VARS_CHANGED || type == VMM_STATUS ||
+		 type == VMM_GUEST_EVENT);
 	if (type == VMM_WAS_RESET) {
 		machine_send(m, VMM_STOP);
 		assert_int_equal(machine_expect_exit(m, VMM_EXIT_STOPPED, NULL), 0);
