@@ -117,13 +117,11 @@ static void look_at(const struct shot *shot)
 
 	session_wait(s, shot->scene == FAKE_EMPTY ? "0 disks" : "CLOUDHV.fd");
 	wait_quiet(s, 120);
-	/* One after the other, as they are read: a screen opens before its keys come. */
-	for (const char *k = shot->keys; *k;) {
-		size_t n = *k == '\033' ? 3 : 1;
-
-		session_send(s, k, n);
-		session_idle(s, 30);
-		k += n;
+	for (const char *k = shot->keys; *k; k++) {
+		session_send(s, k, 1);
+		/* The next key is for the guest, when there is one. */
+		if (*k == '\r' && shot->scene == FAKE_NORMAL)
+			session_wait(s, "Shell>");
 	}
 	session_wait(s, shot->shows);
 	wait_quiet(s, 120);
