@@ -5,7 +5,9 @@
 #include "pci_tree.h"
 
 #include <errno.h>
+#include <jansson.h>
 
+#include "cmd/list_json.h"
 #include "host_pci.h"
 
 #define NAMES                                                                             \
@@ -319,6 +321,45 @@ static void what_is_missing_for_passthrough_is_said(void **state)
 	assert_state(s, true, "");
 }
 
+/* `vmboot list --pci --json`, as a program reads it. */
+static void programs_read_the_list(void **state)
+{
+	const struct menu_pci_state no_iommu = {.usable = 0, .text = "No IOMMU"};
+	struct scratch *s = *state;
+	FILE *out = tmpfile();
+	struct vmb_err err;
+	struct tree tree;
+	json_t *json, *pci;
+
+	put_pci(s, "0000:00:05.0", "8086:10d3", "0x020000", "", -1);
+	put_pci(s, "0000:01:00.0", "144d:a80a", "0x010802", "nvme", 14);
+	put_attr(s, "0000:01:00.0", "numa_node", "0\n");
+	tree = gather(s);
+	assert_int_equal(list_print_pci_json(&no_iommu, tree.pcis, tree.count, out, &err), 0);
+	rewind(out);
+	json = json_loadf(out, 0, NULL);
+	assert_non_null(json);
+	assert_true(json_is_false(json_object_get(json, "passthrough")));
+	assert_string_equal(json_string_value(json_object_get(json, "text")), "No IOMMU");
+	assert_int_equal(json_array_size(json_object_get(json, "pci")), 2);
+	pci = json_array_get(json_object_get(json, "pci"), 0);
+	assert_string_equal(json_string_value(json_object_get(pci, "address")), "0000:01:00.0");
+	assert_string_equal(json_string_value(json_object_get(pci, "class")), "NVMe controller");
+	assert_string_equal(json_string_value(json_object_get(pci, "id")), "144d:a80a");
+	assert_string_equal(json_string_value(json_object_get(pci, "driver")), "nvme");
+	assert_string_equal(json_string_value(json_object_get(pci, "verdict")), "free");
+	assert_int_equal(json_integer_value(json_object_get(pci, "iommu_group")), 14);
+	assert_int_equal(json_integer_value(json_object_get(pci, "numa_node")), 0);
+	/* What is not there is left out. */
+	pci = json_array_get(json_object_get(json, "pci"), 1);
+	assert_null(json_object_get(pci, "iommu_group"));
+	assert_null(json_object_get(pci, "numa_node"));
+	assert_null(json_object_get(pci, "driver"));
+	json_decref(json);
+	free(tree.pcis);
+	fclose(out);
+}
+
 static void without_a_bus_it_says_so(void **state)
 {
 	struct scratch *s = *state;
@@ -368,6 +409,7 @@ int main(void)
 		TEST(an_interface_that_is_up_is_asked_about),
 		TEST(broken_tables_of_routes_are_survived),
 		TEST(what_is_missing_for_passthrough_is_said),
+		TEST(programs_read_the_list),
 		TEST(without_a_bus_it_says_so),
 		TEST(controllers_of_disks_are_counted),
 	};
