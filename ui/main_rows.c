@@ -147,7 +147,7 @@ static const char *short_firmware(const struct vm_config *config, char *buf, siz
 
 /*
  * TITLE, then in columns what it starts with. A narrow screen has less room for the firmware's name and
- * none for the number of cards.
+ * none for the number of devices or cards.
  */
 static void draw_columns_row(const struct ui *ui, int y, bool selected, enum ui_element element,
 			     const char *title, const struct vm_config *config,
@@ -170,8 +170,12 @@ static void draw_columns_row(const struct ui *ui, int y, bool selected, enum ui_
 	snprintf(text, sizeof(text), "%ucpu", config->cpus);
 	draw_right(y, col + MEMORY_COLS - 1, CPU_COLS - 1, plain, text);
 	col += MEMORY_COLS + CPU_COLS - 2;
-	snprintf(text, sizeof(text), "%u net", config->net_count);
-	if (nets_cols && config->net_count)
+	/* There is room for one of the two: the host has no use of its devices meanwhile. */
+	if (config->vfio_count)
+		snprintf(text, sizeof(text), "%u pci", config->vfio_count);
+	else
+		snprintf(text, sizeof(text), "%u net", config->net_count);
+	if (nets_cols && (config->vfio_count || config->net_count))
 		draw_right(y, col, nets_cols, plain, text);
 }
 

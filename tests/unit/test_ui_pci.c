@@ -133,7 +133,10 @@ static void test_missing_acs_is_said(void **state)
 	assert_false(session_shows(s, "00:1f.0"));
 	keep(s);
 	assert_int_equal(s->daemon.seen->saved.config.vfio_count, 2);
-	leave(s);
+	session_keys(s, "q");
+	session_wait(s, "4G  4cpu 2 pci");
+	session_wait(s, "pci: 03:00.0, 04:00.0");
+	session_leave(s);
 }
 
 static void test_the_console_gpu_asks_first(void **state)
