@@ -169,7 +169,7 @@ def shell(term, command):
     term.wait_for("Type exit", 30)
     since = len(term.raw)
     term.send(command + "; echo the-''end\r")
-    end = term.wait_raw(rb"the-end", 60, since)
+    end = term.wait_raw(rb"the-end", 120, since)
     text = bytes(term.raw[since:end]).decode(errors="replace")
     term.send("exit\r")
     term.wait_for(READY, 30)
@@ -183,7 +183,7 @@ def use(boot):
         term.wait_for(READY, 240)
         term.wait_for(r"CLOUDHV\.fd .*nvme0n1p2:/", 60)  # the one on XFS
         term.show("menu")
-        screen = shell(term, "cat /dev/vcs1")
+        screen = shell(term, "until grep -q quit /dev/vcs1; do sleep 1; done; cat /dev/vcs1")
         print(screen)
         expect("CLOUDHV.fd" in screen and "quit" in screen, "the menu is on the screen, too")
         with tempfile.NamedTemporaryFile(suffix=".png", dir=os.path.join(BUILD, "machine", "log"), delete=False) as f:

@@ -1,0 +1,76 @@
+"""Power that goes while the appliance works: at 100 moments of a session, on each disk that is written."""
+
+import os
+import re
+import subprocess
+
+import write_log
+from harness import expect, scratch
+from machine import Machine
+from terminal import Terminal
+from test_appliance import debian_disk, output
+from test_os import ESP_MIB
+from test_settings import read, store
+
+CUTS = 100
+SETTINGS = "default = debian\ntimeout = 1\n"
+ENTRY = ("title = Debian\nmemory = 512M\ndisk = serial:TEST1\nfirmware = /usr/share/cloudhv-efi-x86-64/CLOUDHV.fd\n"
+         "after = poweroff\n")
+
+
+def session():
+    """Debian starts by itself, writes to its root and takes the machine along: [(image before, its writes)] of each disk."""
+    folder = scratch()
+    disks, arguments = [], []
+    for i, image in enumerate((store(SETTINGS, debian=ENTRY), debian_disk())):
+        before, log = (os.path.join(folder, "disk%d.%s" % (i, kind)) for kind in ("before", "log"))
+        subprocess.run(["cp", "--sparse=always", image, before], check=True)
+        arguments += write_log.device("disk%d" % i, image, log, "TEST%d" % i)
+        disks.append((before, log))
+    with Machine(boot=["-kernel", output("vmboot-linux")], sleep=True, mem="3G", qemu_args=arguments) as machine:
+        Terminal(machine.child).wait_raw(rb"reboot: Power down", 600)
+        expect(machine.proc.wait(60) == 0, "the machine is off")
+    return [(before, write_log.read(log)) for before, log in disks]
+
+
+def check(*command):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                          text=True)
+    return done.returncode, done.stdout
+
+
+def check_settings(image):
+    """The file system is whole, what nobody wrote is as it was, and state.conf is all old or all new."""
+    status, said = check("fsck.fat", "-n", image)
+    expect(status == 0, "fsck.fat: " + said)
+    expect(read(image, "vmboot.conf") == SETTINGS and read(image, "entries/debian.conf") == ENTRY, "settings are as they were")
+    state = read(image, "state.conf")
+    expect(re.fullmatch(r"(;.*\n|\n)*(failed = debian 1\n)?", state), "state.conf is old or new, not %r" % state)
+    return state
+
+
+def check_root(disk):
+    """Debian's ext4: its journal makes it whole, as the next mount does."""
+    root = disk + ".root"
+    subprocess.run(["dd", "if=" + disk, "of=" + root, "bs=1M", "skip=%d" % (1 + ESP_MIB), "conv=sparse", "status=none"],
+                   check=True)
+    check("e2fsck", "-E", "journal_only", "-y", root)
+    status, said = check("e2fsck", "-fn", root)
+    expect(status == 0, "e2fsck: " + said)
+
+
+def test_power_may_go_at_any_moment():
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    (settings, settings_writes), (debian, debian_writes) = session()
+    print("%d and %d writes and flushes" % (len(settings_writes), len(debian_writes)))
+    expect(settings_writes and debian_writes, "both disks were written to")
+    left = os.path.join(scratch(), "left.img")
+    states = set()
+    for at, chance in write_log.moments(settings_writes, CUTS, 1):
+        write_log.cut(settings, settings_writes, at, left, chance)
+        states.add(check_settings(left))
+    print("state.conf was one of", sorted(states))
+    expect(len(states) > 1, "some cuts were before, some after state.conf was written")
+    for at, chance in write_log.moments(debian_writes, CUTS, 2):
+        write_log.cut(debian, debian_writes, at, left, chance)
+        check_root(left)
