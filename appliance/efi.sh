@@ -16,9 +16,11 @@ printf '%s\n' 'NAME=vmboot' 'ID=vmboot' "VERSION_ID=$VMBOOT_VERSION" "PRETTY_NAM
 # The kernel's own command line names the consoles; the stub wants the section all the same.
 printf ' \0' >"$tmp/cmdline"
 # Far enough apart for a kernel of 28 MiB, and above the stub's own sections, which end below 0x20000.
-objcopy \
+# The date in its head is the stub's (--preserve-dates), not the hour of the build; that of the file is for make.
+objcopy --preserve-dates \
 	--add-section .osrel="$tmp/osrel" --change-section-vma .osrel=0x20000 \
 	--add-section .cmdline="$tmp/cmdline" --change-section-vma .cmdline=0x30000 \
 	--add-section .linux="$kernel" --change-section-vma .linux=0x2000000 \
 	"$stub" "$tmp/vmboot.efi"
+touch "$tmp/vmboot.efi"
 mv "$tmp/vmboot.efi" "$out"
