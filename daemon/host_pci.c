@@ -133,8 +133,8 @@ int host_pci_gather(const char *root, struct menu_pci **ret_pcis, size_t *ret_co
 
 static bool is_controller(uint32_t class_code)
 {
-	return class_code >> 16 == BASE_STORAGE ||
-	       class_code >> 8 == CLASS_USB || class_code >> 8 == CLASS_SDHCI;
+	return class_code >> 16 == BASE_STORAGE || class_code >> 8 == CLASS_USB ||
+	       class_code >> 8 == CLASS_SDHCI;
 }
 
 void host_pci_count_controllers(const char *root, uint32_t *ret_all, uint32_t *ret_bound)
@@ -168,20 +168,25 @@ static bool has_groups(const char *root)
 	return found;
 }
 
-/* Interrupts that are remapped have names that begin with "IR-" in /proc/interrupts, the timer's for one. */
+/*
+ * Interrupts that are remapped have names that begin with "IR-" in /proc/interrupts, the timer's for one. Where no name
+ * tells either way it is left to the kernel, which refuses by itself.
+ */
 static bool remaps_interrupts(const char *root)
 {
 	FILE *f = pci_files_open(root, "/proc/interrupts");
+	bool found = false, plain = false;
 	char *line = NULL;
-	bool found = false;
 	size_t cap = 0;
 
-	while (f && !found && getline(&line, &cap, f) > 0)
+	while (f && !found && getline(&line, &cap, f) > 0) {
 		found = strstr(line, " IR-") != NULL;
+		plain = plain || strstr(line, " IO-APIC") || strstr(line, " PCI-MSI");
+	}
 	free(line);
 	if (f)
 		fclose(f);
-	return found;
+	return found || !plain;
 }
 
 static bool allows_unsafe(const char *root)
