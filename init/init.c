@@ -277,12 +277,20 @@ static void read_boot_options(struct init *init)
 static void open_log(const struct init *init)
 {
 	char path[256];
-	int fd = log_child_fd();
+	int fd = log_child_fd(), limit;
 
 	snprintf(path, sizeof(path), "%s/dev/kmsg", init->options->root);
 	if (fd < 0)
 		fd = open(path, O_WRONLY | O_CLOEXEC);
 	log_set_child_fd(fd);
+	/* The kernel takes ten lines in five seconds of a process, which is not everything. */
+	limit = init->options->mount && init->boot.debug
+			? open("/proc/sys/kernel/printk_devkmsg", O_WRONLY | O_CLOEXEC)
+			: -1;
+	if (limit >= 0) {
+		(void)!write(limit, "on", 2);
+		close(limit);
+	}
 	log_init(fd >= 0 ? fd : STDERR_FILENO, init->boot.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 		 "init");
 }

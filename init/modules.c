@@ -167,8 +167,10 @@ void modules_begin(struct modules *m)
 	}
 	memcpy(argv + 2, m->waiting, n * sizeof(argv[0]));
 	rc = spawn_program(argv[0], argv, &m->pid);
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
+		log_debug("modprobe %s", m->waiting[i]);
 		free(m->waiting[i]);
+	}
 	m->waiting_count -= n;
 	memmove(m->waiting, m->waiting + n, m->waiting_count * sizeof(m->waiting[0]));
 	if (rc < 0) {

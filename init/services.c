@@ -79,6 +79,8 @@ static void start_seat(struct init *init, struct seat *seat, unsigned int delay_
 			loop_add_timer(init->loop, BACKOFF_MAX_MS, on_retry_timer, init,
 				       &init->retry_timer);
 	}
+	log_debug("%s: process %d, what %d, after %u ms", seat->name, (int)seat->pid,
+		  (int)seat->what, delay_ms);
 	seat->notice[0] = '\0';
 	seat->started_ms = loop_now_ms() + delay_ms;
 }

@@ -68,14 +68,18 @@ def test_menus_on_every_console_come_back():
 
 
 def test_the_kernels_command_line():
-    card = ("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net")
+    slot = ("-netdev", "user,id=net", "-device", "pcie-root-port,id=rp1,chassis=1")
     script = {"etc/udhcpc/default.script": os.path.join(ROOT, "appliance", "udhcpc.script")}
     disks = [store("shell = no\n") + ",virtio"]
-    with boot("vmboot.shell vmboot.bogus=1 vmboot.timeout=soon vmboot.net=dhcp", disks=disks, files=script,
-              qemu_args=card) as machine:
+    options = "vmboot.shell vmboot.debug vmboot.bogus=1 vmboot.timeout=soon vmboot.net=dhcp"
+    with boot(options, disks=disks, files=script, qemu_args=slot) as machine:
         term = Terminal(machine.child)
         term.wait_for("recovery shell", 90)
         term.wait_raw(PROMPT, 30)
+        shell(term, "dmesg | grep -c 'init debug: modprobe pci:'", rb"\n[1-9]\d*\r")
+        # A network card that comes while the machine runs: its driver is a module, its address the DHCP server's.
+        shell(term, "lsmod | grep -c '^virtio_net'", rb"\n0\r")
+        machine.monitor.execute("device_add", driver="virtio-net-pci", bus="rp1", netdev="net", id="card")
         shell(term, "until ip route | grep 'default via 10.0.2.2'; do sleep 1; done; ip addr; cat /etc/resolv.conf",
               rb"(?s)\ndefault via 10.0.2.2 dev eth0.*inet 10.0.2.15/24.*nameserver 10.0.2.3", 60)
         shell(term, "ps | grep -c '[v]mboot daemon'", rb"\n0\r")
@@ -87,7 +91,7 @@ def test_the_kernels_command_line():
         term.wait_for("vmboot.bogus=1 is not understood", 20)
         # The settings give no shell, so init offers none either. The other console still has its first one, to see it with.
         type_on_vga(machine, "until ls /run/vmboot/no-shell >/dev/ttyS0; do sleep 1; done\r")
-        term.wait_raw(rb"/run/vmboot/no-shell\r\n", 60)
+        term.wait_raw(rb"/run/vmboot/no-shell", 60)
         term.send("q!")
         term.wait_for("shell disabled by policy", 20)
         machine.sendkeys("ctrl-alt-delete")
