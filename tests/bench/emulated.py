@@ -229,8 +229,9 @@ def bench_disk_of(figures, who):
 
 
 def bench_passed(figures):
-    """An NVMe disk in the host, passed to a guest, and behind virtio-blk: 4 KiB at random, one at a time. The disk takes
-    no time of its own, for that would be the computer's and not the machine's. In the host each request is mapped in the
+    """An NVMe disk in the host, passed to a guest, and behind virtio-blk: 4 KiB at random, 32 at once. QEMU's disk
+    answers in the computer's time, not in the machine's, so it is one that takes no time, and the machine is kept busy; what
+    is left of waiting makes these figures vary where the others do not. In the host each request is mapped in the
     IOMMU and unmapped, which QEMU makes expensive; a guest's memory is mapped once."""
     passed = "vmboot run --kernel /bench/vmlinuz --initrd /bench/initrd --memory %s --vfio 00:10.0 --cmdline 'console=ttyS0 quiet %s'"
     files = {"bench/linux_guest": os.path.join(DIR, "linux_guest")}
@@ -252,14 +253,14 @@ def bench_passed(figures):
         "start_without": "vmwatch 60 " + vmboot_linux("1280M"),
     }))
     for name in ("host", "virtio", "passed"):
-        us, _ = got[name].request("read_4k_depth1")
-        figures.add("nvme_%s_read_4k" % name, us, "us", "%.2f")
-    count = int(got["passed"].find("@end read_4k_depth1")[3].split()[2])
+        us, _ = got[name].request("read_4k_depth32")
+        figures.add("nvme_%s_read_4k_depth32" % name, us, "us", "%.2f")
+    count = int(got["passed"].find("@end read_4k_depth32")[3].split()[2])
     for name in ("virtio", "passed"):
-        figures.add("nvme_%s_read_4k_vmm_exits" % name, got[name].vmm_exits("read_4k_depth1") / count, "exits", "%.3f")
+        figures.add("nvme_%s_read_4k_depth32_vmm_exits" % name, got[name].vmm_exits("read_4k_depth32") / count, "exits", "%.3f")
     for name in ("virtio", "passed"):
-        figures.print("nvme_%s_read_4k_to_host_virtual" % name, "%.2f" % (
-            figures.values["nvme_%s_read_4k" % name] / figures.values["nvme_host_read_4k"]), "ratio")
+        figures.print("nvme_%s_read_4k_depth32_to_host_virtual" % name, "%.2f" % (
+            figures.values["nvme_%s_read_4k_depth32" % name] / figures.values["nvme_host_read_4k_depth32"]), "ratio")
     figures.add("vfio_start_1280m", (got["start_more"].entry - got["start_without"].entry) / 1000, "ms")
     figures.add("vfio_start_per_gib", (got["start_more"].entry - got["start"].entry) / 1000, "ms")
 

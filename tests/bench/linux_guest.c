@@ -8,7 +8,7 @@
  *
  * The host counts exits from one to the other; the phase "nothing" shows what the lines themselves cost. Ends with
  * "@over". On the kernel's command line: "bench=init" there is no measuring, "bench=deep" many requests at once,
- * "bench=reads" reads of 4 KiB only, else everything one at a time.
+ * "bench=reads" many reads of 4 KiB only, else everything one at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@
 #define DEPTH	  32
 #define COUNT	  1000
 #define DEEP	  2000 /* requests at depth 32 */
-#define READ_4K	  2    /* the phase's number */
+#define READ_DEEP 6    /* the phase's number */
 
 static _Noreturn void stop(const char *what)
 {
@@ -193,7 +193,7 @@ int main(void)
 		fd = open_disk();
 		memset(buf, 0x5A, DEPTH * LARGE);
 		for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
-			if (reads ? i <= READ_4K : phases[i].depth <= 1 ? !deep || i < 2 : deep)
+			if (reads ? i < 2 || i == READ_DEEP : phases[i].depth <= 1 ? !deep || i < 2 : deep)
 				measure(&phases[i], fd, buf);
 	}
 	printf("@over\n");
