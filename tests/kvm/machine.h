@@ -16,7 +16,7 @@
 
 #include "vmm_proto.h"
 
-#define MACHINE_WAIT_MS 20000
+#define MACHINE_WAIT_MS 60000
 #define MACHINE_OUTPUT	(1 << 20)
 
 struct machine {
