@@ -40,7 +40,7 @@ check:
 check-host: vmboot
 	$(Q)$(M)/run-tests --folder tests/host
 
-check-machine: vmboot fetch machine
+check-machine: vmboot build/pci.names fetch machine
 	$(Q)$(M)/run-tests
 
 # screenshots/*.png, from the test machine's VGA console. The README shows them, so they are committed.
