@@ -171,7 +171,10 @@ static void test_rows_are_found_by_words(void **state)
 	session_wait_gone(s, "NVMe controller");
 	session_wait(s, "IOMMU group 4");
 	session_wait(s, "04:00.0 SATA controller");
+	session_wait(s, "Only rows with: sata   (Esc shows all)");
+	/* A q that came too soon would make it Alt-q. */
 	session_keys(s, "\033");
+	session_wait_gone(s, "Only rows with");
 	session_wait(s, "NVMe controller");
 	session_keys(s, "q");
 	leave(s);
