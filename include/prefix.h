@@ -33,6 +33,7 @@ enum prefix_action {
 	PREFIX_TRANSPARENT, /* t: the terminal itself gets the guest's bytes, or no longer */
 	PREFIX_LOG,	/* l: the raw log goes on, or stops */
 	PREFIX_BREAK,	/* b: a break on the guest's serial line */
+	PREFIX_SHELL,	/* !: a shell on this terminal, the VM goes on */
 	PREFIX_UNKNOWN, /* any other: nothing happens, say that ^] ? lists */
 };
 

@@ -43,6 +43,7 @@ static enum prefix_action view_command(uint8_t byte, uint8_t *ret_byte)
 	case 't': return PREFIX_TRANSPARENT;
 	case 'l': return PREFIX_LOG;
 	case 'b': return PREFIX_BREAK;
+	case '!': return PREFIX_SHELL;
 	default: break;
 	}
 	if (byte < '0' || byte > '9')

@@ -307,7 +307,7 @@ static void tell_keys(struct ui *ui)
 			"f: without this row, or with it.  m: how keys are sent (VT-UTF8, xterm, "
 			"PC-ANSI, TTY), for when F10 or Delete do nothing.  u: character set, for "
 			"when lines look wrong.  t: this terminal itself becomes the guest's.  "
-			"b: a break.  l: the raw log, off or on.  "
+			"b: a break.  l: the raw log, off or on.  !: a shell.  "
 			"^]: one ^] for the guest.  After a pause the menu comes by itself.",
 			text, sizeof(text)));
 }
@@ -351,6 +351,7 @@ static void prefix_command(struct ui *ui, enum prefix_action action)
 		ui_say(ui, UI_NORMAL, "A break was sent on the serial line.");
 		break;
 	case PREFIX_LOG: toggle_log(ui); break;
+	case PREFIX_SHELL: ui_start_shell(ui); break;
 	case PREFIX_UNKNOWN:
 		ui_say(ui, UI_NORMAL, "No such command: %s ? lists them.",
 		       ui_prefix_text(ui, "^]", name, sizeof(name)));

@@ -64,6 +64,7 @@ static const char *const help_lines[] = {
 	"               guest's; ^] t again takes it back",
 	"  ^] l         the raw log of the console, off or on",
 	"  ^] b         a break on the serial line",
+	"  ^] !         a shell; the virtual machine goes on",
 	"  ^] k         kill the VM (asks)",
 	"  ^] r         reset it (asks)",
 	"  ^] p         press its power button",

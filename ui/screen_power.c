@@ -74,6 +74,7 @@ static void power_key(struct ui *ui, void *data, const struct ui_key *key)
 	case UI_KEY_ESCAPE:
 	case UI_KEY_LEFT: ui_pop(ui); break;
 	case UI_KEY_CTRL('L'): ui_redraw_all(ui); break;
+	case '!': ui_start_shell(ui); break;
 	default: break;
 	}
 }

@@ -130,6 +130,8 @@ static void report_key(struct ui *ui, void *data, const struct ui_key *key)
 		ui_pop(ui);
 	else if (key->code == UI_KEY_CTRL('L'))
 		ui_redraw_all(ui);
+	else if (key->code == '!')
+		ui_start_shell(ui);
 	else
 		list_key(&sr->list, key);
 }

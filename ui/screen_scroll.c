@@ -165,6 +165,7 @@ static void command_key(struct ui *ui, struct screen_scroll *ss, const struct ui
 	case UI_KEY_RIGHT: ss->left += ss->left < 300 ? SHIFT : 0; break;
 	case UI_KEY_LEFT: ss->left -= ss->left > 0 ? SHIFT : 0; break;
 	case UI_KEY_CTRL('L'): ui_redraw_all(ui); break;
+	case '!': ui_start_shell(ui); break;
 	case UI_KEY_ESCAPE:
 	case 'q': ui_pop(ui); break;
 	default: break;

@@ -41,19 +41,31 @@ static void test_commands(void **state)
 		uint8_t byte;
 		enum prefix_action run, view;
 	} table[] = {
-		{'?', PREFIX_HELP, PREFIX_HELP},       {'.', PREFIX_MENU, PREFIX_MENU},
-		{'d', PREFIX_MENU, PREFIX_MENU},       {'k', PREFIX_KILL, PREFIX_KILL},
-		{'r', PREFIX_RESET, PREFIX_RESET},     {'p', PREFIX_POWER, PREFIX_POWER},
-		{PREFIX_KEY, PREFIX_PASS, PREFIX_PASS}, {'x', PREFIX_UNKNOWN, PREFIX_UNKNOWN},
-		{0x1B, PREFIX_UNKNOWN, PREFIX_UNKNOWN}, {0, PREFIX_UNKNOWN, PREFIX_UNKNOWN},
+		{'?', PREFIX_HELP, PREFIX_HELP},
+		{'.', PREFIX_MENU, PREFIX_MENU},
+		{'d', PREFIX_MENU, PREFIX_MENU},
+		{'k', PREFIX_KILL, PREFIX_KILL},
+		{'r', PREFIX_RESET, PREFIX_RESET},
+		{'p', PREFIX_POWER, PREFIX_POWER},
+		{PREFIX_KEY, PREFIX_PASS, PREFIX_PASS},
+		{'x', PREFIX_UNKNOWN, PREFIX_UNKNOWN},
+		{0x1B, PREFIX_UNKNOWN, PREFIX_UNKNOWN},
+		{0, PREFIX_UNKNOWN, PREFIX_UNKNOWN},
 		{'K', PREFIX_UNKNOWN, PREFIX_UNKNOWN},
 		/* Only a view that emulates a terminal has these. */
-		{'[', PREFIX_UNKNOWN, PREFIX_SCROLL},  {'m', PREFIX_UNKNOWN, PREFIX_KEYMAP},
-		{'u', PREFIX_UNKNOWN, PREFIX_CHARSET}, {'1', PREFIX_UNKNOWN, PREFIX_FKEY},
-		{'9', PREFIX_UNKNOWN, PREFIX_FKEY},    {'0', PREFIX_UNKNOWN, PREFIX_FKEY},
-		{'f', PREFIX_UNKNOWN, PREFIX_FULL},    {'t', PREFIX_UNKNOWN, PREFIX_TRANSPARENT},
-		{'l', PREFIX_UNKNOWN, PREFIX_LOG},     {'b', PREFIX_UNKNOWN, PREFIX_BREAK},
-		{'/', PREFIX_UNKNOWN, PREFIX_UNKNOWN}, {':', PREFIX_UNKNOWN, PREFIX_UNKNOWN},
+		{'[', PREFIX_UNKNOWN, PREFIX_SCROLL},
+		{'m', PREFIX_UNKNOWN, PREFIX_KEYMAP},
+		{'u', PREFIX_UNKNOWN, PREFIX_CHARSET},
+		{'1', PREFIX_UNKNOWN, PREFIX_FKEY},
+		{'9', PREFIX_UNKNOWN, PREFIX_FKEY},
+		{'0', PREFIX_UNKNOWN, PREFIX_FKEY},
+		{'f', PREFIX_UNKNOWN, PREFIX_FULL},
+		{'t', PREFIX_UNKNOWN, PREFIX_TRANSPARENT},
+		{'l', PREFIX_UNKNOWN, PREFIX_LOG},
+		{'b', PREFIX_UNKNOWN, PREFIX_BREAK},
+		{'!', PREFIX_UNKNOWN, PREFIX_SHELL},
+		{'/', PREFIX_UNKNOWN, PREFIX_UNKNOWN},
+		{':', PREFIX_UNKNOWN, PREFIX_UNKNOWN},
 	};
 	uint8_t out;
 
@@ -109,7 +121,8 @@ static void test_another_key(void **state)
 
 static void test_key_names(void **state)
 {
-	static const char *const bad[] = {"", "^", "A", "^AA", "^1", "^h", "^I", "^J", "^M", "^[", "^?", " ^A"};
+	static const char *const bad[] = {"",	"^",  "A",  "^AA", "^1", "^h",
+					  "^I", "^J", "^M", "^[",  "^?", " ^A"};
 	uint8_t key = 0xEE;
 	char name[3];
 

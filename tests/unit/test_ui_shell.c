@@ -134,6 +134,8 @@ static void test_from_every_screen(void **state)
 		{FAKE_NO_KVM, "\r", "Before CLOUDHV.fd starts"},
 		{FAKE_COUNTDOWN, "", "any key to wait"},
 		{FAKE_NORMAL, "\r\004", "The guest switched itself off."},
+		{FAKE_ENTRIES, "P", "switch this machine off"},
+		{FAKE_ENTRIES, "ls", "Save a report"},
 	};
 
 	(void)state;
@@ -155,11 +157,35 @@ static void test_from_every_screen(void **state)
 		session_wait(s, "returned from shell (exit 0)");
 		/* The countdown was stopped by the key, as by any. */
 		session_wait(s, screens[i].scene == FAKE_COUNTDOWN ? "Debian GNU/Linux 12"
-								    : screens[i].shows);
+								   : screens[i].shows);
 		if (screens[i].scene == FAKE_COUNTDOWN)
 			assert_int_equal(s->daemon.seen->pause, 1);
 		session_close(s);
 	}
+}
+
+/* In front of a guest's console it takes the prefix key, since ! is for the guest; in what scrolled away it does not. */
+static void test_from_the_console(void **state)
+{
+	static const struct session_options o = {
+		.term = "xterm", .rows = 24, .cols = 80, .env = {"SHELL=/bin/true"}};
+	struct session *s = session_open_console(FAKE_NORMAL, &o);
+
+	(void)state;
+	session_keys(s, "!");
+	session_wait_count(s, input_len, 1);
+	session_keys(s, "\035!");
+	session_wait_count(s, rescan, 1);
+	session_wait(s, "returned from shell (exit 0)");
+	session_wait(s, "Shell>");
+	session_keys(s, "\035[");
+	session_wait(s, "q back");
+	session_keys(s, "!");
+	session_wait_count(s, rescan, 2);
+	session_wait(s, "q back");
+	/* The guest has only seen what was for it. */
+	assert_int_equal(s->daemon.seen->input_len, 1);
+	session_close(s);
 }
 
 /* An image without a shell: the menu says so and stays. The mounts are this test's alone. */
@@ -189,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shell),
 		cmocka_unit_test(test_from_every_screen),
+		cmocka_unit_test(test_from_the_console),
 		cmocka_unit_test(test_interrupt_in_the_last_moment),
 		cmocka_unit_test(test_no_shell_at_all),
 	};
