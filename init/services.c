@@ -1,7 +1,7 @@
 /*
  * The daemon, and a menu on each console: what ends is started again, later each time when it fails at once. A
- * console whose menu fails again and again is offered a shell. A daemon that fails again and again is not waited for:
- * each menu then starts one of its own.
+ * console whose menu fails again and again is offered a shell, and so is one that waits for a daemon that does not
+ * answer. A daemon that fails again and again is not waited for: each menu then starts one of its own.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +17,9 @@
 #include "spawn.h"
 #include "text.h"
 
-#define READY_MS  50   /* between two looks for the daemon's socket, while it starts */
-#define ANSWER_MS 1000 /* a person takes longer to read what is offered, and to answer */
+#define READY_MS  50	/* between two looks for the daemon's socket, while it starts */
+#define ANSWER_MS 1000	/* a person takes longer to read what is offered, and to answer */
+#define SILENT_MS 10000 /* a daemon that lives and does not listen for so long may never do so */
 
 /* What ended, in words for people: "ended with status 1", "was ended by signal 11 (Segmentation fault)". */
 static char *describe_end(int status, char *buf, size_t size)
@@ -176,6 +177,25 @@ static void seat_ended(struct init *init, struct seat *seat, int status)
 
 /* ---- the daemon ---- */
 
+/* A menu of its own would be a second daemon beside one that may only be slow: so the shell, and waiting goes on. */
+static void offer_while_silent(struct init *init)
+{
+	uint64_t now = loop_now_ms();
+
+	if (now - init->daemon_started_ms < SILENT_MS || !shell_is_allowed(init))
+		return;
+	for (unsigned int i = 0; i < init->seat_count; i++) {
+		struct seat *seat = &init->seats[i];
+
+		if (seat->pid != 0 || (seat->started_ms && now - seat->started_ms < SILENT_MS))
+			continue;
+		text_copy(seat->notice, sizeof(seat->notice),
+			  "vmboot: the menu waits for the daemon, which does not answer.");
+		seat->what = CONSOLE_OFFER;
+		next_for_seat(init, seat, 0);
+	}
+}
+
 static void on_ready_timer(void *arg)
 {
 	struct init *init = arg;
@@ -190,6 +210,7 @@ static void on_ready_timer(void *arg)
 		start_waiting(init);
 		return;
 	}
+	offer_while_silent(init);
 	loop_add_timer(init->loop, READY_MS, on_ready_timer, init, &init->ready_timer);
 }
 

@@ -553,6 +553,25 @@ static void a_menu_that_cannot_run_gives_way_to_a_shell(void **state)
 	assert_int_equal(wait_end(pid), 128 + SIGINT);
 }
 
+/* One that lives and never listens: whoever sits there is told, has the shell, and the menu when it comes after all. */
+static void a_daemon_that_never_answers_leaves_the_shell(void **state)
+{
+	struct scratch *s = *state;
+	pid_t pid = start_init(s, "");
+
+	NEED_INIT(pid);
+	wait_for(s, "ran", "daemon", 1);
+	wait_for(s, NULL, "the menu waits for the daemon, which does not answer", 1);
+	wait_for(s, NULL, "s gives a shell", 1);
+	assert_int_equal(count(file_text(s, "ran"), "menu"), 0);
+	listen_there(s);
+	usleep(200000);
+	assert_int_equal(write(tty.ends[0], "x", 1), 1);
+	wait_for(s, "ran", "menu --socket", 1);
+	kill(init_of(pid), SIGUSR2);
+	assert_int_equal(wait_end(pid), 128 + SIGINT);
+}
+
 /* Neither another console's terminal nor all of a CPU is taken for it. */
 static void a_console_that_is_gone_is_left_alone(void **state)
 {
@@ -612,6 +631,7 @@ int main(void)
 		TEST(daemon_and_menu_are_kept_running),
 		TEST(a_daemon_that_cannot_run_is_not_waited_for),
 		TEST(a_menu_that_cannot_run_gives_way_to_a_shell),
+		TEST(a_daemon_that_never_answers_leaves_the_shell),
 		TEST(a_console_that_is_gone_is_left_alone),
 		TEST(no_menu_begins_while_the_machine_ends),
 	};
