@@ -150,6 +150,7 @@ static void test_password(void **state)
 	/* Esc changes nothing; an empty one is asked about. */
 	session_keys(s, "\rplugh");
 	session_wait(s, "An empty one takes the password away.");
+	session_wait(s, "New password: ***");
 	session_keys(s, "\033");
 	session_wait_gone(s, "New password:");
 	session_keys(s, "\r\r");
