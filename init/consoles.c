@@ -151,12 +151,12 @@ static void offer_shell(void)
 	char key = 0;
 	int n;
 
-	put("vmboot: s gives a shell, any other key tries the menu again; so do 30 s.\n");
+	/* What was typed for the menu is no answer, what is typed from the question on is one: so in this order. */
 	if (tcgetattr(STDIN_FILENO, &t) == 0) {
 		t.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-		/* What was typed for the menu is no answer. */
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &t);
 	}
+	put("vmboot: s gives a shell, any other key tries the menu again; so do 30 s.\n");
 	n = poll(&keys, 1, OFFER_SECONDS * 1000);
 	if (n > 0 && read(STDIN_FILENO, &key, 1) != 1)
 		_exit(1); /* the terminal is gone */

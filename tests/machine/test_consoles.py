@@ -148,7 +148,9 @@ def detach_all(term):
     """In the editor: no disk is attached."""
     term.send(DOWN * 6 + " ")
     term.wait_for("Disks of", 10)
+    term.settle()  # the title is painted first
     term.send(HOME)
+    term.settle()
     for _ in range(3):
         if re.search(r"(read-write|read-only|overlay) +NVMe +nvme0n1", term.text()):
             term.send(" ")
