@@ -1,18 +1,26 @@
 /* What the daemon does when the host goes down: SIGPWR, as init sends it, whatever its machine is about. */
 #include "daemon_session.h"
 
+/* A menu whose guest, a vmm that does as HOW says, is in STATE. Returns the menu's socket. */
+static int connect_with_guest(struct fixture *f, const char *how, enum menu_vm_state state)
+{
+	int sock;
+
+	start_listening(f, how);
+	sock = connect_menu(f);
+	greet(f, sock);
+	start_vm(f, sock);
+	hear_vm(f, sock, state);
+	return sock;
+}
+
 /* The host goes down: the guest is told by its power button and ends by itself, the daemon then, too. */
 static void sigpwr_lets_the_guest_end_by_itself(void **state)
 {
 	struct fixture *f = *state;
 	struct menu_vm *vm = (struct menu_vm *)f->body;
-	int sock;
+	int sock = connect_with_guest(f, "echo", MENU_VM_RUNNING);
 
-	start_listening(f, "echo");
-	sock = connect_menu(f);
-	greet(f, sock);
-	start_vm(f, sock);
-	hear_vm(f, sock, MENU_VM_RUNNING);
 	kill(f->daemon, SIGPWR);
 	hear_vm(f, sock, MENU_VM_ENDED);
 	assert_int_equal(vm->reason, VMM_EXIT_POWER_OFF);
@@ -26,13 +34,8 @@ static void sigpwr_lets_a_paused_guest_end_by_itself(void **state)
 {
 	struct fixture *f = *state;
 	struct menu_vm *vm = (struct menu_vm *)f->body;
-	int sock;
+	int sock = connect_with_guest(f, "echo", MENU_VM_RUNNING);
 
-	start_listening(f, "echo");
-	sock = connect_menu(f);
-	greet(f, sock);
-	start_vm(f, sock);
-	hear_vm(f, sock, MENU_VM_RUNNING);
 	tell(sock, MENU_VM_PAUSE, NULL, 0);
 	while (!vm->paused)
 		hear_vm(f, sock, MENU_VM_RUNNING);
@@ -47,13 +50,8 @@ static void sigpwr_lets_a_paused_guest_end_by_itself(void **state)
 static void sigpwr_stops_what_is_being_started(void **state)
 {
 	struct fixture *f = *state;
-	int sock;
+	int sock = connect_with_guest(f, "never-starts", MENU_VM_STARTING);
 
-	start_listening(f, "never-starts");
-	sock = connect_menu(f);
-	greet(f, sock);
-	start_vm(f, sock);
-	hear_vm(f, sock, MENU_VM_STARTING);
 	kill(f->daemon, SIGPWR);
 	assert_int_equal(wait_daemon(f), 0);
 	close(sock);
