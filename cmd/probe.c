@@ -149,7 +149,7 @@ static int save_settings(const char *device, const char *fstype, struct vmb_err 
 {
 	char body[sizeof(struct probe_settings) + STORE_FILE_MAX];
 	uint32_t type = PROBE_SETTINGS;
-	int dir, rc = storage_open_settings(device, fstype, true, &dir, err);
+	int dir, closed, rc = storage_open_settings(device, fstype, true, &dir, err);
 
 	if (rc < 0)
 		return rc;
@@ -164,7 +164,9 @@ static int save_settings(const char *device, const char *fstype, struct vmb_err 
 	}
 	if (syncfs(dir) < 0 && rc == 0)
 		rc = -errno;
-	close(dir);
+	closed = storage_close_settings(device, dir);
+	if (rc == 0)
+		rc = closed;
 	return rc < 0 ? vmb_err_set(err, -rc, "%s cannot be written: %s.", device, strerror(-rc))
 		      : 0;
 }

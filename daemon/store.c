@@ -345,6 +345,7 @@ int store_create(struct loop *loop, const struct store_options *options, struct 
 		 struct vmb_err *err)
 {
 	struct store *s = calloc(1, sizeof(*s));
+	struct vmb_err why = {0};
 	int rc = 0;
 
 	if (!s)
@@ -354,23 +355,24 @@ int store_create(struct loop *loop, const struct store_options *options, struct 
 	s->control = -1;
 	s->child.pidfd = -1;
 	if (options->config)
-		rc = read_directory(s, options->config, err);
+		rc = read_directory(s, options->config, &why);
 	else if (options->make_usual || access(options->usual, F_OK) == 0)
-		rc = read_directory(s, options->usual, err);
+		rc = read_directory(s, options->usual, &why);
 	if (rc < 0 && !options->config) {
 		/* It is there, and cannot be read: a partition is no substitute for it. */
-		log_warn("%s", err->text);
+		log_warn("%s", why.text);
 		s->kind = KIND_DIRECTORY;
 		s->loaded = true;
-		s->trouble = *err;
+		s->trouble = why;
 		text_copy(s->path, sizeof(s->path), options->usual);
 		rc = 0;
 	}
-	if (rc < 0)
+	if (rc < 0) {
 		store_destroy(s);
-	else
-		*ret_store = s;
-	return rc;
+		return vmb_err_set(err, why.code, "%s", why.text);
+	}
+	*ret_store = s;
+	return 0;
 }
 
 void store_destroy(struct store *s)

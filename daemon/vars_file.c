@@ -14,8 +14,6 @@
 #include "text.h"
 #include "varstore.h"
 
-#define MAX_ASIDE 100
-
 /* 0 when all N bytes were read at OFFSET, -ENODATA when the file is shorter, or -errno. */
 static int read_all(int fd, void *buf, size_t n, off_t offset)
 {
@@ -31,24 +29,6 @@ static int read_all(int fd, void *buf, size_t n, off_t offset)
 		at += got;
 		offset += got;
 		n -= (size_t)got;
-	}
-	return 0;
-}
-
-static int write_all(int fd, const void *buf, size_t n, off_t offset)
-{
-	const char *at = buf;
-
-	while (n > 0) {
-		ssize_t put = pwrite(fd, at, n, offset);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return put == 0 ? -ENOSPC : -errno;
-		at += put;
-		offset += put;
-		n -= (size_t)put;
 	}
 	return 0;
 }
@@ -212,22 +192,28 @@ fail:
 	return rc;
 }
 
+/* The directory of the file, and its name in it into *RET_NAME. The descriptor, or -errno. */
+static int open_directory(const struct vars_file *vars, const char **ret_name)
+{
+	char path[PATH_MAX];
+	int dir;
+
+	*ret_name = split_path(vars->path, path);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? -errno : dir;
+}
+
 int vars_file_set_aside(struct vars_file *vars, struct vmb_err *err)
 {
-	char to[PATH_MAX + 16];
-	int rc = 0;
+	const char *name;
+	int dir, rc;
 
 	if (!vars->aside)
 		return 0;
-	for (int i = 0; i < MAX_ASIDE; i++) {
-		if (i == 0)
-			snprintf(to, sizeof(to), "%s.%s", vars->path, vars->aside);
-		else
-			snprintf(to, sizeof(to), "%s.%s.%d", vars->path, vars->aside, i);
-		rc = renameat2(AT_FDCWD, vars->path, AT_FDCWD, to, RENAME_NOREPLACE) < 0 ? -errno
-											 : 0;
-		if (rc != -EEXIST)
-			break;
+	dir = rc = open_directory(vars, &name);
+	if (dir >= 0) {
+		rc = atomic_file_set_aside(dir, name, vars->aside);
+		close(dir);
 	}
 	if (rc < 0)
 		return vmb_err_set(err, -rc,
@@ -247,7 +233,7 @@ int vars_file_make_memory(const struct vars_file *vars, int *ret_fd, struct vmb_
 	if (fd < 0)
 		return vmb_err_set(err, errno, "No memory for the variables: %s.", strerror(errno));
 	for (int half = 0; rc == 0 && half < 2; half++)
-		rc = write_all(fd, vars->store, VARSTORE_SIZE, half * (off_t)VARSTORE_SIZE);
+		rc = atomic_file_write(fd, vars->store, VARSTORE_SIZE);
 	if (rc == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		rc = -errno;
 	if (rc < 0) {
@@ -291,35 +277,37 @@ static bool belongs_to_another(const struct vars_file *vars)
 	return rc < 0;
 }
 
-/* Replaces the file: new one written and synced, renamed over the old, directory synced. */
+/* Is FD the file NAME in DIR? */
+static bool is_file(int dir, const char *name, int fd)
+{
+	struct stat there, ours;
+
+	return fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &ours) == 0 &&
+	       there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+}
+
+/* Replaces the file by one with STORE, which is locked before anybody can find it. */
 static int replace_file(struct vars_file *vars, const uint8_t *store)
 {
-	char dir_path[PATH_MAX], temp[NAME_MAX + 16];
-	const char *name = split_path(vars->path, dir_path);
-	int dir = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, rc = 0;
+	char temp[NAME_MAX + 16];
+	const char *name;
+	int dir = open_directory(vars, &name), fd, rc;
 
 	if (dir < 0)
-		return -errno;
+		return dir;
 	if (belongs_to_another(vars)) {
 		close(dir);
 		return -EBUSY;
 	}
 	snprintf(temp, sizeof(temp), ".%.*s.new", NAME_MAX - 8, name);
 	fd = write_new(dir, temp, vars, store);
-	if (fd < 0) {
-		close(dir);
-		return fd;
-	}
-	if (renameat(dir, temp, dir, name) < 0) {
-		rc = -errno;
-		unlinkat(dir, temp, 0);
-		close(fd);
-	} else {
+	rc = fd < 0 ? fd : atomic_file_rename(dir, temp, name);
+	if (fd >= 0 && is_file(dir, name, fd)) {
 		if (vars->lock >= 0)
 			close(vars->lock);
 		vars->lock = fd;
-		if (fsync(dir) < 0)
-			rc = -errno;
+	} else if (fd >= 0) {
+		close(fd);
 	}
 	close(dir);
 	return rc;

@@ -169,7 +169,8 @@ struct storage_firmware {
 	char kind[24];
 	char version[96]; /* what the image or the distribution says of it, or empty */
 	char reason[200];
-	char sha256[65]; /* of the whole file in hexadecimal; empty: not usable, or too much to read */
+	char sha256
+		[65]; /* of the whole file in hexadecimal; empty: not usable, or too much to read */
 };
 
 struct storage_report {
@@ -222,6 +223,12 @@ size_t storage_read_signature(const char *device, const char *path, char *text, 
  */
 int storage_open_settings(const char *device, const char *fstype, bool writable, int *ret_dir,
 			  struct vmb_err *err);
+
+/*
+ * Closes DIR, which was opened on DEVICE for writing, and has the disk's cache written out, so that what says that a
+ * FAT is in order again is not lost with the power either. 0 or -errno.
+ */
+int storage_close_settings(const char *device, int dir);
 
 /*
  * Opens PATH of the running system and copies it to OUT_FD: the same without a device, no rights

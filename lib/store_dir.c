@@ -171,41 +171,12 @@ int store_dir_read(int dir, bool beneath, const struct store_report *report, voi
 
 /* ---- writing ---- */
 
-/*
- * What NAME is now, held open until its successor is on the disk: the file system would else give its blocks back
- * before that. On FAT, which has no journal, a power cut then leaves a name without a file. -1: it is not there.
- */
-static int hold(int dir, const char *name)
-{
-	return openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-}
-
-static int let_go(int held, int rc)
-{
-	if (held >= 0)
-		close(held);
-	return rc;
-}
-
-/* On FAT a rename over a file is on the disk with the file's own metadata, not with the directory's. */
-static int sync_renamed(int dir, const char *name)
-{
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) < 0 || fsync(dir) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 static int replace(int dir, const char *name, const void *data, size_t n)
 {
 	char temp[STORE_NAME_SIZE + 8];
 	struct stat st;
 	bool is_there = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
-	int fd, held, rc;
+	int fd, rc;
 
 	snprintf(temp, sizeof(temp), ".%s.new", name);
 	fd = atomic_file_new(dir, temp, is_there ? &st : NULL, data, n);
@@ -216,24 +187,7 @@ static int replace(int dir, const char *name, const void *data, size_t n)
 		unlinkat(dir, temp, 0);
 		return rc;
 	}
-	held = hold(dir, name);
-	if (renameat(dir, temp, dir, name) < 0) {
-		rc = -errno;
-		unlinkat(dir, temp, 0);
-		return let_go(held, rc);
-	}
-	return let_go(held, sync_renamed(dir, name));
-}
-
-static int take_away(int dir, const char *name)
-{
-	int held = hold(dir, name), rc = 0;
-
-	if (unlinkat(dir, name, 0) < 0)
-		rc = errno == ENOENT ? 0 : -errno;
-	else if (fsync(dir) < 0)
-		rc = -errno;
-	return let_go(held, rc);
+	return atomic_file_rename(dir, temp, name);
 }
 
 int store_dir_write(int dir, const char *name, const void *data, size_t n)
@@ -252,7 +206,7 @@ int store_dir_write(int dir, const char *name, const void *data, size_t n)
 		dir = sub;
 		name = slash + 1;
 	}
-	rc = data ? replace(dir, name, data, n) : take_away(dir, name);
+	rc = data ? replace(dir, name, data, n) : atomic_file_remove(dir, name);
 	if (sub >= 0)
 		close(sub);
 	return rc;

@@ -45,3 +45,15 @@ int storage_open_settings(const char *device, const char *fstype, bool writable,
 	*ret_dir = dir;
 	return 0;
 }
+
+int storage_close_settings(const char *device, int dir)
+{
+	int fd, rc;
+
+	close(dir); /* which is the end of the mount, too, and of its mark on a FAT */
+	fd = open(device, O_RDONLY | O_CLOEXEC);
+	rc = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}

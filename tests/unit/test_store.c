@@ -313,6 +313,25 @@ static void a_directory_that_cannot_be_made_is_said(void **state)
 	assert_non_null(store_find(user, "entries/a.conf"));
 }
 
+/* Whoever does not ask why gets the store all the same, and the menus say it. */
+static void a_directory_that_cannot_be_read_needs_nobody_who_asks(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_options options = {
+		.usual = "/dev/null", .loaded = on_loaded, .changed = on_changed, .ctx = f};
+	const struct store_options named = {
+		.config = "/dev/null", .loaded = on_loaded, .changed = on_changed, .ctx = f};
+	struct store *none = NULL;
+
+	assert_int_equal(store_create(f->loop, &named, &none, NULL), -ENOTDIR);
+	assert_null(none);
+	store_destroy(f->store);
+	assert_int_equal(store_create(f->loop, &options, &f->store, NULL), 0);
+	assert_true(store_is_loaded(f->store));
+	assert_int_equal(about(f).store_state, MENU_STORE_READ_ONLY);
+	assert_non_null(strstr(about(f).store_text, "/dev/null cannot be read: Not a directory"));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +349,8 @@ int main(int argc, char **argv)
 			a_directory_of_the_user_is_made_when_something_is_saved, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_directory_that_cannot_be_made_is_said, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_directory_that_cannot_be_read_needs_nobody_who_asks, setup, teardown),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "probe") == 0)
