@@ -76,11 +76,6 @@ unsigned int kvm_max_cpus(int kvm_fd)
 	return n > 0 ? (unsigned int)n : 1;
 }
 
-bool kvm_has_any_length(const struct kvm_vm *vm)
-{
-	return vm->any_length;
-}
-
 bool kvm_has_tsc_deadline(const struct kvm_vm *vm)
 {
 	return vm->tsc_deadline;

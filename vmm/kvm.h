@@ -26,8 +26,7 @@ int kvm_check(int kvm_fd, char *buf, size_t size, struct vmb_err *err);
 /* How many vCPUs one machine can have; at least 1. */
 unsigned int kvm_max_cpus(int kvm_fd);
 
-/* Is "wait for any access length" (0) possible for kvm_ioeventfd()? Is the TSC-deadline timer? */
-bool kvm_has_any_length(const struct kvm_vm *vm);
+/* Can the guest have the local APIC's TSC-deadline timer? */
 bool kvm_has_tsc_deadline(const struct kvm_vm *vm);
 
 /*
@@ -142,6 +141,7 @@ int kvm_cpu_set_entry(struct kvm_cpu *cpu, const struct kvm_entry *entry);
  */
 void kvm_cpu_tell_paused(struct kvm_cpu *cpu);
 
+/* For sentences about a guest that failed. The vCPU stands still, or it is its own thread that asks. 0 or -errno. */
 int kvm_cpu_get_regs(struct kvm_cpu *cpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs);
 
 /* Guest physical address of linear address LINEAR as this vCPU sees it. 0 or -EFAULT. */

@@ -148,6 +148,7 @@ static inline bool virtio_has_feature(const struct virtio_device *vdev, unsigned
  * held ----
  */
 
+/* virtio 1.2, 4.1.4.3. SIZE bytes from OFFSET; what reaches beyond the structure reads as 0 and takes no write. */
 uint64_t virtio_common_read(struct virtio_device *vdev, uint64_t offset, unsigned int size);
 void virtio_common_write(struct virtio_device *vdev, uint64_t offset, unsigned int size,
 			 uint64_t value);
@@ -166,7 +167,9 @@ void virtio_want_doorbells(struct virtio_device *vdev, bool wants);
 int virtio_io_init(struct virtio_device *vdev);
 void virtio_io_fini(struct virtio_device *vdev);
 
-void virtio_io_enable_queue(struct virtio_device *vdev, struct virtio_queue *queue);
+/* The driver has enabled QUEUE: its rings are taken over, or its device is broken. */
+void virtio_io_enable_queue(struct virtio_queue *queue);
+/* The driver is ready (DRIVER_OK): the features hold from now on, enabled queues are served. */
 void virtio_io_start(struct virtio_device *vdev);
 /* Back to the state after power-on, all but PCI's own; waits for I/O in flight. */
 void virtio_io_reset(struct virtio_device *vdev);

@@ -181,7 +181,7 @@ static void write_common16(struct virtio_device *vdev, uint64_t offset, uint16_t
 	case VIRTIO_PCI_COMMON_Q_MSIX: write_vector(vdev, &q->vector, value); break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
 		if (value == 1 && !q->vq.enabled)
-			virtio_io_enable_queue(vdev, q);
+			virtio_io_enable_queue(q);
 		break;
 	default: break;
 	}

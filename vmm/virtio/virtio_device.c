@@ -199,9 +199,8 @@ static void enable_on_thread(void *arg)
 		start_queue(queue);
 }
 
-void virtio_io_enable_queue(struct virtio_device *vdev, struct virtio_queue *queue)
+void virtio_io_enable_queue(struct virtio_queue *queue)
 {
-	(void)vdev;
 	ring_call(queue->ring, enable_on_thread, queue);
 }
 
