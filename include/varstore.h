@@ -6,12 +6,16 @@
 #ifndef VMB_INCLUDE_VARSTORE_H
 #define VMB_INCLUDE_VARSTORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
 
 #define VARSTORE_SIZE 0x84000
+
+/* Does the file that begins with HEAD (SIZE bytes) begin with a firmware volume for variables, whole or damaged? */
+bool varstore_claims(const void *head, size_t size);
 
 /*
  * 0 if BUF (SIZE bytes) is a whole and undamaged store: size, firmware volume header with its

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "varstore.h"
+
 #define NOTE_PHYS32_ENTRY 18 /* XEN_ELFNOTE_PHYS32_ENTRY */
 #define FV_SIGNATURE_AT	  40 /* EFI_FIRMWARE_VOLUME_HEADER.Signature (PI 1.7, volume 3, 3.2.1) */
 #define FOUR_GIB	  (1ULL << 32)
@@ -36,26 +38,19 @@ static bool is_text(const struct span *head)
 	return true;
 }
 
-/* The variable store that a flash image with room for variables begins with. */
-static bool has_variable_volume(const struct span *head)
-{
-	static const uint8_t guid[16] = {0x8D, 0x2B, 0xF1, 0xFF, 0x96, 0x76, 0x8B, 0x4C,
-					 0xA9, 0x85, 0x27, 0x47, 0x07, 0x5B, 0x4F, 0x50};
-
-	return memcmp(head->p + 16, guid, sizeof(guid)) == 0;
-}
-
 /* What the file is, when it is not an ELF file. */
 static int refuse_other(const struct span *head, uint64_t file_size, struct vmb_err *err)
 {
 	const uint8_t *p = head->p;
+	/* A flash image with room for variables begins with them. */
+	bool variables = varstore_claims(p, head->size);
 
 	if (head->size >= 64 && memcmp(p + FV_SIGNATURE_AT, "_FVH", 4) == 0) {
-		if (has_variable_volume(head) && file_size < (1 << 20))
+		if (variables && file_size < (1 << 20))
 			return vmb_err_set(err, EINVAL,
 					   "The file is a store of UEFI variables, not firmware. "
 					   "Give it as the variable file. " BOOTS_PVH);
-		if (!has_variable_volume(head) && file_size == (4 << 20))
+		if (!variables && file_size == (4 << 20))
 			return vmb_err_set(
 				err, EINVAL,
 				"The file is a raw flash image, probably a CLOUDHV.fd from "

@@ -72,6 +72,7 @@ struct work_block {
 };
 _Static_assert(sizeof(struct work_block) == 32, "SystemNvDataGuid.h");
 
+/* EFI_SYSTEM_NV_DATA_FV_GUID */
 static const uint8_t fv_guid[16] = {0x8D, 0x2B, 0xF1, 0xFF, 0x96, 0x76, 0x8B, 0x4C,
 				    0xA9, 0x85, 0x27, 0x47, 0x07, 0x5B, 0x4F, 0x50};
 static const uint8_t store_guid[16] = {0x78, 0x2C, 0xF3, 0xAA, 0x7B, 0x94, 0x9A, 0x43,
@@ -88,6 +89,15 @@ static uint16_t header_sum(const struct fv_header *fv)
 	for (size_t i = 0; i < sizeof(*fv); i += 2)
 		sum = (uint16_t)(sum + (p[i] | p[i + 1] << 8));
 	return sum;
+}
+
+bool varstore_claims(const void *head, size_t size)
+{
+	const uint8_t *p = head;
+
+	return size >= sizeof(struct fv_header) &&
+	       memcmp(p + offsetof(struct fv_header, signature), "_FVH", 4) == 0 &&
+	       memcmp(p + offsetof(struct fv_header, guid), fv_guid, sizeof(fv_guid)) == 0;
 }
 
 static int damaged(struct vmb_err *err, const char *what)

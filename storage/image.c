@@ -12,6 +12,7 @@
 #include "err.h"
 #include "pvh.h"
 #include "text.h"
+#include "varstore.h"
 
 static const char advice[] = "Use CLOUDHV.fd (Debian: package cloudhv-efi-x86-64).";
 
@@ -36,10 +37,6 @@ static bool has(const struct head *head, size_t at, const void *magic, size_t n)
 	return at <= head->size && n <= head->size - at && memcmp(head->bytes + at, magic, n) == 0;
 }
 
-/* EFI_SYSTEM_NV_DATA_FV_GUID: a volume that holds variables. */
-static const uint8_t nv_data_guid[16] = {0x8D, 0x2B, 0xF1, 0xFF, 0x96, 0x76, 0x8B, 0x4C,
-					 0xA9, 0x85, 0x27, 0x47, 0x07, 0x5B, 0x4F, 0x50};
-
 static bool is_volume(const struct head *head)
 {
 	return has(head, 0x28, "_FVH", 4);
@@ -47,8 +44,7 @@ static bool is_volume(const struct head *head)
 
 static bool is_vars(const struct head *head, uint64_t file_size)
 {
-	return is_volume(head) && has(head, 0x10, nv_data_guid, sizeof(nv_data_guid)) &&
-	       get_le(head, 0x20, 8) == file_size;
+	return varstore_claims(head->bytes, head->size) && get_le(head, 0x20, 8) == file_size;
 }
 
 static bool is_linux(const struct head *head)
