@@ -240,8 +240,8 @@ static int check_file(const struct vm_disk *disk, const struct stat *st, struct 
 		return vmb_err_set(err, EINVAL,
 				   "%s has %llu bytes, which is not a multiple of %u. Leave out "
 				   "sector=%u, or fill it up with `truncate -s %%%u FILE`.",
-				   disk->path, (unsigned long long)info->size,
-				   info->logical_block, info->logical_block, info->logical_block);
+				   disk->path, (unsigned long long)info->size, info->logical_block,
+				   info->logical_block, info->logical_block);
 	if (info->size % 512 != 0)
 		return vmb_err_set(
 			err, EINVAL,
@@ -358,7 +358,7 @@ int storage_open_disk(const struct vm_disk *disk, int *ret_fd, struct vmm_disk *
 	fd = open(disk->path, flags);
 	if (fd < 0)
 		return refuse_open(disk, S_ISBLK(st.st_mode), errno, err);
-	if (fstat(fd, &opened) < 0 || (opened.st_mode & S_IFMT) != (st.st_mode & S_IFMT) ||
+	if (fstat(fd, &opened) < 0 || opened.st_dev != st.st_dev || opened.st_ino != st.st_ino ||
 	    opened.st_rdev != st.st_rdev)
 		rc = vmb_err_set(err, EAGAIN, "%s changed while it was opened. Try again.",
 				 disk->path);
