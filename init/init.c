@@ -190,6 +190,17 @@ static void take_uevent(struct init *init, const char *message, size_t size)
 		net_look(&init->net);
 }
 
+/* Some messages were lost: whatever they were about is there now. */
+static void look_again(struct init *init)
+{
+	modules_load_all(init->modules);
+	if (!init->serving)
+		return;
+	buttons_look(init->buttons);
+	if (init->boot.dhcp)
+		net_look(&init->net);
+}
+
 static void on_uevent(void *arg, int fd, short revents)
 {
 	struct init *init = arg;
@@ -201,8 +212,7 @@ static void on_uevent(void *arg, int fd, short revents)
 		if (n > 0)
 			take_uevent(init, message, (size_t)n);
 	if (n == -ENOBUFS) {
-		modules_load_all(init->modules);
-		buttons_look(init->buttons);
+		look_again(init);
 		return;
 	}
 	modules_begin(init->modules);
