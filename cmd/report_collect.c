@@ -103,8 +103,9 @@ static int hear(struct report_facts *facts, int sock, uint8_t *body, uint64_t un
 	uint32_t type;
 	int n;
 
-	if (now >= until_ms || poll(&pfd, 1, (int)(until_ms - now)) == 0)
-		return -ETIMEDOUT;
+	n = now < until_ms ? poll(&pfd, 1, (int)(until_ms - now)) : 0;
+	if (n <= 0)
+		return n == 0 ? -ETIMEDOUT : errno == EINTR ? 0 : -errno;
 	n = proto_recv(sock, &type, body, PROTO_MAX_BODY, NULL, 0, NULL);
 	if (n == -EAGAIN || n == -EINTR)
 		return 0;
