@@ -289,7 +289,7 @@ static int do_console(struct ctl *ctl)
 
 static void print_entry(const struct menu_entry *entry)
 {
-	char safe[2 * sizeof(entry->config.title)];
+	char safe[2 * sizeof(entry->config.title)], problem[sizeof(entry->problem)];
 
 	printf("%-24s %s%s%s%s", entry->id,
 	       text_escape(safe, sizeof(safe), entry->config.title,
@@ -298,8 +298,9 @@ static void print_entry(const struct menu_entry *entry)
 	       entry->is_next ? " [next]" : "");
 	if (entry->failed)
 		printf(" [failed %ux]", entry->failed);
-	printf("%s%.*s\n", entry->problem[0] ? ": " : "", (int)sizeof(entry->problem),
-	       entry->problem);
+	printf("%s%s\n", entry->problem[0] ? ": " : "",
+	       text_escape(problem, sizeof(problem), entry->problem,
+			   strnlen(entry->problem, sizeof(entry->problem))));
 }
 
 /* The whole list, each part of which comes in a message. */
