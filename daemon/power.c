@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "log.h"
 #include "menu_proto.h"
 #include "init_mark.h"
@@ -47,16 +48,21 @@ int power_choose(const char *root, int is_root, enum power_way *ret_way, struct 
 static int order(char *const argv[], struct vmb_err *err)
 {
 	int status = 0, rc;
+	char how[96];
 	pid_t pid;
 
 	rc = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
 	if (rc == 0 && waitpid(pid, &status, 0) < 0)
 		rc = errno;
-	if (rc == 0 && status != 0)
-		rc = EIO;
-	return rc == 0 ? 0
-		       : vmb_err_set(err, rc, "%s did not take the order: %s.", argv[0],
-				     strerror(rc));
+	if (rc != 0)
+		return vmb_err_set(err, rc, "%s cannot be run: %s. Use a shell (!).", argv[0],
+				   strerror(rc));
+	if (status != 0)
+		return vmb_err_set(err, EIO,
+				   "%s %s: this machine's init did not take the order. Use a shell "
+				   "(!).",
+				   argv[0], child_describe_end(status, how, sizeof(how)));
+	return 0;
 }
 
 int power_do(uint32_t how, struct vmb_err *err)
