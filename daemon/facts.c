@@ -179,7 +179,7 @@ static void group_board(struct facts_list *list)
 	list->group = "Board";
 	snprintf(path, sizeof(path), "%s/sys/class/dmi/id", list->root);
 	if (access(path, F_OK) < 0) {
-		missing(list, "vendor, product", "no /sys/firmware/dmi");
+		missing(list, "vendor, product", "no /sys/class/dmi/id");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -347,15 +347,17 @@ static void add_disk(struct facts_list *list, const char *name)
 	     model[0] ? " " : "", model, state, temperature);
 }
 
-static void group_disks(struct facts_list *list)
+/* A line of FN for each entry of PATH; without any a line that NOUN is missing: WHY. */
+static void group_devices(struct facts_list *list, const char *group, const char *path,
+			  void (*fn)(struct facts_list *list, const char *name), const char *noun,
+			  const char *why)
 {
-	size_t before;
+	size_t before = list->count;
 
-	list->group = "Disks";
-	before = list->count;
-	each_name(list, "/sys/block", add_disk);
+	list->group = group;
+	each_name(list, path, fn);
 	if (list->count == before)
-		missing(list, "disks", "none in /sys/block");
+		missing(list, noun, "%s", why);
 }
 
 static void add_nic(struct facts_list *list, const char *name)
@@ -378,18 +380,8 @@ static void add_nic(struct facts_list *list, const char *name)
 	if (read_text(list, speed, sizeof(speed), "/sys/class/net/%s/speed", name) < 0 ||
 	    speed[0] == '-')
 		speed[0] = '\0';
-	addf(list, name, "%s%s%s, %s, %.40s", state, speed[0] ? ", Mbit/s " : "", speed, mac, last);
-}
-
-static void group_network(struct facts_list *list)
-{
-	size_t before;
-
-	list->group = "Network";
-	before = list->count;
-	each_name(list, "/sys/class/net", add_nic);
-	if (list->count == before)
-		missing(list, "interfaces", "none but the loopback");
+	addf(list, name, "%s%s%s%s, %s, %.40s", state, speed[0] ? ", " : "", speed,
+	     speed[0] ? " Mbit/s" : "", mac, last);
 }
 
 int facts_gather_below(const char *root, struct menu_fact **ret_facts, size_t *ret_count)
@@ -407,8 +399,9 @@ int facts_gather_below(const char *root, struct menu_fact **ret_facts, size_t *r
 	group_memory(&list, &host);
 	group_iommu(&list, &host);
 	group_kernel(&list);
-	group_disks(&list);
-	group_network(&list);
+	group_devices(&list, "Disks", "/sys/block", add_disk, "disks", "none in /sys/block");
+	group_devices(&list, "Network", "/sys/class/net", add_nic, "interfaces",
+		      "none but the loopback");
 	list.group = "Consoles";
 	add_file(&list, "of the kernel", "/sys/class/tty/console/active");
 	if (list.rc < 0) {

@@ -336,7 +336,7 @@ static void fake_send_facts(struct fake *f)
 
 	fake_fact(&facts[n++], "CPU", "model", "AMD EPYC 7282 16-Core Processor");
 	fake_fact(&facts[n++], "CPU", "virtualization", "svm, nested paging");
-	fake_fact(&facts[n++], "Board", "vendor", "not available (no /sys/firmware/dmi)");
+	fake_fact(&facts[n++], "Board", "vendor", "not available (no /sys/class/dmi/id)");
 	fake_fact(&facts[n++], "Board", "options",
 		  "console=ttyS0,115200 console=tty1 intel_iommu=on iommu=pt mitigations=auto "
 		  "vmboot.store=LABEL=VMBOOT lastword");
