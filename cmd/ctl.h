@@ -25,8 +25,11 @@ struct ctl_text {
 	char line[1024];
 };
 
+/* Before the first byte; TEXT needs no initial value. */
 void ctl_text_begin(struct ctl_text *text, bool for_terminal);
+/* N bytes more, in pieces as they come. A write error shows in ferror(stdout). */
 void ctl_text_put(struct ctl_text *text, const uint8_t *buf, size_t n);
+/* Ends the last line and flushes; TEXT holds nothing that has to be freed. */
 void ctl_text_end(struct ctl_text *text);
 
 #endif

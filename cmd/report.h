@@ -29,6 +29,7 @@ struct report_facts {
  */
 void report_collect(struct report_facts *facts, int sock);
 
+/* Frees what the lists hold, FACTS itself not. */
 void report_facts_free(struct report_facts *facts);
 
 /* One file of the report. */

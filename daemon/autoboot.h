@@ -57,6 +57,7 @@ void autoboot_vm_progress(struct autoboot *autoboot, uint32_t stage, bool panick
 /* It ended: REASON as in struct menu_vm. After a failure of what started by itself the next one is tried. */
 void autoboot_vm_ended(struct autoboot *autoboot, uint32_t reason);
 
+/* What menus show of it; the seconds are those left now. */
 void autoboot_describe(const struct autoboot *autoboot, struct menu_countdown *ret_countdown);
 
 #endif

@@ -29,6 +29,7 @@ int boot_state_parse(const char *text, size_t n, struct boot_state *ret_state);
 #define BOOT_STATE_SIZE ((BOOT_STATE_MAX + 4) * (MENU_ID_SIZE + 32))
 size_t boot_state_render(const struct boot_state *state, char *buf);
 
+/* How many starts of entry ID have failed in a row; 0 when nothing is known of it. */
 uint32_t boot_state_failed(const struct boot_state *state, const char *id);
 /* FAILED 0 forgets ID. When there are too many the first one is forgotten. */
 void boot_state_set_failed(struct boot_state *state, const char *id, uint32_t failed);

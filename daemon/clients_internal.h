@@ -109,6 +109,7 @@ void clients_answer(struct client *client, uint32_t answer, uint32_t type,
 /* DUE is due for everybody; sent now. */
 void clients_tell_all(struct clients *clients, unsigned int due);
 
+/* The settings have a password, whatever a single menu knows of it. */
 bool clients_has_password(const struct clients *clients);
 /* Only the default entry, and looking. */
 bool clients_is_locked(const struct client *client);

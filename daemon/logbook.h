@@ -24,6 +24,7 @@ int logbook_create(struct loop *loop, void (*changed)(void *ctx), void *ctx,
 		   struct logbook **ret_logbook, struct vmb_err *err);
 void logbook_destroy(struct logbook *logbook); /* NULL is fine */
 
+/* The number of the next line, and how many warnings and errors there were.  */
 void logbook_describe(const struct logbook *logbook, struct menu_log_state *ret_state);
 
 /*

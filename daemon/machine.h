@@ -25,6 +25,7 @@ struct machine_events {
 	void (*status)(void *ctx, const struct vmm_status *status); /* machine_get_status() */
 };
 
+/* There is no VM at first. EVENTS and CTX are borrowed until machine_destroy(). 0 or -ENOMEM. */
 int machine_create(struct loop *loop, const struct machine_events *events, void *ctx,
 		   struct machine **ret_machine);
 /* Kills a VM that still runs; its variables are saved. NULL is fine. */
@@ -40,11 +41,13 @@ int machine_start(struct machine *machine, const struct vm_config *config,
 		  struct vmb_err *err);
 
 bool machine_is_active(const struct machine *machine); /* starting or running */
+/* The VM as menus are told of it, but for the keyboard; state MENU_VM_NONE when there was none. */
 void machine_describe(const struct machine *machine, struct menu_vm *ret_vm);
 
+/* What an operator does to a running VM; nothing happens when there is none. A pause shows in machine_describe(). */
 void machine_reset(struct machine *machine);
 void machine_power_button(struct machine *machine);
-void machine_break(struct machine *machine);
+void machine_break(struct machine *machine);	    /* on the serial line */
 void machine_log(struct machine *machine, bool on); /* the raw log of its console goes on, or not */
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
@@ -56,7 +59,9 @@ void machine_get_status(struct machine *machine);
 int machine_grow_disk(struct machine *machine, uint32_t disk, struct vmb_err *err);
 /* The guest is asked to give back BYTES of its memory. 0, or -ERANGE with the sentence: that is too much. */
 int machine_set_balloon(struct machine *machine, uint64_t bytes, struct vmb_err *err);
+/* As launch_stop(): changed() tells when it has ended. */
 void machine_stop(struct machine *machine);
+/* The result of a VM that has ended was read: there is none any more. */
 void machine_forget(struct machine *machine);
 /* A report about the end of the VM, which is still to be read, lies at PATH: its text says so. */
 void machine_add_report(struct machine *machine, const char *path);

@@ -23,6 +23,7 @@ void settings_destroy(struct settings *settings); /* NULL is fine */
 /* Reads the store's file; what is wrong in it goes to the log and is counted. */
 void settings_load(struct settings *settings);
 
+/* What the file says, or a menu saved since; valid until SETTINGS changes. Overrides are not in it. */
 const struct settings_file *settings_get(const struct settings *settings);
 
 /*

@@ -61,13 +61,17 @@ struct launch_events {
  * Starts CONFIG's VM. TRUST (NULL: off) is copied; what is verified is the sealed memory that boots. 0, or -errno with the sentence in ERR: what is missing, in use, damaged, too
  * big. Nothing is left open or running on failure. EVENTS and CTX are borrowed until launch_destroy().
  */
-int launch_start(struct loop *loop, const struct vm_config *config, const struct launch_trust *trust,
-		 const struct launch_events *events, void *ctx, struct launch **ret_launch,
-		 struct vmb_err *err);
+int launch_start(struct loop *loop, const struct vm_config *config,
+		 const struct launch_trust *trust, const struct launch_events *events, void *ctx,
+		 struct launch **ret_launch, struct vmb_err *err);
 
 /* Bytes for the guest's serial console; returns how many were taken (the rest when input_ready()). */
 size_t launch_input(struct launch *launch, const uint8_t *buf, size_t n);
 
+/*
+ * Orders to the vmm. None waits: what comes of them is told by an event. One that comes before started() or after the end
+ * has no effect.
+ */
 void launch_reset(struct launch *launch);
 void launch_power_button(struct launch *launch);
 void launch_break(struct launch *launch); /* on the guest's serial line */

@@ -36,6 +36,7 @@ int log_child_fd(void);
 /* A line of another process as it came from there; SOURCE and TEXT are escaped here. */
 void log_put(enum log_level level, const char *source, uint64_t time_ms, const char *text);
 
+/* One line, cut at 511 bytes and escaped here; errno stays. By way of the macros below. Any thread. */
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
@@ -53,10 +54,10 @@ struct log_limit {
 /* 1 if the caller may log now, 0 if the line is to be dropped. LIMIT starts zeroed. */
 int log_limit_ok(struct log_limit *limit);
 
-#define log_guest(limit, ...)                                                                      \
-	do {                                                                                       \
-		if (log_limit_ok(limit))                                                           \
-			log_at(LOG_LEVEL_WARN, __VA_ARGS__);                                       \
+#define log_guest(limit, ...)                                \
+	do {                                                 \
+		if (log_limit_ok(limit))                     \
+			log_at(LOG_LEVEL_WARN, __VA_ARGS__); \
 	} while (0)
 
 #endif

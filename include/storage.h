@@ -1,8 +1,8 @@
 /*
  * Block devices and image files as the rest of vmboot sees them: what there is, who uses it, taking
  * one for a virtual machine, and the work of the short-lived probe processes. Nothing here writes
- * to a disk. ROOT is a directory that stands for "/" (tests use a made-up tree; "" is the running
- * system).
+ * to a disk but what storage_open_settings() opens for that. ROOT is a directory that stands for "/"
+ * (tests use a made-up tree; "" is the running system).
  */
 #ifndef VMB_INCLUDE_STORAGE_H
 #define VMB_INCLUDE_STORAGE_H

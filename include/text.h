@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /*
- * Parses "64M", "2G", "512MiB", "1.5G" or plain bytes (suffixes K M G T, 1024-based, case does not matter).
+ * Parses "64M", "2G", "512MiB", "1.5G" or plain bytes (suffixes K M G T P, also as KB or KiB, 1024-based; case does not matter).
  * Returns 0, -EINVAL when it is not a size, -ERANGE when it does not fit 64 bits.
  */
 int text_parse_size(const char *s, uint64_t *ret_bytes);

@@ -62,6 +62,7 @@ void console_line(const struct console *console, uint64_t number, char out[CONSO
 /* Nothing came for a while: shows an incomplete sequence at the end as what its bytes mean alone. */
 void console_idle(struct console *console);
 
+/* The grid, and where in it the cursor stands, both counted from 0. */
 void console_size(const struct console *console, int *ret_rows, int *ret_cols);
 void console_cursor(const struct console *console, int *ret_row, int *ret_col, bool *ret_visible);
 

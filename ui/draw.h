@@ -49,12 +49,14 @@ int draw_columns(const char *text);
  * the screen nothing happens. Characters that are not printable show as '?'.
  */
 void draw_text(int row, int col, int width, enum ui_element element, const char *text);
+/* The same of a text that is made here, cut at 1023 bytes. */
 void draw_printf(int row, int col, int width, enum ui_element element, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
 /* TEXT so that it ends at column COL + WIDTH; draws nothing to the left of it. Returns its columns. */
 int draw_right(int row, int col, int width, enum ui_element element, const char *text);
 
+/* GLYPH in one column, as this terminal shows it. Outside the screen nothing happens. */
 void draw_glyph(int row, int col, enum ui_element element, enum draw_glyph glyph);
 
 /* A line across the screen. */

@@ -17,6 +17,7 @@ struct field {
 	int max;    /* bytes it may hold without the NUL; 0: FIELD_SIZE - 1 */
 };
 
+/* TEXT (UTF-8, copied) with the cursor behind it. */
 void field_set(struct field *field, const char *text);
 
 /*

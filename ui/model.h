@@ -81,6 +81,7 @@ enum model_change {
  */
 int model_take(struct model *model, uint32_t type, const void *body, size_t size, uint64_t now_ms);
 
+/* Frees what MODEL holds, MODEL itself not. */
 void model_free(struct model *model);
 
 /* Milliseconds the VM has run at NOW_MS; for an ended one, in all. */

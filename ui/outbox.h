@@ -18,7 +18,9 @@ struct outbox {
 	size_t bytes;
 };
 
+/* Nothing waits. */
 void outbox_init(struct outbox *outbox);
+/* What still waits is lost. */
 void outbox_free(struct outbox *outbox);
 bool outbox_empty(const struct outbox *outbox);
 

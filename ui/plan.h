@@ -27,6 +27,7 @@ struct plan {
 	unsigned int choice_count;
 };
 
+/* Forgets all choices; PLAN itself is the caller's. */
 void plan_free(struct plan *plan);
 
 /* "read-write", "read-only", "overlay", "off". Static. */

@@ -72,6 +72,7 @@ void raw_zero_prepare(struct raw_slot *slot);
 /* What the ring's RESULT means: 1 prepare and submit again, 0 done, or -errno. */
 int raw_zero_result(struct raw_slot *slot, int64_t result);
 
+/* Gives back the zeroes of RAW; none of its requests may be in flight. */
 void raw_zero_free(struct raw_disk *raw);
 
 #endif
