@@ -2,7 +2,7 @@
  * `vmboot run`: one virtual machine in this terminal, without menu or daemon. The terminal is in
  * raw mode while the guest runs; what the guest prints goes out as it came. Output that the terminal
  * does not take waits in a bounded buffer and is dropped beyond it: a blocked terminal stalls
- * nothing.
+ * nothing. Once the guest has ended nothing can be stalled, and a slow terminal is waited for.
  *
  * Exit status: 0 the guest powered off, 1 it was stopped by a fault, 2 it could not be started,
  * 3 it was ended from outside (^] k, a signal).
@@ -32,7 +32,8 @@
 #include "prefix.h"
 #include "text.h"
 
-#define OUTPUT_SIZE (256 * 1024)
+#define OUTPUT_SIZE   (256 * 1024)
+#define END_WAIT_MSEC 2000 /* after the guest's end: for a terminal that takes nothing meanwhile */
 
 /* What a crash handler needs to give the terminal back. */
 static struct termios saved_termios;
@@ -46,6 +47,7 @@ struct run {
 	unsigned int reset_seen; /* see prefix_would_reset() */
 	int out_fd, message_fd, signal_fd, log_fd;
 	bool out_closed, stopped_by_us;
+	bool stopped; /* the terminal: it took nothing for END_WAIT_MSEC */
 	struct loop_io *in_io, *out_io;
 	uint8_t *out; /* ring of OUTPUT_SIZE */
 	size_t out_head, out_len;
@@ -57,7 +59,33 @@ struct run {
 
 /* ---- the terminal ------------------------------------------------------------------------ */
 
-static void terminal_restore(void)
+/* Is there room in FD, now or soon? A terminal that is stopped is waited for once. */
+static bool wait_for_room(struct run *run, int fd)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+
+	run->stopped = run->stopped || poll(&pfd, 1, END_WAIT_MSEC) <= 0;
+	return !run->stopped && !(pfd.revents & (POLLERR | POLLHUP | POLLNVAL));
+}
+
+/* All of it to a descriptor that does not block, as long as it takes some now and then. */
+static void write_patiently(struct run *run, int fd, const char *buf, size_t n)
+{
+	while (n > 0) {
+		ssize_t put = write(fd, buf, n);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0 && (errno != EAGAIN || !wait_for_room(run, fd)))
+			return;
+		if (put > 0) {
+			buf += put;
+			n -= (size_t)put;
+		}
+	}
+}
+
+static void terminal_restore(struct run *run)
 {
 	/* Colours off, cursor shown, ASCII, automatic margins: what a guest may have left behind. */
 	static const char sane[] = "\033[0m\033[?25h\033(B\033[?7h\r\n";
@@ -67,7 +95,7 @@ static void terminal_restore(void)
 	terminal_raw = 0;
 	tcsetattr(STDIN_FILENO, TCSANOW, &saved_termios);
 	if (isatty(terminal_fd))
-		(void)!write(terminal_fd, sane, sizeof(sane) - 1);
+		write_patiently(run, terminal_fd, sane, sizeof(sane) - 1);
 }
 
 static void on_crash(int sig)
@@ -161,14 +189,15 @@ static void output_add(struct run *run, const void *buf, size_t n)
  */
 __attribute__((format(printf, 2, 3))) static void run_say(struct run *run, const char *fmt, ...)
 {
-	char text[1024];
+	char text[1024], line[sizeof(text) + sizeof("vmboot: \n")];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (!terminal_raw) {
-		dprintf(run->message_fd, "vmboot: %s\n", text);
+		snprintf(line, sizeof(line), "vmboot: %s\n", text);
+		write_patiently(run, run->message_fd, line, strlen(line));
 		return;
 	}
 	output_add(run, "\r\n[vmboot] ", 11);
@@ -296,9 +325,11 @@ static void on_ended(void *ctx, const struct vmm_exited *exited, const char *war
 	struct run *run = ctx;
 
 	run->status = status_of(run, exited);
-	/* What the guest said last goes out before our own words, if the terminal takes it. */
-	output_flush(run);
-	terminal_restore();
+	/* What the guest said last goes out before our own words. */
+	do
+		output_flush(run);
+	while (run->out_len > 0 && wait_for_room(run, run->out_fd));
+	terminal_restore(run);
 	if (warning)
 		run_say(run, "%s", warning);
 	run_say(run, "%s", exited->text);
@@ -434,7 +465,7 @@ static int run_vm(const struct vm_config *config)
 	rc = run_connect_terminal(&run);
 	if (rc == 0)
 		rc = loop_run(run.loop);
-	terminal_restore();
+	terminal_restore(&run);
 	if (rc < 0)
 		run_say(&run, "The event loop failed: %s.", strerror(-rc));
 	on_log(&run, run.log_fd, POLLIN);

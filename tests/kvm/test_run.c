@@ -300,6 +300,23 @@ static void blocked_terminal_stalls_nothing(void **state)
 	expect_terminal_restored(t);
 }
 
+/* A terminal that is read only after the guest has ended, and holds less than the guest has said. */
+static void last_words_reach_a_slow_terminal(void **state)
+{
+	struct terminal *t = *state;
+	pid_t vmm;
+
+	start(t);
+	expect(t, "ready");
+	vmm = vmm_of(t);
+	type(t, "L");
+	expect_gone(vmm);
+	expect(t, "and that was all");
+	expect(t, "switched itself off");
+	expect_exit(t, 0);
+	expect_terminal_restored(t);
+}
+
 static void closed_terminal_ends_the_vm(void **state)
 {
 	struct terminal *t = *state;
@@ -413,6 +430,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(guest_fault_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(blocked_terminal_stalls_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(last_words_reach_a_slow_terminal, setup, teardown),
 		cmocka_unit_test_setup_teardown(closed_terminal_ends_the_vm, setup, teardown),
 		cmocka_unit_test(works_without_a_terminal),
 		cmocka_unit_test(refusals_say_what_why_and_what_next),

@@ -1,6 +1,7 @@
 /*
  * Says "ready" and sends back every byte it gets, but: q switches off, F prints 400,000 bytes that
- * nobody may be reading and switches off, T ends in a triple fault.
+ * nobody may be reading and switches off, L prints 50,000 and some last words and does so, T ends in
+ * a triple fault.
  */
 #include "guest.inc"
 
@@ -17,6 +18,8 @@ next:
 	je power_off
 	cmp $'F', %al
 	je flood
+	cmp $'L', %al
+	je last_words
 	cmp $'T', %al
 	je triple_fault
 	call putc
@@ -27,6 +30,14 @@ flood:
 	mov $'x', %al
 1:	call putc
 	loop 1b
+	jmp power_off
+
+last_words:
+	mov $50000, %ecx
+	mov $'x', %al
+1:	call putc
+	loop 1b
+	print "and that was all"
 	jmp power_off
 
 triple_fault:
