@@ -201,29 +201,15 @@ struct fixture {
 	bool (*enough)(struct fixture *f);
 };
 
-static inline void put(struct fixture *f, const char *path, const char *text)
-{
-	char full[PATH_MAX];
-	int n = snprintf(full, sizeof(full), "%s/%s", f->scratch->dir, path);
-
-	assert_true(n > 0 && n < (int)sizeof(full));
-	for (char *slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0700);
-		*slash = '/';
-	}
-	write_file(full, text, strlen(text), 0);
-}
-
 static inline void put_disk(struct fixture *f, const char *name, const char *sectors)
 {
 	char path[256], text[64];
 
 	snprintf(path, sizeof(path), "sys/class/block/%s/dev", name);
 	snprintf(text, sizeof(text), "240:%u", f->number++);
-	put(f, path, text);
+	put(f->scratch, path, text);
 	snprintf(path, sizeof(path), "sys/class/block/%s/size", name);
-	put(f, path, sectors);
+	put(f->scratch, path, sectors);
 }
 
 static inline int setup(void **state)
@@ -235,8 +221,8 @@ static inline int setup(void **state)
 		return -1;
 	f->scratch = scratch;
 	f->deadline_ms = DEADLINE_MS;
-	put(f, "proc/self/mountinfo", "");
-	put(f, "proc/swaps", "");
+	put(f->scratch, "proc/self/mountinfo", "");
+	put(f->scratch, "proc/swaps", "");
 	setenv("PROBE_DIR", f->scratch->dir, 1);
 	*state = f;
 	return 0;

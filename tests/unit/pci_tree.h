@@ -20,33 +20,12 @@ __attribute__((format(printf, 1, 2), noinline, unused)) static const char *at(co
 	return text;
 }
 
-static inline void make_directories(const char *path)
-{
-	char full[512];
-
-	strcpy(full, path);
-	for (char *slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0700);
-		*slash = '/';
-	}
-}
-
-/* Writes TEXT to the file PATH below the scratch directory, making directories. */
-static inline void put(struct scratch *s, const char *path, const char *text)
-{
-	const char *full = at("%s/%s", s->dir, path);
-
-	make_directories(full);
-	write_file(full, text, strlen(text), 0);
-}
-
 /* Makes PATH a link to TARGET, both below the scratch directory. */
 static inline void put_link(struct scratch *s, const char *path, const char *target)
 {
 	const char *from = at("%s/%s", s->dir, path), *to = at("%s/%s", s->dir, target);
 
-	make_directories(from);
+	make_parents(from);
 	assert_int_equal(symlink(to, from), 0);
 }
 

@@ -49,23 +49,4 @@ static const struct storage_report report = {
 
 static struct seen seen;
 
-/* Writes TEXT to PATH below the scratch directory, making directories. */
-static inline void put_bytes(struct scratch *s, const char *path, const void *data, size_t n, off_t size)
-{
-	char full[PATH_MAX];
-
-	assert_true(snprintf(full, sizeof(full), "%s/%s", s->dir, path) < (int)sizeof(full));
-	for (char *slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0700);
-		*slash = '/';
-	}
-	write_file(full, data, n, size);
-}
-
-static inline void put(struct scratch *s, const char *path, const char *text)
-{
-	put_bytes(s, path, text, strlen(text), 0);
-}
-
 #endif

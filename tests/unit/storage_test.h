@@ -72,7 +72,7 @@ static inline int scratch_teardown(void **state)
 /* A path in the scratch directory; BUF has PATH_MAX bytes. */
 static inline char *scratch_path(const struct scratch *s, const char *name, char *buf)
 {
-	snprintf(buf, PATH_MAX, "%s/%s", s->dir, name);
+	assert_in_range(snprintf(buf, PATH_MAX, "%s/%s", s->dir, name), 0, PATH_MAX - 1);
 	return buf;
 }
 
@@ -87,6 +87,35 @@ static inline void write_file(const char *path, const void *data, size_t n, off_
 	if (size > (off_t)n)
 		assert_int_equal(ftruncate(fd, size), 0);
 	close(fd);
+}
+
+/* Makes the directories that PATH lies in. */
+static inline void make_parents(const char *path)
+{
+	char full[PATH_MAX];
+
+	assert_true(strlen(path) < sizeof(full));
+	strcpy(full, path);
+	for (char *slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(full, 0700);
+		*slash = '/';
+	}
+}
+
+/* write_file() below the scratch directory, with the directories on the way. */
+static inline void put_bytes(const struct scratch *s, const char *path, const void *data, size_t n,
+			     off_t size)
+{
+	char full[PATH_MAX];
+
+	make_parents(scratch_path(s, path, full));
+	write_file(full, data, n, size);
+}
+
+static inline void put(const struct scratch *s, const char *path, const char *text)
+{
+	put_bytes(s, path, text, strlen(text), 0);
 }
 
 /* FNV-1a of a whole file or device: tells whether anything wrote to it. */

@@ -117,9 +117,9 @@ static void what_a_disk_says_is_safe_on_a_terminal(void **state)
 
 	put_disk(f, "hostile", "2048");
 	snprintf(path, sizeof(path), "sys/class/block/hostile/device/model");
-	put(f, path, "evil\033[31m\007");
+	put(f->scratch, path, "evil\033[31m\007");
 	snprintf(path, sizeof(path), "sys/class/block/hostile/device/serial");
-	put(f, path,
+	put(f->scratch, path,
 	    "\x9b"
 	    "2J");
 	discover(f);
@@ -249,8 +249,8 @@ static void uses_are_shown(void **state)
 
 	put_disk(f, "gooda", "2048");
 	put_disk(f, "goodb", "2048");
-	put(f, "sys/class/block/goodb/holders/md0/x", "");
-	put(f, "proc/self/mountinfo", "30 1 240:0 / /da\\033ta rw - ext4 /dev/gooda rw\n");
+	put(f->scratch, "sys/class/block/goodb/holders/md0/x", "");
+	put(f->scratch, "proc/self/mountinfo", "30 1 240:0 / /da\\033ta rw - ext4 /dev/gooda rw\n");
 	discover(f);
 	assert_int_equal(device(f, "gooda")->in_use, 1);
 	assert_string_equal(device(f, "gooda")->use, "mounted on /da\\x1bta");
@@ -286,7 +286,7 @@ static void the_disks_of_a_vm_are_not_probed(void **state)
 	assert_int_equal(stat(loop, &st), 0);
 	put_disk(f, "good", "2048");
 	snprintf(name, sizeof(name), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
-	put(f, "sys/class/block/good/dev", name);
+	put(f->scratch, "sys/class/block/good/dev", name);
 	text_copy(disk.path, sizeof(disk.path), loop);
 	put_disk(f, "goodb", "2048");
 	discover(f);
@@ -323,12 +323,12 @@ static void put_part(struct fixture *f, const char *disk, const char *name)
 
 	/* As in sysfs: its directory lies in the disk's, and the class has a link to it. */
 	snprintf(path, sizeof(path), "sys/class/block/%s/%s/partition", disk, name);
-	put(f, path, name + strlen(name) - 1);
+	put(f->scratch, path, name + strlen(name) - 1);
 	snprintf(path, sizeof(path), "sys/class/block/%s/%s/size", disk, name);
-	put(f, path, "2048");
+	put(f->scratch, path, "2048");
 	snprintf(path, sizeof(path), "sys/class/block/%s/%s/dev", disk, name);
 	snprintf(to, sizeof(to), "241:%u", f->number++);
-	put(f, path, to);
+	put(f->scratch, path, to);
 	snprintf(path, sizeof(path), "%s/sys/class/block/%s", f->scratch->dir, name);
 	snprintf(to, sizeof(to), "%s/%s", disk, name);
 	assert_int_equal(symlink(to, path), 0);

@@ -110,11 +110,11 @@ static void a_rescan_knows_another_disk_by_its_sequence_number(void **state)
 	struct fixture *f = *state;
 
 	put_disk(f, "content0", "2048");
-	put(f, "sys/class/block/content0/diskseq", "7");
+	put(f->scratch, "sys/class/block/content0/diskseq", "7");
 	write_content(f, "first");
 	discover(f);
 	wait_until(f, is_finished);
-	put(f, "sys/class/block/content0/diskseq", "8");
+	put(f->scratch, "sys/class/block/content0/diskseq", "8");
 	write_content(f, "second");
 	discovery_rescan(f->discovery);
 	assert_string_equal(device(f, "content0")->label, "");

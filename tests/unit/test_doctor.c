@@ -1,12 +1,7 @@
 /* Every sentence about a machine that cannot run VMs, from made-up machines: a fake /proc, /sys, /dev. */
-#include "test.h"
+#include "storage_test.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "host.h"
 #include "host_hurry.h"
@@ -20,56 +15,14 @@
 #define CPU_NONE  "processor\t: 0\nmodel name\t: Old\nflags\t\t: fpu svmlike xvmx sse2\n"
 #define CPU_GUEST "processor\t: 0\nmodel name\t: Cloud\nflags\t\t: fpu sse2 hypervisor\n"
 
-struct machine {
-	char root[64];
-};
-
-static void put(const struct machine *machine, const char *path, const char *text)
-{
-	char full[256];
-	FILE *f;
-
-	/* Makes every directory on the way. */
-	for (size_t i = 1; path[i]; i++) {
-		if (path[i] != '/')
-			continue;
-		snprintf(full, sizeof(full), "%s%.*s", machine->root, (int)i, path);
-		mkdir(full, 0755);
-	}
-	snprintf(full, sizeof(full), "%s%s", machine->root, path);
-	f = fopen(full, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-static int setup(void **state)
-{
-	static struct machine machine;
-
-	strcpy(machine.root, "/tmp/vmboot-doctor-XXXXXX");
-	assert_non_null(mkdtemp(machine.root));
-	*state = &machine;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct machine *machine = *state;
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", machine->root);
-	return system(command);
-}
-
 /* Judges the fake machine's /dev/kvm. */
-static int judge_kvm(const struct machine *machine, struct vmb_err *err)
+static int judge_kvm(const struct scratch *machine, struct vmb_err *err)
 {
 	struct host_kvm_facts facts;
 	int fd;
 
 	memset(err, 0, sizeof(*err));
-	host_gather_kvm(machine->root, &facts, &fd);
+	host_gather_kvm(machine->dir, &facts, &fd);
 	if (fd >= 0)
 		close(fd);
 	return host_judge_kvm(&facts, err);
@@ -150,13 +103,13 @@ static void kvm_that_opens_is_fine_whatever_the_flags(void **state)
 
 static void something_else_at_dev_kvm(void **state)
 {
-	const struct machine *machine = *state;
+	const struct scratch *machine = *state;
 	struct vmb_err err;
 	char path[128];
 
 	put(machine, "/proc/cpuinfo", CPU_SVM);
 	put(machine, "/dev/null", "");
-	snprintf(path, sizeof(path), "%s/dev/kvm", machine->root);
+	snprintf(path, sizeof(path), "%s/dev/kvm", machine->dir);
 	assert_int_equal(mkdir(path, 0755), 0);
 	assert_int_equal(judge_kvm(machine, &err), -EISDIR);
 	assert_says(err, "Is a directory");
@@ -169,12 +122,12 @@ static void something_else_at_dev_kvm(void **state)
 static void empty_machine(void **state)
 {
 	struct host_finding findings[HOST_FINDINGS];
-	const struct machine *machine = *state;
+	const struct scratch *machine = *state;
 	struct host_facts facts;
 	unsigned int n;
 	int fd;
 
-	host_gather(machine->root, &facts, &fd);
+	host_gather(machine->dir, &facts, &fd);
 	assert_int_equal(fd, -1);
 	n = host_judge(&facts, findings);
 	assert_in_range(n, 1, HOST_FINDINGS);
@@ -198,7 +151,7 @@ static const struct host_finding *find(const struct host_finding *findings, unsi
 }
 
 /* A machine with nothing to complain about. */
-static void gather_good(const struct machine *machine, struct host_facts *facts)
+static void gather_good(const struct scratch *machine, struct host_facts *facts)
 {
 	int fd;
 
@@ -212,7 +165,7 @@ static void gather_good(const struct machine *machine, struct host_facts *facts)
 	put(machine, "/sys/kernel/iommu_groups/1", "");
 	put(machine, "/sys/module/kvm_amd/refcnt", "0\n");
 	put(machine, "/dev/kvm", "");
-	host_gather(machine->root, facts, &fd);
+	host_gather(machine->dir, facts, &fd);
 	assert_true(fd >= 0);
 	close(fd);
 	facts->ability.can_run_firmware = 1;
@@ -268,7 +221,7 @@ static void each_complaint(void **state)
 
 		gather_good(*state, &ignored);
 		put(*state, cases[i].path, cases[i].text);
-		host_gather(((struct machine *)*state)->root, &facts, &fd);
+		host_gather(((struct scratch *)*state)->dir, &facts, &fd);
 		close(fd);
 		facts.ability = ignored.ability;
 		n = host_judge(&facts, findings);
@@ -337,7 +290,7 @@ static void intel_ept_has_its_own_line(void **state)
 	int fd;
 
 	put(*state, "/proc/cpuinfo", CPU_VMX);
-	host_gather(((struct machine *)*state)->root, &facts, &fd);
+	host_gather(((struct scratch *)*state)->dir, &facts, &fd);
 	assert_string_equal(facts.kvm.cpu, "vmx");
 	assert_true(facts.nested_paging);
 }
@@ -395,7 +348,7 @@ static void model_name_cannot_act_on_the_terminal(void **state)
 	int fd;
 
 	put(*state, "/proc/cpuinfo", "model name\t: evil\033[2J\nflags\t\t: svm npt\n");
-	host_gather(((struct machine *)*state)->root, &facts, &fd);
+	host_gather(((struct scratch *)*state)->dir, &facts, &fd);
 	assert_null(strchr(facts.cpu_model, '\033'));
 	assert_non_null(strstr(facts.cpu_model, "evil"));
 }
@@ -424,58 +377,58 @@ static void check_says_the_same_as_its_parts(void **state)
 
 #define RCU "/sys/kernel/rcu_expedited"
 
-static void check_rcu(const struct machine *machine, const char *expected)
+static void check_rcu(const struct scratch *machine, const char *expected)
 {
 	char text[16];
 
-	assert_true(host_read_file(machine->root, RCU, text, sizeof(text)));
+	assert_true(host_read_file(machine->dir, RCU, text, sizeof(text)));
 	assert_string_equal(text, expected);
 }
 
 static void grace_periods_are_hurried_for_a_while(void **state)
 {
-	const struct machine *machine = *state;
+	const struct scratch *machine = *state;
 
 	char text[16];
 
 	put(machine, RCU, "0\n");
-	host_hurry_begin(machine->root);
-	assert_true(host_read_file(machine->root, RCU, text, sizeof(text)));
+	host_hurry_begin(machine->dir);
+	assert_true(host_read_file(machine->dir, RCU, text, sizeof(text)));
 	assert_true(atoi(text) > 0);
-	host_hurry_end(machine->root);
+	host_hurry_end(machine->dir);
 	check_rcu(machine, "0\n");
-	host_hurry_end(machine->root);
+	host_hurry_end(machine->dir);
 	check_rcu(machine, "0\n");
 }
 
 static void what_a_killed_process_left_hurried_is_ended(void **state)
 {
-	const struct machine *machine = *state;
+	const struct scratch *machine = *state;
 
 	put(machine, RCU, "0\n");
-	host_hurry_begin(machine->root); /* and then it was killed */
-	host_hurry_begin(machine->root);
-	host_hurry_end(machine->root);
+	host_hurry_begin(machine->dir); /* and then it was killed */
+	host_hurry_begin(machine->dir);
+	host_hurry_end(machine->dir);
 	check_rcu(machine, "0\n");
 }
 
 static void the_operators_choice_of_grace_periods_stays(void **state)
 {
 	static const char *const choices[] = {"1\n", "10\n", "-1\n", "20\n"};
-	const struct machine *machine = *state;
+	const struct scratch *machine = *state;
 
 	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
 		put(machine, RCU, choices[i]);
-		host_hurry_begin(machine->root);
+		host_hurry_begin(machine->dir);
 		check_rcu(machine, choices[i]);
-		host_hurry_end(machine->root);
+		host_hurry_end(machine->dir);
 		check_rcu(machine, choices[i]);
 	}
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
 		T(no_kvm_and_no_flag),
 		T(no_kvm_in_a_virtual_machine),

@@ -1,30 +1,12 @@
-/* What the machine is and has, from files below a made-up root; and how a machine is switched off. */
+/* What the machine is and has, from files below a made-up root. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "daemon/power.h"
 #include "facts.h"
 #include "storage_test.h"
-
-static void put(void *scratch, const char *path, const char *text)
-{
-	char full[PATH_MAX];
-	FILE *f;
-
-	scratch_path(scratch, path, full);
-	for (char *slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0700);
-		*slash = '/';
-	}
-	f = fopen(full, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
 
 static const struct menu_fact *find(const struct menu_fact *facts, size_t count, const char *group,
 				    const char *name)
@@ -127,26 +109,6 @@ static void the_running_machine(void **state)
 	free(facts);
 }
 
-static void power_is_told_to_whoever_runs_the_machine(void **state)
-{
-	enum power_way way = 77;
-	struct vmb_err err;
-	char root[PATH_MAX];
-
-	scratch_path(*state, "", root);
-	assert_true(power_choose(root, 0, &way, &err) < 0);
-	assert_non_null(strstr(err.text, "Only root"));
-	assert_int_equal(way, 77);
-	assert_int_equal(power_choose(root, 1, &way, &err), 0);
-	assert_int_equal(way, POWER_KERNEL);
-	put(*state, "run/initctl", "");
-	assert_int_equal(power_choose(root, 1, &way, &err), 0);
-	assert_int_equal(way, POWER_SHUTDOWN);
-	put(*state, "run/systemd/system/x", "");
-	assert_int_equal(power_choose(root, 1, &way, &err), 0);
-	assert_int_equal(way, POWER_SYSTEMD);
-}
-
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -154,7 +116,6 @@ int main(void)
 		TEST(a_machine_is_told),
 		TEST(an_empty_machine_fails_nothing),
 		TEST(the_running_machine),
-		TEST(power_is_told_to_whoever_runs_the_machine),
 	};
 
 	return cmocka_run_group_tests_name("facts", tests, NULL, NULL);

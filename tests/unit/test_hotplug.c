@@ -242,7 +242,7 @@ struct storm {
 	uint64_t last_ms, stall_ms;
 };
 
-static void put(struct storm *s, const char *name, const char *attr, const char *text)
+static void put_attr(struct storm *s, const char *name, const char *attr, const char *text)
 {
 	char path[PATH_MAX];
 
@@ -260,8 +260,8 @@ static void change_disk(struct storm *s, unsigned int number)
 	snprintf(path, sizeof(path), "%s/sys/class/block/%s", s->scratch->dir, name);
 	if (mkdir(path, 0700) == 0) {
 		snprintf(text, sizeof(text), "240:%u", number);
-		put(s, name, "dev", text);
-		put(s, name, "size", "2048");
+		put_attr(s, name, "dev", text);
+		put_attr(s, name, "size", "2048");
 	} else {
 		char file[PATH_MAX + 8];
 

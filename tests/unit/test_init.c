@@ -23,14 +23,6 @@
 
 #define DEADLINE_MS 20000
 
-static void put(const struct scratch *s, const char *path, const char *text)
-{
-	char full[PATH_MAX];
-
-	sh("mkdir -p $(dirname %s/%s)", s->dir, path);
-	write_file(scratch_path(s, path, full), text, strlen(text), 0);
-}
-
 static int setup(void **state)
 {
 	log_init(-1, LOG_LEVEL_ERROR, "test");

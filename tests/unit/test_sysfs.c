@@ -9,21 +9,6 @@
 
 #include "storage.h"
 
-/* Writes TEXT to the file PATH below the scratch directory, making directories. */
-static void put(struct scratch *s, const char *path, const char *text)
-{
-	char full[PATH_MAX];
-	int n = snprintf(full, sizeof(full), "%s/%s", s->dir, path);
-
-	assert_true(n > 0 && n < (int)sizeof(full));
-	for (char *slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0700);
-		*slash = '/';
-	}
-	write_file(full, text, strlen(text), 0);
-}
-
 static void put_attr(struct scratch *s, const char *device, const char *attr, const char *text)
 {
 	char path[PATH_MAX];

@@ -7,19 +7,6 @@
 
 #include "daemon/vfio_devices.h"
 
-static void put(struct scratch *s, const char *path)
-{
-	char full[PATH_MAX];
-
-	scratch_path(s, path, full);
-	for (char *slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0700);
-		*slash = '/';
-	}
-	write_file(full, "x", 1, 0);
-}
-
 /* Device ADDRESS of group GROUP, with DRIVER. */
 static void put_device(struct scratch *s, const char *address, const char *group,
 		       const char *driver)
@@ -27,7 +14,7 @@ static void put_device(struct scratch *s, const char *address, const char *group
 	char path[PATH_MAX], link[PATH_MAX + 16], to[64];
 
 	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vendor", address);
-	put(s, path);
+	put(s, path, "x");
 	snprintf(link, sizeof(link), "%s/sys/bus/pci/devices/%s/iommu_group", s->dir, address);
 	snprintf(to, sizeof(to), "../../../kernel/iommu_groups/%s", group);
 	assert_int_equal(symlink(to, link), 0);
@@ -65,9 +52,9 @@ static void a_group_is_opened_once(void **state)
 	put_device(s, "0000:01:00.0", "14", "vfio-pci");
 	put_device(s, "0000:01:00.1", "14", "vfio-pci");
 	put_device(s, "0000:02:00.0", "7", "vfio-pci");
-	put(s, "dev/vfio/vfio");
-	put(s, "dev/vfio/14");
-	put(s, "dev/vfio/7");
+	put(s, "dev/vfio/vfio", "x");
+	put(s, "dev/vfio/14", "x");
+	put(s, "dev/vfio/7", "x");
 	config.vfio_count = 3;
 	strcpy(config.vfio[2].address, "0000:02:00.0");
 	config.vfio[1].no_rom = 1;
@@ -98,18 +85,18 @@ static void iommufd_is_taken_where_each_device_has_a_node(void **state)
 
 	put_device(s, "0000:01:00.0", "14", "vfio-pci");
 	put_device(s, "0000:01:00.1", "14", "vfio-pci");
-	put(s, "dev/vfio/vfio");
-	put(s, "dev/vfio/14");
-	put(s, "dev/iommu");
-	put(s, "dev/vfio/devices/vfio3");
-	put(s, "sys/bus/pci/devices/0000:01:00.0/vfio-dev/vfio3/dev");
+	put(s, "dev/vfio/vfio", "x");
+	put(s, "dev/vfio/14", "x");
+	put(s, "dev/iommu", "x");
+	put(s, "dev/vfio/devices/vfio3", "x");
+	put(s, "sys/bus/pci/devices/0000:01:00.0/vfio-dev/vfio3/dev", "x");
 	/* The other one has none. */
 	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), 0);
 	assert_false(devices.iommufd);
 	assert_int_equal(devices.fd_count, 1);
 	vfio_devices_close(&devices);
-	put(s, "dev/vfio/devices/vfio4");
-	put(s, "sys/bus/pci/devices/0000:01:00.1/vfio-dev/vfio4/dev");
+	put(s, "dev/vfio/devices/vfio4", "x");
+	put(s, "sys/bus/pci/devices/0000:01:00.1/vfio-dev/vfio4/dev", "x");
 	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), 0);
 	assert_true(devices.iommufd);
 	assert_int_equal(devices.fd_count, 2);
@@ -126,7 +113,7 @@ static void what_cannot_be_opened_is_told(void **state)
 
 	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), -ENOENT);
 	assert_says(&err, "/dev/vfio/vfio is missing: the kernel's module vfio-pci is not loaded");
-	put(s, "dev/vfio/vfio");
+	put(s, "dev/vfio/vfio", "x");
 	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), -ENODEV);
 	assert_says(&err, "is in no IOMMU group");
 	put_device(s, "0000:01:00.0", "14", "nvme");
