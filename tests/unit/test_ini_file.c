@@ -156,6 +156,25 @@ static void values_that_would_not_come_back_are_refused(void **state)
 	assert_int_equal(ini_file_check_value("The title", "", NULL), 0);
 }
 
+/* The longest value that may be written is read again, one byte more is refused both ways. */
+static void the_longest_value_comes_back(void **state)
+{
+	static char value[INI_VALUE_SIZE + 1], text[sizeof(value) + 8];
+	struct vmb_err err;
+	struct seen s;
+
+	(void)state;
+	memset(value, 'x', INI_VALUE_SIZE - 1);
+	assert_int_equal(ini_file_check_value("The title", value, NULL), 0);
+	snprintf(text, sizeof(text), "a = %s", value);
+	assert_int_equal(strlen(parse(&s, text)), strlen("1[]a=\n") + INI_VALUE_SIZE - 1);
+	value[INI_VALUE_SIZE - 1] = 'x';
+	assert_int_equal(ini_file_check_value("The title", value, &err), -EINVAL);
+	assert_string_equal(err.text, "The title is longer than 4095 bytes. Shorten it.");
+	snprintf(text, sizeof(text), "a = %s", value);
+	assert_string_equal(parse(&s, text), "1!The value is longer than 4095 bytes.\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +185,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_cut_or_kept_is_a_fault),
 		cmocka_unit_test(a_change_keeps_comments_and_unknown_lines),
 		cmocka_unit_test(values_that_would_not_come_back_are_refused),
+		cmocka_unit_test(the_longest_value_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
