@@ -60,6 +60,28 @@ static bool good_is_ready(struct fixture *f)
 }
 
 /* More hung disks than probes may run at once: the others wait for a deadline, not for ever. */
+static void on_tick(void *arg)
+{
+	struct fixture *f = arg;
+
+	loop_quit(f->loop, 0);
+}
+
+/* Every process that was started has ended, and was collected. */
+static void assert_no_probe_is_left(struct fixture *f)
+{
+	siginfo_t info;
+
+	for (int i = 0; waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0; i++) {
+		struct loop_timer *timer;
+
+		assert_true(i < 500);
+		assert_int_equal(loop_add_timer(f->loop, 20, on_tick, f, &timer), 0);
+		loop_run(f->loop);
+	}
+	assert_int_equal(errno, ECHILD);
+}
+
 static void hung_disks_do_not_use_up_the_probes(void **state)
 {
 	struct fixture *f = *state;
@@ -81,6 +103,7 @@ static void hung_disks_do_not_use_up_the_probes(void **state)
 		snprintf(name, sizeof(name), "hang%d", i);
 		assert_int_equal(device(f, name)->state, MENU_DEVICE_FAILED);
 	}
+	assert_no_probe_is_left(f);
 }
 
 static void at_most_eight_probes_run_at_once(void **state)

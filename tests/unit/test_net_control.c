@@ -6,22 +6,30 @@
 
 /* ---- several pairs and the control queue ---- */
 
-/* Sends a command of LEN bytes on the control queue; returns the answer. */
-static uint8_t do_command(struct fixture *f, unsigned int queue, const void *command, uint32_t len)
+/* Sends a command of LEN bytes on the control queue, each descriptor with up to PIECE of them; returns the answer. */
+static uint8_t do_pieces(struct fixture *f, unsigned int queue, const void *command, uint32_t len, uint32_t piece)
 {
 	struct drv_queue *q = &f->q[queue];
 	uint64_t at = BUFFERS(queue);
 	struct vring_used_elem e;
+	uint16_t i = 0;
 
 	assert_int_equal(gm_write(f->m.mem, at, command, len), 0);
 	*(uint8_t *)gm_ptr(f->m.mem, at + 0x100, 1) = 0xEE;
-	*net_desc(f, q, 0) = (struct vring_desc){at, len, NEXT, 1};
-	*net_desc(f, q, 1) = (struct vring_desc){at + 0x100, 1, WRITE, 0};
+	for (uint32_t done = 0; done < len; done += piece, i++)
+		*net_desc(f, q, i) = (struct vring_desc){at + done, len - done < piece ? len - done : piece, NEXT,
+							 (uint16_t)(i + 1)};
+	*net_desc(f, q, i) = (struct vring_desc){at + 0x100, 1, WRITE, 0};
 	net_make_available(f, q, 0);
 	net_kick_queue(f, q);
 	e = net_wait_used(f, q);
 	assert_int_equal(e.len, 1);
 	return *(uint8_t *)gm_ptr(f->m.mem, at + 0x100, 1);
+}
+
+static uint8_t do_command(struct fixture *f, unsigned int queue, const void *command, uint32_t len)
+{
+	return do_pieces(f, queue, command, len, len);
 }
 
 static uint8_t set_pairs(struct fixture *f, unsigned int queue, uint16_t count)
@@ -119,6 +127,22 @@ static void wrong_commands_are_answered(void **state)
 	assert_int_equal(f->ports[0]->offloads, NET_OFFLOAD_CSUM);
 	f->ports[0]->offload_error = -EINVAL;
 	assert_int_equal(do_command(f, 6, cases[0].bytes, cases[0].len), VIRTIO_NET_ERR);
+}
+
+/* virtio 1.2, 2.7.4.1: where a message is cut into descriptors means nothing. */
+static void commands_come_in_pieces(void **state)
+{
+	const uint8_t three[] = {VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, 3, 0};
+	const uint8_t two[] = {VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, 2, 0};
+	struct fixture *f = *state;
+
+	net_driver_up(f, MQ | CTRL);
+	assert_int_equal(do_pieces(f, 6, three, sizeof(three), 1), VIRTIO_NET_OK);
+	assert_attached(f, 3);
+	assert_int_equal(do_pieces(f, 6, two, sizeof(two), 2), VIRTIO_NET_OK);
+	assert_attached(f, 2);
+	assert_int_equal(do_pieces(f, 6, three, sizeof(three), 3), VIRTIO_NET_OK);
+	assert_attached(f, 3);
 }
 
 /* ---- the link ---- */
@@ -283,6 +307,7 @@ int main(void)
 		PAIRS(pairs_are_used_as_the_driver_says),
 		PAIRS(where_the_control_queue_is),
 		PAIRS(wrong_commands_are_answered),
+		PAIRS(commands_come_in_pieces),
 		TEST(the_link_goes_down_and_up),
 		TEST(an_interface_that_goes_away_is_a_link_down),
 		TEST(nothing_moves_while_paused),

@@ -51,7 +51,7 @@ static void test_what_cannot_be_started(void **state)
 	session_keys(s, "\033[F");
 	session_wait(s, "Cannot be started: It is a flash image");
 	session_keys(s, "v");
-	session_wait(s, "flash image, 4194304 bytes.");
+	session_wait(s, "# Cannot be started: It is a flash image");
 	session_keys(s, "qq");
 	session_wait(s, "Enter starts");
 	session_leave(s);

@@ -333,7 +333,8 @@ static void test_tall_guest(void **state)
 
 	(void)state;
 	session_keys(s, "\r");
-	session_wait(s, "of 50");
+	/* The part with the cursor, which stands in row 44. */
+	session_wait(s, "rows 22-44 of 50");
 	session_resize(s, 60, 100);
 	session_wait(s, "Boot Maintenance Manager");
 	session_wait(s, "^v=Move Highlight");
