@@ -131,8 +131,11 @@ static int check_directory(struct check *check, const char *path)
 	if (fd >= 0)
 		close(fd);
 	if (rc < 0) {
-		fprintf(stderr, "vmboot: the directory of settings %s cannot be read: %s.\n", path,
-			strerror(-rc));
+		fprintf(stderr,
+			"vmboot: The directory of settings %s cannot be read: %s. Name the one "
+			"that "
+			"is meant by --config; where there is none every setting is as usual.\n",
+			path, strerror(-rc));
 		return 1;
 	}
 	if (check->default_id[0] && !check->default_found) {

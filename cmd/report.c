@@ -144,8 +144,9 @@ static int write_directory(int parent, const char *where, const struct report_fa
 	if (dir >= 0)
 		close(dir);
 	if (rc < 0)
-		return vmb_err_set(err, -rc, "The report cannot be written to %s: %s.", where,
-				   strerror(-rc));
+		return vmb_err_set(err, -rc,
+				   "The report cannot be written to %s: %s. Choose another place.",
+				   where, strerror(-rc));
 	snprintf(path, size, "%.150s:/%s", where, name);
 	if (where[0] == '/' && strncmp(where, "/dev/", 5) != 0)
 		snprintf(path, size, "%.150s/%s", where, name);
@@ -220,8 +221,11 @@ static int write_to(const char *to, const struct report_facts *facts, char *path
 		rc = write_file(AT_FDCWD, to, NULL, facts);
 		text_copy(path, size, to);
 		return rc == 0 ? 0
-			       : vmb_err_set(err, -rc, "The report cannot be written to %s: %s.",
-					     to, strerror(-rc));
+			       : vmb_err_set(
+					 err, -rc,
+					 "The report cannot be written to %s: %s. Choose another "
+					 "place.",
+					 to, strerror(-rc));
 	}
 	dir = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)

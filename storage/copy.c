@@ -125,10 +125,11 @@ static int refuse(const struct copy_source *source, int code, struct vmb_err *er
 				   on, where,
 				   firmware ? "; `vmboot list` shows the firmware there is" : "");
 	case EISDIR:
-		return vmb_err_set(err, code, "%s%s%s is a directory, not %s.", path, on, where,
-				   source->noun);
+		return vmb_err_set(err, code, "%s%s%s is a directory, not %s. Name a file in it.",
+				   path, on, where, source->noun);
 	case EINVAL:
-		return vmb_err_set(err, code, "%s%s%s is not a regular file.", path, on, where);
+		return vmb_err_set(err, code, "%s%s%s is not a regular file. Name the file itself.",
+				   path, on, where);
 	case EACCES:
 	case EPERM:
 		return vmb_err_set(err, code,

@@ -35,14 +35,18 @@ def script(cases):
 def test_firmware_files():
     run_with = "vmboot run --memory 128M --firmware "
     cases = (
-        ("missing", run_with + "/nowhere.fd", ("/nowhere.fd",)),
-        ("directory", run_with + "/tmp", ("/tmp",)),
-        ("empty", "true >/tmp/empty; " + run_with + "/tmp/empty", ("empty",)),
-        ("truncated", "head -c 2000000 /firmware/CLOUDHV.fd >/tmp/cut; " + run_with + "/tmp/cut", ("/tmp/cut",)),
-        ("flash image", run_with + "/OVMF_CODE_4M.fd", ("flash",)),
-        ("text file", "echo hello >/tmp/text; " + run_with + "/tmp/text", ("/tmp/text",)),
-        ("old raw image", "{ head -c 4194304 /dev/zero; } >/tmp/raw; " + run_with + "/tmp/raw", ("/tmp/raw",)),
-        ("not PVH", run_with + "/bin/busybox", ("PVH",)),
+        ("missing", run_with + "/nowhere.fd", ("/nowhere.fd does not exist", "vmboot list")),
+        ("directory", run_with + "/tmp", ("/tmp is a directory",)),
+        ("empty", "true >/tmp/empty; " + run_with + "/tmp/empty", ("/tmp/empty cannot", "file is empty")),
+        ("truncated", "head -c 2000000 /firmware/CLOUDHV.fd >/tmp/cut; " + run_with + "/tmp/cut", ("/tmp/cut cannot", "cut off", "Copy")),
+        ("flash image", run_with + "/OVMF_CODE_4M.fd", ("flash image for OVMF", "CLOUDHV.fd")),
+        ("text file", "echo hello >/tmp/text; " + run_with + "/tmp/text", ("/tmp/text cannot", "holds text")),
+        ("old raw image", "{ head -c 40 /dev/zero; printf _FVH; head -c 4194260 /dev/zero; } >/tmp/raw; " + run_with + "/tmp/raw",
+         ("/tmp/raw cannot", "raw flash image", "202205")),
+        ("nothing known", "{ head -c 4194304 /dev/zero; } >/tmp/zeroes; " + run_with + "/tmp/zeroes", ("not an ELF file",)),
+        ("32-bit ELF", r"printf '\177ELF\1\1\1' >/tmp/elf32; head -c 2000 /dev/zero >>/tmp/elf32; " + run_with + "/tmp/elf32",
+         ("32-bit ELF", "64-bit PVH")),
+        ("not PVH", run_with + "/bin/busybox", ("without the PVH note",)),
     )
     check_cases(run(script(cases), files={"OVMF_CODE_4M.fd": OVMF}), cases)
 
@@ -51,19 +55,19 @@ def test_memory_cpus_disks():
     start = "vmboot run " + GOOD
     base = "vmboot run --firmware /firmware/CLOUDHV.fd "
     cases = (
-        ("memory too small", base + "--memory 32M", ("64",)),
-        ("memory too big", base + "--memory 900G", ("memory",)),
-        ("no CPUs", start + " --cpus 0", ("CPU",)),
-        ("too many CPUs", start + " --cpus 200", ("200",)),
-        ("disk missing", start + " --disk /dev/nowhere", ("/dev/nowhere",)),
-        ("disk is a directory", start + " --disk /tmp", ("/tmp",)),
-        ("disk is empty", "true >/tmp/zero; " + start + " --disk /tmp/zero", ("/tmp/zero",)),
-        ("odd size", "head -c 1000001 /dev/zero >/tmp/odd; " + start + " --disk /tmp/odd", ("512",)),
-        ("mounted", "mount -t vfat /dev/nvme0n1p1 /mnt; " + start + " --disk /dev/nvme0n1", ("/mnt", "ro")),
-        ("partition mounted", start + " --disk /dev/nvme0n1p1", ("/mnt",)),
+        ("memory too small", base + "--memory 32M", ("32M", "64M")),
+        ("memory too big", base + "--memory 900G", ("900G", "free")),
+        ("no CPUs", start + " --cpus 0", ("at least 1 CPU", "0 were asked for")),
+        ("too many CPUs", start + " --cpus 200", ("200 CPUs are more than this machine has",)),
+        ("disk missing", start + " --disk /dev/nowhere", ("/dev/nowhere does not exist",)),
+        ("disk is a directory", start + " --disk /tmp", ("/tmp is a directory",)),
+        ("disk is empty", "true >/tmp/zero; " + start + " --disk /tmp/zero", ("/tmp/zero is empty",)),
+        ("odd size", "head -c 1000001 /dev/zero >/tmp/odd; " + start + " --disk /tmp/odd", ("1000001 bytes", "multiple of 512")),
+        ("mounted", "mount -t vfat /dev/nvme0n1p1 /mnt; " + start + " --disk /dev/nvme0n1", ("in use", "mounted on /mnt", ",ro")),
+        ("partition mounted", start + " --disk /dev/nvme0n1p1", ("in use", "mounted on /mnt")),
         ("locked by another", "umount /mnt; head -c 1048576 /dev/zero >/tmp/img; "
          "(vmboot run " + GOOD + " --disk /tmp/img >/dev/null 2>&1 </dev/null & echo $! >/tmp/pid; sleep 5); "
-         + start + " --disk /tmp/img; s=$?; kill $(cat /tmp/pid); (exit $s)", ("/tmp/img",)),
+         + start + " --disk /tmp/img; s=$?; kill $(cat /tmp/pid); (exit $s)", ("/tmp/img is already attached",)),
     )
     check_cases(run(script(cases), disks=[guest_disk("@echo -off")]), cases)
 
@@ -72,10 +76,10 @@ def test_host_without_kvm():
     """No /dev/kvm; no permission for it; a CPU that cannot virtualise; a KVM that cannot run firmware."""
     start = "vmboot run " + GOOD
     cases = (
-        ("no permission", "chmod 0600 /dev/kvm; su nobody -c '%s'" % start, ("/dev/kvm", "permi")),
-        ("module not loaded", "rmmod kvm_amd; " + start, ("/dev/kvm",)),
-        ("no device", "rm -f /dev/kvm; " + start, ("/dev/kvm",)),
+        ("no permission", "chmod 0600 /dev/kvm; su nobody -c '%s'" % start, ("no permission to use /dev/kvm", "group")),
+        ("module not loaded", "rmmod kvm_amd; " + start, ("kvm_amd is not loaded", "modprobe kvm_amd")),
+        ("no device", "rm -f /dev/kvm; " + start, ("There is no /dev/kvm",)),
     )
     check_cases(run(script(cases), files={"firmware/CLOUDHV.fd": CLOUDHV}), cases)
-    cases = (("CPU without svm", start, ("svm",)),)
+    cases = (("CPU without svm", start, ("neither vmx nor svm",)),)
     check_cases(run(script(cases), cpu="EPYC,-svm"), cases)
