@@ -48,8 +48,9 @@ enum vmm_msg {
  * (non-blocking), one for each pair of queues, and as many of vhost-net if it has VHOST; then, if devices are passed
  * through, the VFIO container (or, with VFIO_IOMMUFD, /dev/iommu) and VFIO_FD_COUNT groups (devices). With VMM_BOOT_FIRMWARE the two
  * are 2 firmware (sealed memfd), 3 variables (memfd of 2 * VARSTORE_SIZE: the live store that is
- * mapped into guest RAM, then the last copy known to be good); with VMM_BOOT_LINUX, which has no
- * UEFI and so no variables, 2 kernel, 3 initrd (sealed memfds; an empty one: no initrd).
+ * mapped into guest RAM, then the last copy known to be good: at first both are one store, which the
+ * launcher has checked); with VMM_BOOT_LINUX, which has no UEFI and so no variables, 2 kernel, 3 initrd
+ * (sealed memfds; an empty one: no initrd).
  */
 #define VMM_FD_KVM	0
 #define VMM_FD_CONSOLE	1

@@ -93,6 +93,8 @@ static const struct seccomp_rule vcpu_vfio[] = {
 /* What a file in memory is asked for goes past the ring (ring_req.at_once). */
 static const struct seccomp_rule disk[] = {
 	RING,
+	ALLOW(pread64),
+	ALLOW(pwrite64),
 	ALLOW(preadv),
 	ALLOW(pwritev),
 	ALLOW(fdatasync),
@@ -129,6 +131,8 @@ static const struct seccomp_rule streams[] = {
 
 /* Disk requests of descriptors that are open. */
 static const struct seccomp_rule worker[] = {
+	ALLOW(pread64),
+	ALLOW(pwrite64),
 	ALLOW(preadv),
 	ALLOW(pwritev),
 	ALLOW(fdatasync),
@@ -158,7 +162,6 @@ static const struct seccomp_rule worker[] = {
 	ALLOW_IOCTL(KVM_SET_MP_STATE), \
 	ALLOW_IOCTL(KVM_SET_IRQCHIP), \
 	ALLOW_IOCTL(KVM_KVMCLOCK_CTRL), \
-	ALLOW_IOCTL(KVM_GET_SUPPORTED_CPUID), /* build_tables() */ \
 	ALLOW(poll), \
 	ALLOW(read), \
 	ALLOW(sendmsg), \

@@ -287,7 +287,7 @@ static void read_host_hypervisor(struct cpuid_regs *ret)
 		__cpuid(HYPERVISOR_LEAF, ret->eax, ret->ebx, ret->ecx, ret->edx);
 }
 
-static int create_cpu(struct vcpu *cpu, const struct kvm_cpuid2 *supported, struct vmb_err *err)
+static int create_cpu(struct vcpu *cpu, struct vmb_err *err)
 {
 	const struct vcpus_params *params = &cpu->all->params;
 	struct cpuid_params shape = {
@@ -301,7 +301,7 @@ static int create_cpu(struct vcpu *cpu, const struct kvm_cpuid2 *supported, stru
 	read_host_cpuid(0x80000005, &shape.host_l1);
 	read_host_cpuid(0x80000006, &shape.host_l2);
 	read_host_hypervisor(&shape.host_hypervisor);
-	r = cpuid_make(supported, &shape, cpu->index, &cpuid);
+	r = cpuid_make(params->supported, &shape, cpu->index, &cpuid);
 	if (r < 0)
 		return vmb_err_set(err, -r, "No memory for the vCPUs.");
 	r = kvm_cpu_create(params->kvm, cpu->index, cpuid, &cpu->kvm, err);
@@ -320,8 +320,7 @@ int vcpus_create(const struct vcpus_params *params, struct vcpus **ret_vcpus, st
 {
 	struct vcpus *all = calloc(1, sizeof(*all) + params->count * sizeof(all->cpus[0]));
 	struct sigaction action = {.sa_handler = on_kick};
-	struct kvm_cpuid2 *supported;
-	int r;
+	int r = 0;
 
 	if (!all)
 		return vmb_err_set(err, ENOMEM, "No memory for the vCPUs.");
@@ -329,18 +328,11 @@ int vcpus_create(const struct vcpus_params *params, struct vcpus **ret_vcpus, st
 	pthread_mutex_init(&all->lock, NULL);
 	pthread_cond_init(&all->changed, NULL);
 	sigaction(KICK_SIGNAL, &action, NULL); /* without SA_RESTART: KVM_RUN must end */
-	r = kvm_supported_cpuid(params->kvm_fd, &supported);
-	if (r < 0) {
-		vcpus_destroy(all);
-		return vmb_err_set(err, -r, "KVM does not say what the CPU can do (%s).",
-				   strerror(-r));
-	}
 	for (unsigned int i = 0; i < params->count && r == 0; i++) {
 		all->cpus[i].all = all;
 		all->cpus[i].index = i;
-		r = create_cpu(&all->cpus[i], supported, err);
+		r = create_cpu(&all->cpus[i], err);
 	}
-	free(supported);
 	if (r < 0) {
 		vcpus_destroy(all);
 		return r;

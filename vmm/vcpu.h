@@ -18,7 +18,7 @@ struct vcpus;
 
 struct vcpus_params {
 	struct kvm_vm *kvm;
-	int kvm_fd;
+	const struct kvm_cpuid2 *supported; /* kvm_supported_cpuid(), while they are made */
 	const struct guest_mem *mem;
 	struct bus *ports;
 	struct bus *mmio;

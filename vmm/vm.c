@@ -118,7 +118,7 @@ static int create_vcpus(struct vm *vm, struct vmb_err *err)
 {
 	const struct vcpus_params params = {
 		.kvm = vm->kvm,
-		.kvm_fd = vm->params.kvm_fd,
+		.supported = vm->supported,
 		.mem = vm->mem,
 		.ports = vm->ports,
 		.mmio = vm->mmio,
@@ -158,6 +158,10 @@ static int create_parts(struct vm *vm, struct vmb_err *err)
 		r = irq_wires_create(vm->kvm, &vm->wires);
 	if (r < 0)
 		return vmb_err_set(err, -r, "No memory for the virtual machine.");
+	r = kvm_supported_cpuid(vm->params.kvm_fd, &vm->supported);
+	if (r < 0)
+		return vmb_err_set(err, -r, "KVM does not say what the CPU can do (%s).",
+				   strerror(-r));
 	r = create_vcpus(vm, err);
 	if (r == 0)
 		r = vm_devices_create(vm, err);
@@ -185,25 +189,17 @@ static int check_high_bars(const struct vm *vm, const struct acpi_params *acpi, 
 static int build_tables(struct vm *vm, uint64_t *ret_rsdp, struct vmb_err *err)
 {
 	const struct smbios_params smbios = {.cpus = vm->start.cpus, .memory = vm->start.memory};
-	struct acpi_params acpi = {
+	unsigned int bits = cpuid_phys_bits(vm->supported);
+	const struct acpi_params acpi = {
 		.cpus = vm->start.cpus,
 		.pci64_base = GM_HIGH_BASE + gm_high_size(vm->mem),
+		.pci64_end = 1ULL << (bits < MAX_PCI_BITS ? bits : MAX_PCI_BITS),
 	};
-	struct kvm_cpuid2 *supported;
-	unsigned int bits;
-	int r = kvm_supported_cpuid(vm->params.kvm_fd, &supported);
+	int r = check_high_bars(vm, &acpi, err);
 
-	if (r == 0) {
-		bits = cpuid_phys_bits(supported);
-		free(supported);
-		acpi.pci64_end = 1ULL << (bits < MAX_PCI_BITS ? bits : MAX_PCI_BITS);
-		r = check_high_bars(vm, &acpi, err);
-	}
-	if (r < 0 && err->code)
+	if (r < 0)
 		return r;
-	if (r == 0) {
-		r = acpi_build(vm->mem, &acpi, ret_rsdp);
-	}
+	r = acpi_build(vm->mem, &acpi, ret_rsdp);
 	if (r == 0)
 		r = smbios_build(vm->mem, &smbios);
 	if (r < 0)
@@ -247,7 +243,6 @@ static int power_on(struct vm *vm, struct vmb_err *err)
 int vm_create(const struct vm_params *params, struct vm **ret_vm, struct vmb_err *err)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
-	bool changed = false;
 	int r;
 
 	if (!vm)
@@ -259,12 +254,6 @@ int vm_create(const struct vm_params *params, struct vm **ret_vm, struct vmb_err
 	pthread_mutex_init(&vm->request_lock, NULL);
 	progress_init(&vm->progress, stage_changed, vm);
 	r = create_parts(vm, err);
-	if (r == 0 && params->vars_fd >= 0) {
-		r = varstore_settle(vm->mem, params->vars_fd, &changed);
-		if (r < 0)
-			vmb_err_set(err, -r, "The UEFI variables cannot be read (%s).",
-				    strerror(-r));
-	}
 	if (r == 0)
 		r = power_on(vm, err);
 	if (r < 0) {
@@ -285,6 +274,7 @@ void vm_destroy(struct vm *vm)
 	bus_destroy(vm->mmio);
 	bus_destroy(vm->ports);
 	kvm_vm_destroy(vm->kvm);
+	free(vm->supported);
 	gm_destroy(vm->mem);
 	progress_fini(&vm->progress);
 	pthread_mutex_destroy(&vm->request_lock);

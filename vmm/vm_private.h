@@ -31,6 +31,7 @@ struct vm {
 
 	struct guest_mem *mem;
 	struct kvm_vm *kvm;
+	struct kvm_cpuid2 *supported; /* asked for once: slow where the host is a guest itself */
 	struct bus *ports;
 	struct bus *mmio;
 	struct irq_wires *wires;

@@ -95,7 +95,13 @@ static const struct listed listed_vcpu_vfio[] = {
 #define RING LIBC, DEVICES, ALWAYS(io_uring_enter), ALWAYS(poll), ALWAYS(clock_nanosleep)
 
 static const struct listed listed_disk[] = {
-	RING, ALWAYS(preadv), ALWAYS(pwritev), ALWAYS(fdatasync), WITH(lseek, 2, SEEK_END),
+	RING,
+	ALWAYS(pread64),
+	ALWAYS(pwrite64),
+	ALWAYS(preadv),
+	ALWAYS(pwritev),
+	ALWAYS(fdatasync),
+	WITH(lseek, 2, SEEK_END),
 };
 
 static const struct listed listed_net[] = {
@@ -126,6 +132,8 @@ static const struct listed listed_streams[] = {
 
 static const struct listed listed_worker[] = {
 	LIBC,
+	ALWAYS(pread64),
+	ALWAYS(pwrite64),
 	ALWAYS(preadv),
 	ALWAYS(pwritev),
 	ALWAYS(fdatasync),
@@ -139,9 +147,9 @@ static const struct listed listed_worker[] = {
 		REQUEST(KVM_SET_MSRS), REQUEST(KVM_SET_XCRS), REQUEST(KVM_SET_XSAVE),             \
 		REQUEST(KVM_SET_DEBUGREGS), REQUEST(KVM_SET_VCPU_EVENTS), REQUEST(KVM_SET_LAPIC), \
 		REQUEST(KVM_GET_MP_STATE), REQUEST(KVM_SET_MP_STATE), REQUEST(KVM_SET_IRQCHIP),   \
-		REQUEST(KVM_KVMCLOCK_CTRL), REQUEST(KVM_GET_SUPPORTED_CPUID), ALWAYS(poll),       \
-		ALWAYS(sendmsg), ALWAYS(recvmsg), ALWAYS(pread64), ALWAYS(pwrite64),              \
-		ALWAYS(newfstatat), WITH(fcntl, 1, F_GET_SEALS),                                  \
+		REQUEST(KVM_KVMCLOCK_CTRL), ALWAYS(poll), ALWAYS(sendmsg), ALWAYS(recvmsg),       \
+		ALWAYS(pread64), ALWAYS(pwrite64), ALWAYS(newfstatat),                            \
+		WITH(fcntl, 1, F_GET_SEALS),                                                      \
 		WITH(io_uring_register, 1, IORING_UNREGISTER_RING_FDS), ALWAYS(timerfd_settime),  \
 		ALWAYS(timerfd_gettime)
 
