@@ -481,7 +481,7 @@ static int prepare(struct launch *launch, struct vmb_err *err)
 	launch->log_max =
 		daemon_path_log_max(config->log_path, (uint64_t)sysconf(_SC_PHYS_PAGES) *
 							      (uint64_t)sysconf(_SC_PAGESIZE));
-	if (rc == 0)
+	if (rc == 0 && !boots_kernel(launch))
 		rc = vars_file_open(&launch->vars, config->vars_path, config->fresh_vars, err);
 	return rc;
 }
