@@ -76,6 +76,20 @@ static void ring_watch_list_remove(struct ring_watch_list *list, struct ring_wat
 
 /* ---- requests ---- */
 
+/* One buffer is cheaper without an array, which the kernel copies and checks. */
+static ssize_t do_transfer(const struct ring_req *req)
+{
+	const struct iovec *iov = req->iov;
+	off_t offset = (off_t)req->offset;
+
+	if (req->iov_count == 1 && req->op == RING_READV)
+		return pread(req->fd, iov->iov_base, iov->iov_len, offset);
+	if (req->iov_count == 1)
+		return pwrite(req->fd, iov->iov_base, iov->iov_len, offset);
+	return req->op == RING_READV ? preadv(req->fd, iov, (int)req->iov_count, offset)
+				     : pwritev(req->fd, iov, (int)req->iov_count, offset);
+}
+
 int64_t ring_do(const struct ring_req *req)
 {
 	uint64_t range[2] = {req->offset, req->length};
@@ -83,11 +97,7 @@ int64_t ring_do(const struct ring_req *req)
 
 	switch (req->op) {
 	case RING_READV:
-		n = preadv(req->fd, req->iov, (int)req->iov_count, (off_t)req->offset);
-		break;
-	case RING_WRITEV:
-		n = pwritev(req->fd, req->iov, (int)req->iov_count, (off_t)req->offset);
-		break;
+	case RING_WRITEV: n = do_transfer(req); break;
 	case RING_FSYNC_DATA: n = fdatasync(req->fd); break;
 	case RING_FALLOCATE:
 		n = fallocate(req->fd, req->mode, (off_t)req->offset, (off_t)req->length);

@@ -1,6 +1,6 @@
 /*
  * What tests of the I/O thread share: rings of both engines, requests and watches that count what happens to them, and
- * the kernel's refusals. preadv(2) and io_uring_enter(2) are wrapped at link time.
+ * the kernel's refusals. pread(2), preadv(2) and io_uring_enter(2) are wrapped at link time.
  */
 #ifndef VMB_TESTS_UNIT_RING_FIXTURE_H
 #define VMB_TESTS_UNIT_RING_FIXTURE_H
@@ -33,16 +33,29 @@
 
 /* ---- what the kernel may do to us ---- */
 
-static atomic_int gate_closed; /* 1: preadv() waits */
+static atomic_int gate_closed; /* 1: pread() and preadv() wait */
 static atomic_int enter_fault; /* every second wait returns this errno first */
 static atomic_uint enter_count;
+
+static inline void wait_at_gate(void)
+{
+	while (gate_closed)
+		usleep(1000);
+}
+
+ssize_t __real_pread(int fd, void *buf, size_t size, off_t offset);
+ssize_t __wrap_pread(int fd, void *buf, size_t size, off_t offset);
+ssize_t __wrap_pread(int fd, void *buf, size_t size, off_t offset)
+{
+	wait_at_gate();
+	return __real_pread(fd, buf, size, offset);
+}
 
 ssize_t __real_preadv(int fd, const struct iovec *iov, int count, off_t offset);
 ssize_t __wrap_preadv(int fd, const struct iovec *iov, int count, off_t offset);
 ssize_t __wrap_preadv(int fd, const struct iovec *iov, int count, off_t offset)
 {
-	while (gate_closed)
-		usleep(1000);
+	wait_at_gate();
 	return __real_preadv(fd, iov, count, offset);
 }
 

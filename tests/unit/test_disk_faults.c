@@ -1,6 +1,6 @@
 /*
  * Raw disks with both engines when the kernel does less than it was asked for, at every step, and with many requests at
- * once. ring_submit() is wrapped to make the kernel's answer short, empty or an error; preadv(2) and pwritev(2) are
+ * once. ring_submit() is wrapped to make the kernel's answer short, empty or an error; pread(2) and its kin are
  * wrapped to make the workers finish late and out of order.
  */
 #include "disk_raw_fixture.h"
@@ -88,6 +88,22 @@ static void dawdle(void)
 
 	if (workers_dawdle)
 		usleep((turn++ * 7919) % 1500);
+}
+
+ssize_t __real_pread(int fd, void *buf, size_t size, off_t offset);
+ssize_t __wrap_pread(int fd, void *buf, size_t size, off_t offset);
+ssize_t __wrap_pread(int fd, void *buf, size_t size, off_t offset)
+{
+	dawdle();
+	return __real_pread(fd, buf, size, offset);
+}
+
+ssize_t __real_pwrite(int fd, const void *buf, size_t size, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *buf, size_t size, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *buf, size_t size, off_t offset)
+{
+	dawdle();
+	return __real_pwrite(fd, buf, size, offset);
 }
 
 ssize_t __real_preadv(int fd, const struct iovec *iov, int count, off_t offset);
