@@ -1,197 +1,7 @@
-/*
- * Entries and the countdown as the daemon joins them: files of a store with the disks there are, saving and what
- * refers to what, what starts by itself and what comes after a start that failed.
- */
-#include "storage_test.h"
+/* Entries as the daemon joins them: files of a store with the disks there are, saving and what refers to what. */
+#include "entries_fixture.h"
 
-#include <errno.h>
-
-#include "daemon/autoboot.h"
-#include "daemon/entries.h"
-#include "daemon/settings.h"
-#include "daemon/store.h"
-#include "log.h"
 #include "sign_test.h"
-#include "text.h"
-#include "vmm_proto.h"
-
-struct fixture {
-	struct scratch *scratch;
-	struct loop *loop;
-	struct store *store;
-	struct settings *settings;
-	struct entries *entries;
-	struct autoboot *autoboot;
-	struct menu_device devices[4];
-	size_t device_count;
-	char pin[PATH_MAX];
-	char started[512]; /* ids, in order */
-	char refuses[64];  /* the id whose start is refused */
-	bool scanning;
-	unsigned int changes;
-};
-
-/* Half a minute of an operating system lasts a moment here. */
-int __real_loop_add_timer(struct loop *loop, uint64_t msec, loop_timer_fn fn, void *arg,
-			  struct loop_timer **ret_timer);
-int __wrap_loop_add_timer(struct loop *loop, uint64_t msec, loop_timer_fn fn, void *arg,
-			  struct loop_timer **ret_timer);
-int __wrap_loop_add_timer(struct loop *loop, uint64_t msec, loop_timer_fn fn, void *arg,
-			  struct loop_timer **ret_timer)
-{
-	return __real_loop_add_timer(loop, msec == 30000 ? 300 : msec, fn, arg, ret_timer);
-}
-
-static void on_changed(void *ctx)
-{
-	struct fixture *f = ctx;
-
-	f->changes++;
-	if (f->autoboot)
-		autoboot_entries_changed(f->autoboot);
-}
-
-static void on_nothing(void *ctx)
-{
-	(void)ctx;
-}
-
-static int on_start(void *ctx, const char *id, struct vmb_err *err)
-{
-	struct fixture *f = ctx;
-	size_t n = strlen(f->started);
-
-	if (strcmp(id, f->refuses) == 0)
-		return vmb_err_set(err, EBUSY, "It is refused.");
-	snprintf(f->started + n, sizeof(f->started) - n, "%s ", id);
-	autoboot_vm_started(f->autoboot, id, true);
-	loop_quit(f->loop, 1);
-	return 0;
-}
-
-static bool on_scanning(void *ctx)
-{
-	struct fixture *f = ctx;
-
-	return f->scanning;
-}
-
-static const struct autoboot_events events = {
-	.changed = on_nothing, .start = on_start, .scanning = on_scanning};
-
-static void put_file(const struct fixture *f, const char *name, const char *text)
-{
-	char path[PATH_MAX];
-
-	write_file(scratch_path(f->scratch, name, path), text, strlen(text), 0);
-}
-
-static const char *file_text(const struct fixture *f, const char *name)
-{
-	static char text[4096];
-	char path[PATH_MAX];
-	FILE *file = fopen(scratch_path(f->scratch, name, path), "re");
-	size_t n = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
-
-	if (file)
-		fclose(file);
-	text[n] = '\0';
-	return text;
-}
-
-static void add_device(struct fixture *f, const char *name, const char *parent, const char *serial)
-{
-	struct menu_device *d = &f->devices[f->device_count++];
-
-	*d = (struct menu_device){.state = MENU_DEVICE_READY};
-	text_copy(d->name, sizeof(d->name), name);
-	text_copy(d->parent, sizeof(d->parent), parent);
-	text_copy(d->serial, sizeof(d->serial), serial);
-	snprintf(d->path, sizeof(d->path), "/dev/%s", name);
-}
-
-static void close_all(struct fixture *f)
-{
-	autoboot_destroy(f->autoboot);
-	entries_destroy(f->entries);
-	settings_destroy(f->settings);
-	store_destroy(f->store);
-	loop_destroy(f->loop);
-	f->autoboot = NULL;
-	f->entries = NULL;
-	f->settings = NULL;
-	f->store = NULL;
-	f->loop = NULL;
-}
-
-/* What a start of the daemon does. */
-static void open_all(struct fixture *f)
-{
-	struct store_options options = {.config = f->scratch->dir,
-					.usual = "/nowhere",
-					.loaded = on_nothing,
-					.changed = on_nothing,
-					.ctx = f};
-
-	close_all(f);
-	assert_int_equal(loop_create(&f->loop), 0);
-	assert_int_equal(store_create(f->loop, &options, &f->store, NULL), 0);
-	assert_true(store_is_loaded(f->store));
-	assert_int_equal(settings_create(f->store, f->pin, &f->settings), 0);
-	assert_int_equal(entries_create(f->store, f->settings, on_changed, f, &f->entries), 0);
-	assert_int_equal(
-		autoboot_create(f->loop, f->entries, f->settings, &events, f, &f->autoboot), 0);
-	settings_load(f->settings);
-	entries_load(f->entries);
-	entries_see_devices(f->entries, f->devices, f->device_count);
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	void *scratch;
-
-	log_init(-1, LOG_LEVEL_ERROR, "test");
-	if (scratch_setup(&scratch) < 0)
-		return -1;
-	f->scratch = scratch;
-	*state = f;
-	sh("mkdir %s/entries; touch %s/fw.fd", f->scratch->dir, f->scratch->dir);
-	scratch_path(f->scratch, "pin", f->pin);
-	add_device(f, "sda", "", "AAA");
-	add_device(f, "sda1", "sda", "");
-	add_device(f, "sdb", "", "BBB");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	void *scratch = f->scratch;
-
-	close_all(f);
-	free(f);
-	return scratch_teardown(&scratch);
-}
-
-/* entries/ID.conf with firmware that is there and MORE. */
-static void put_entry(const struct fixture *f, const char *id, const char *more)
-{
-	char name[128], text[1024];
-
-	snprintf(name, sizeof(name), "entries/%s.conf", id);
-	snprintf(text, sizeof(text), "firmware = %s/fw.fd\n%s", f->scratch->dir, more);
-	put_file(f, name, text);
-}
-
-static const struct menu_entry *entry(const struct fixture *f, const char *id)
-{
-	const struct menu_entry *found = entries_find(f->entries, id);
-
-	if (!found)
-		fail_msg("there is no entry %s", id);
-	return found;
-}
 
 static void save_of(const struct fixture *f, const char *id, struct menu_entry_save *ret)
 {
@@ -237,7 +47,7 @@ static void what_is_in_the_way_is_said(void **state)
 	put_entry(f, "looks", "disk = serial:AAA,ro\n");
 	put_entry(f, "typo", "disk = serial:AAA,rw\n");
 	put_entry(f, "big", "memory = 1024T\n");
-	put_file(f, "entries/nofw.conf", "firmware = /nowhere/fw.fd\n");
+	put(f->scratch, "entries/nofw.conf", "firmware = /nowhere/fw.fd\n");
 	f->devices[1].in_use = 1;
 	strcpy(f->devices[1].use, "mounted on /");
 	open_all(f);
@@ -339,8 +149,8 @@ static void a_new_name_takes_along_what_refers_to_it(void **state)
 	char id[MENU_ID_SIZE];
 
 	put_entry(f, "a", "title = A\ntries = 5\n");
-	put_file(f, "vmboot.conf", "# mine\ndefault = a\n");
-	put_file(f, "state.conf", "once = a\nfailed = a 2\n");
+	put(f->scratch, "vmboot.conf", "# mine\ndefault = a\n");
+	put(f->scratch, "state.conf", "once = a\nfailed = a 2\n");
 	open_all(f);
 	assert_int_equal(entry(f, "a")->is_default, 1);
 	assert_int_equal(entry(f, "a")->is_once, 1);
@@ -408,7 +218,7 @@ static void sign_file(const struct fixture *f, const struct signer *signer, cons
 
 	snprintf(path, sizeof(path), "%s.minisig", name);
 	text[n] = '\0';
-	put_file(f, path, text);
+	put(f->scratch, path, text);
 }
 
 static void a_pinned_policy_takes_only_signed_settings(void **state)
@@ -423,13 +233,13 @@ static void a_pinned_policy_takes_only_signed_settings(void **state)
 	put_entry(f, "good", "");
 	put_entry(f, "changed", "");
 	put_entry(f, "bare", "");
-	put_file(f, "vmboot.conf", "default = good\ntrust = off\n");
+	put(f->scratch, "vmboot.conf", "default = good\ntrust = off\n");
 	sign_file(f, &signer, "vmboot.conf");
 	sign_file(f, &signer, "entries/good.conf");
 	sign_file(f, &signer, "entries/changed.conf");
 	put_entry(f, "changed", "cpus = 2\n");
 	snprintf(pin, sizeof(pin), "trust = require\ntrust-key = %s\n", signer.pub);
-	put_file(f, "pin", pin);
+	put(f->scratch, "pin", pin);
 	open_all(f);
 	/* The settings' own "off" counts for nothing. */
 	assert_int_equal(settings_get(f->settings)->values.trust, MENU_TRUST_REQUIRE);
@@ -447,12 +257,12 @@ static void a_pinned_policy_takes_only_signed_settings(void **state)
 	/* What it writes itself is no setting. */
 	assert_int_equal(entries_set_once(f->entries, "good", &err), 0);
 	/* A changed vmboot.conf is not used at all. */
-	put_file(f, "vmboot.conf", "default = bare\n");
+	put(f->scratch, "vmboot.conf", "default = bare\n");
 	open_all(f);
 	assert_string_equal(settings_get(f->settings)->default_id, "");
 	/* With no more than a warning everything is. */
 	snprintf(pin, sizeof(pin), "trust = warn\ntrust-key = %s\n", signer.pub);
-	put_file(f, "pin", pin);
+	put(f->scratch, "pin", pin);
 	open_all(f);
 	assert_string_equal(settings_get(f->settings)->default_id, "bare");
 	assert_int_equal(entries_prepare(f->entries, "changed", &config, &err), 0);
@@ -465,287 +275,11 @@ static void a_mistyped_pin_is_closed(void **state)
 	struct vmb_err err;
 
 	put_entry(f, "a", "");
-	put_file(f, "pin", "trust = yes\n");
+	put(f->scratch, "pin", "trust = yes\n");
 	open_all(f);
 	assert_int_equal(settings_get(f->settings)->values.trust, MENU_TRUST_REQUIRE);
 	assert_int_equal(entries_prepare(f->entries, "a", &config, &err), -EINVAL);
 }
-
-/* ---- what starts by itself ---- */
-
-static void on_too_long(void *arg)
-{
-	struct fixture *f = arg;
-
-	loop_quit(f->loop, 0);
-}
-
-/* Until something starts (true), or for MS. */
-static bool run(struct fixture *f, uint64_t ms)
-{
-	struct loop_timer *timer;
-	int rc;
-
-	assert_int_equal(loop_add_timer(f->loop, ms, on_too_long, f, &timer), 0);
-	rc = loop_run(f->loop);
-	if (rc == 1)
-		loop_remove_timer(timer);
-	return rc == 1;
-}
-
-static struct menu_countdown countdown(const struct fixture *f)
-{
-	struct menu_countdown c;
-
-	autoboot_describe(f->autoboot, &c);
-	return c;
-}
-
-static void the_countdown_starts_the_default(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "");
-	put_entry(f, "b", "title = Bee\n");
-	put_file(f, "vmboot.conf", "default = b\ntimeout = 1\n");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_RUNNING);
-	assert_int_equal(countdown(f).seconds, 1);
-	assert_string_equal(countdown(f).title, "Bee");
-	assert_true(run(f, 20000));
-	assert_string_equal(f->started, "b ");
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_OFF);
-	/* Counted before it ran: a power cut now is a failed start. */
-	assert_non_null(strstr(file_text(f, "state.conf"), "failed = b 1\n"));
-	autoboot_vm_progress(f->autoboot, VMM_STAGE_LOADER, false);
-	autoboot_vm_progress(f->autoboot, VMM_STAGE_OS, false);
-	assert_non_null(strstr(file_text(f, "state.conf"), "failed = b 1\n"));
-	assert_false(run(f, 1000));
-	assert_null(strstr(file_text(f, "state.conf"), "\nfailed"));
-}
-
-/* As the kernel's command line has it: for this boot, until an operator chooses another one, and never written. */
-static void one_boot_has_its_own_default_and_countdown(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "");
-	put_entry(f, "b", "title = Bee\n");
-	put_file(f, "vmboot.conf", "default = a\ntimeout = off\n");
-	open_all(f);
-	settings_override(f->settings, "b", true, 1);
-	autoboot_begin(f->autoboot);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_RUNNING);
-	assert_string_equal(countdown(f).title, "Bee");
-	assert_true(run(f, 20000));
-	assert_string_equal(f->started, "b ");
-	assert_int_equal(settings_get(f->settings)->values.timeout_s, -1);
-	assert_int_equal(settings_set_default(f->settings, "a", NULL), 0);
-	assert_string_equal(settings_default(f->settings), "a");
-	assert_non_null(strstr(file_text(f, "vmboot.conf"), "timeout = off\n"));
-}
-
-static void without_a_default_nothing_starts(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "");
-	put_file(f, "vmboot.conf", "timeout = 0\n");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_OFF);
-	put_file(f, "vmboot.conf", "timeout = off\ndefault = a\n");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_OFF);
-	put_file(f, "vmboot.conf", "timeout = 0\ndefault = x\n");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_string_equal(countdown(f).text,
-			    "The default entry x is not there: nothing starts by itself.");
-	assert_false(run(f, 200));
-	assert_string_equal(f->started, "");
-}
-
-static void a_key_pauses_and_the_countdown_begins_anew(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "");
-	put_file(f, "vmboot.conf", "default = a\ntimeout = 1\nrearm = 1\n");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	autoboot_pause(f->autoboot);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_PAUSED);
-	assert_int_equal(countdown(f).seconds, 1);
-	assert_true(run(f, 20000));
-	assert_string_equal(f->started, "a ");
-	/* Without re-arming it waits for ever. */
-	put_file(f, "vmboot.conf", "default = a\ntimeout = 1\nrearm = off\n");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	autoboot_pause(f->autoboot);
-	assert_int_equal(countdown(f).seconds, 0);
-	assert_false(run(f, 2500));
-	autoboot_cancel(f->autoboot, NULL);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_OFF);
-	autoboot_begin(f->autoboot);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_OFF);
-}
-
-static void once_is_for_one_start(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "");
-	put_entry(f, "b", "autostart = no\n");
-	put_file(f, "vmboot.conf", "default = a\ntimeout = 0\n");
-	open_all(f);
-	assert_int_equal(entries_set_once(f->entries, "b", NULL), 0);
-	assert_int_equal(entry(f, "b")->is_next, 1);
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_true(run(f, 20000));
-	/* The power goes: the next boot is the default again. */
-	open_all(f);
-	assert_int_equal(entry(f, "b")->is_once, 0);
-	autoboot_begin(f->autoboot);
-	assert_true(run(f, 20000));
-	assert_string_equal(f->started, "b a ");
-}
-
-/* Three boots whose power goes, then the next entry; and when all are used up nothing more. */
-static void used_up_tries_fall_back_and_then_stop(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "tries = 2\n");
-	put_entry(f, "b", "autostart = no\n");
-	put_entry(f, "c", "tries = 1\n");
-	put_file(f, "vmboot.conf", "default = a\ntimeout = 0\n");
-	for (int i = 0; i < 3; i++) {
-		open_all(f);
-		autoboot_begin(f->autoboot);
-		assert_true(run(f, 20000));
-	}
-	assert_string_equal(f->started, "a a c ");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_false(run(f, 200));
-	assert_string_equal(countdown(f).text,
-			    "a failed 2 times in a row, and every other entry that may start by "
-			    "itself, too: nothing starts by itself any more. Choose one, or the "
-			    "default anew.");
-	/* Who chooses it anew wants it tried again. */
-	assert_int_equal(entries_set_default(f->entries, "a", NULL), 0);
-	assert_int_equal(entry(f, "a")->failed, 0);
-	assert_int_equal(entry(f, "a")->is_next, 1);
-}
-
-static void a_failure_while_we_watch_is_tried_again_with_a_limit(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "tries = 1\n");
-	put_entry(f, "b", "");
-	put_file(f, "vmboot.conf", "default = a\ntimeout = 0\n");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_true(run(f, 20000));
-	autoboot_vm_ended(f->autoboot, VMM_EXIT_GUEST_FAULT);
-	/* Never at once: there is time to press a key. */
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_RUNNING);
-	assert_true(countdown(f).seconds >= 3);
-	assert_true(run(f, 29000));
-	assert_string_equal(f->started, "a b ");
-	/* b has no limit: it is not repeated without an operator. */
-	autoboot_vm_ended(f->autoboot, 0);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_OFF);
-}
-
-static void what_worked_or_was_ended_by_somebody_is_no_failure(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "tries = 3\n");
-	put_file(f, "vmboot.conf", "default = a\ntimeout = 0\n");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_true(run(f, 20000));
-	autoboot_vm_ended(f->autoboot, VMM_EXIT_POWER_OFF);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_OFF);
-	assert_int_equal(entry(f, "a")->failed, 0);
-	/* An operator's own start ends all counting. */
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	autoboot_vm_started(f->autoboot, "a", false);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_OFF);
-	autoboot_vm_ended(f->autoboot, VMM_EXIT_GUEST_FAULT);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_OFF);
-	assert_int_equal(entry(f, "a")->failed, 0);
-}
-
-static void a_kernel_that_panics_has_not_worked(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "tries = 3\n");
-	put_file(f, "vmboot.conf", "default = a\ntimeout = 0\n");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_true(run(f, 20000));
-	autoboot_vm_progress(f->autoboot, VMM_STAGE_OS, false);
-	autoboot_vm_progress(f->autoboot, VMM_STAGE_OS, true);
-	assert_false(run(f, 1000));
-	assert_int_equal(entry(f, "a")->failed, 1);
-	/* Nor one that is reset before it settles. */
-	autoboot_vm_progress(f->autoboot, VMM_STAGE_OS, false);
-	autoboot_vm_progress(f->autoboot, VMM_STAGE_SEC, false);
-	assert_false(run(f, 1000));
-	assert_int_equal(entry(f, "a")->failed, 1);
-	autoboot_vm_ended(f->autoboot, VMM_EXIT_GUEST_FAULT);
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_RUNNING);
-}
-
-static void what_is_refused_gives_way_to_the_next(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "");
-	put_entry(f, "b", "");
-	put_file(f, "vmboot.conf", "default = a\ntimeout = 0\n");
-	strcpy(f->refuses, "a");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_true(run(f, 20000));
-	assert_string_equal(f->started, "b ");
-	put_entry(f, "b", "autostart = no\n");
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_false(run(f, 300));
-	assert_string_equal(countdown(f).text, "a did not start by itself: It is refused.");
-}
-
-static void a_disk_that_may_still_come_is_waited_for(void **state)
-{
-	struct fixture *f = *state;
-
-	put_entry(f, "a", "disk = serial:CCC\n");
-	put_entry(f, "b", "");
-	put_file(f, "vmboot.conf", "default = a\ntimeout = 0\n");
-	f->scanning = true;
-	open_all(f);
-	autoboot_begin(f->autoboot);
-	assert_false(run(f, 300));
-	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_RUNNING);
-	assert_non_null(strstr(countdown(f).text, "waiting for a disk"));
-	add_device(f, "sdc", "", "CCC");
-	entries_see_devices(f->entries, f->devices, f->device_count);
-	assert_string_equal(f->started, "a ");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -759,18 +293,7 @@ int main(void)
 		TEST(a_store_that_cannot_be_written_keeps_it_for_this_boot),
 		TEST(a_pinned_policy_takes_only_signed_settings),
 		TEST(a_mistyped_pin_is_closed),
-		TEST(the_countdown_starts_the_default),
-		TEST(one_boot_has_its_own_default_and_countdown),
-		TEST(without_a_default_nothing_starts),
-		TEST(a_key_pauses_and_the_countdown_begins_anew),
-		TEST(once_is_for_one_start),
-		TEST(used_up_tries_fall_back_and_then_stop),
-		TEST(a_failure_while_we_watch_is_tried_again_with_a_limit),
-		TEST(what_worked_or_was_ended_by_somebody_is_no_failure),
-		TEST(a_kernel_that_panics_has_not_worked),
-		TEST(what_is_refused_gives_way_to_the_next),
-		TEST(a_disk_that_may_still_come_is_waited_for),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("entries", tests, NULL, NULL);
 }

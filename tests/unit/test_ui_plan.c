@@ -1,0 +1,232 @@
+/* What would start without an entry: which disks, with how much memory, without a screen. */
+#include "model_fixture.h"
+
+#include <errno.h>
+
+#include "ui/plan.h"
+
+static void test_plan_defaults_are_safe(void **state)
+{
+	struct menu_device d[8] = {
+		device("plain", "", 1 << 30),  device("used", "", 1 << 30), device("stick", "", 1 << 30),
+		device("ro", "", 1 << 30),     device("part", "", 1 << 30), device("part1", "part", 1 << 29),
+		device("broken", "", 1 << 30), device("empty", "", 0),
+	};
+	static const enum plan_attach want[8] = {PLAN_READ_WRITE, PLAN_OFF, PLAN_READ_ONLY,
+						 PLAN_READ_ONLY,  PLAN_OFF, PLAN_OFF,
+						 PLAN_OFF,	  PLAN_OFF};
+	struct plan plan = {0};
+	struct model m = {0};
+	const char *why;
+
+	(void)state;
+	d[1].in_use = 1;
+	snprintf(d[1].use, sizeof(d[1].use), "member of md0");
+	d[2].removable = 1;
+	d[3].read_only = 1;
+	d[5].in_use = 1;
+	snprintf(d[5].use, sizeof(d[5].use), "mounted on /boot");
+	d[6].state = MENU_DEVICE_FAILED;
+	take_devices(&m, d, 8);
+	for (int i = 0; i < 8; i++)
+		if (i != 5)
+			assert_int_equal(plan_attach_of(&plan, &m, &m.devices[i]), want[i]);
+	/* A disk whose partition is mounted: never read-write, and the reason is the partition's. */
+	assert_false(plan_attach_allowed(&m, &m.devices[4], PLAN_READ_WRITE, &why));
+	assert_string_equal(why, "mounted on /boot");
+	assert_true(plan_attach_allowed(&m, &m.devices[4], PLAN_READ_ONLY, &why));
+	assert_int_equal(plan_toggle(&plan, &m, &m.devices[4]), PLAN_READ_ONLY);
+	assert_int_equal(plan_toggle(&plan, &m, &m.devices[0]), PLAN_OFF);
+	assert_int_equal(plan_toggle(&plan, &m, &m.devices[7]), PLAN_OFF);
+	/* Going round the choices of a used disk never meets read-write. */
+	for (int i = 0; i < 8; i++) {
+		enum plan_attach next = plan_next(&m, &m.devices[1],
+						  plan_attach_of(&plan, &m, &m.devices[1]),
+						  i % 3 ? 1 : -1);
+
+		assert_int_not_equal(next, PLAN_READ_WRITE);
+		assert_int_equal(plan_choose(&plan, &m.devices[1], next), 0);
+	}
+	plan_free(&plan);
+	model_free(&m);
+}
+
+/* Files are offered, but there may be many: none goes into the VM unasked. */
+static void test_plan_attaches_no_image_unasked(void **state)
+{
+	struct menu_device d[2] = {device("sda", "", 1 << 30), device("debian.iso", "", 1 << 20)};
+	struct plan plan = {0};
+	struct model m = {0};
+
+	(void)state;
+	d[1].kind = MENU_DEVICE_IMAGE;
+	snprintf(d[1].path, sizeof(d[1].path), "/images/%0100d/debian.iso", 0);
+	take_devices(&m, d, 2);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[1]), PLAN_OFF);
+	assert_int_equal(plan_toggle(&plan, &m, &m.devices[1]), PLAN_READ_ONLY);
+	assert_int_equal(plan_choose(&plan, &m.devices[1], PLAN_READ_ONLY), 0);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[1]), PLAN_READ_ONLY);
+	plan_free(&plan);
+	model_free(&m);
+}
+
+/* What was chosen for a disk is not done to the next one that is plugged in where it was. */
+static void test_plan_choice_is_for_one_disk(void **state)
+{
+	struct menu_device d[1] = {device("sdb", "", 1 << 30)};
+	struct plan plan = {0};
+	struct model m = {0};
+
+	(void)state;
+	d[0].removable = 1;
+	snprintf(d[0].serial, sizeof(d[0].serial), "AAA");
+	take_devices(&m, d, 1);
+	plan_choose(&plan, &m.devices[0], PLAN_READ_WRITE);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_READ_WRITE);
+	snprintf(d[0].serial, sizeof(d[0].serial), "BBB");
+	take_devices(&m, d, 1);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_READ_ONLY);
+	snprintf(d[0].serial, sizeof(d[0].serial), "AAA");
+	take_devices(&m, d, 1);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_READ_WRITE);
+	plan_free(&plan);
+	model_free(&m);
+}
+
+/* A choice that has become impossible turns into "off", not into something nobody said. */
+static void test_plan_choice_that_became_impossible(void **state)
+{
+	struct menu_device d[1] = {device("sda", "", 1 << 30)};
+	struct plan plan = {0};
+	struct model m = {0};
+
+	(void)state;
+	take_devices(&m, d, 1);
+	plan_choose(&plan, &m.devices[0], PLAN_READ_WRITE);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_READ_WRITE);
+	d[0].in_use = 1;
+	take_devices(&m, d, 1);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_OFF);
+	plan_choose(&plan, &m.devices[0], PLAN_OVERLAY);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_OVERLAY);
+	plan_free(&plan);
+	model_free(&m);
+}
+
+static void test_plan_config(void **state)
+{
+	struct menu_device d[4] = {device("sda", "", 1 << 30), device("sda1", "sda", 1 << 20),
+				   device("sdb", "", 1 << 30), device("sdc", "", 1 << 30)};
+	struct menu_firmware good = firmware("/dev/sda1", "/boot/CLOUDHV.fd", 1),
+			     bad = firmware("", "/tmp/x.txt", 0);
+	struct vmb_err err = {0};
+	struct vm_config config;
+	struct plan plan = {0};
+	struct model m = {0};
+
+	(void)state;
+	take_welcome(&m, 6ULL << 30, 8);
+	take_devices(&m, d, 4);
+	plan_choose(&plan, &m.devices[2], PLAN_OVERLAY);
+	plan_choose(&plan, &m.devices[3], PLAN_OFF);
+	assert_int_equal(plan_config(&plan, &m, &good, NULL, &config, &err), 0);
+	assert_string_equal(config.title, "CLOUDHV.fd");
+	assert_string_equal(config.firmware_device, "/dev/sda1");
+	assert_string_equal(config.firmware_path, "/boot/CLOUDHV.fd");
+	assert_int_equal(config.memory, VM_DEFAULT_MEMORY);
+	assert_int_equal(config.cpus, 1);
+	/* The disk with the firmware is attached too; partitions never are. */
+	assert_int_equal(config.disk_count, 2);
+	assert_string_equal(config.disks[0].path, "/dev/sda");
+	assert_false(config.disks[0].read_only || config.disks[0].overlay);
+	assert_string_equal(config.disks[1].path, "/dev/sdb");
+	assert_true(config.disks[1].overlay);
+	assert_true(plan_config(&plan, &m, &bad, NULL, &config, &err) < 0);
+	assert_non_null(strstr(err.text, "x.txt"));
+	assert_non_null(strstr(err.text, "It is a text file."));
+	plan_free(&plan);
+	model_free(&m);
+}
+
+static void test_plan_too_many_disks(void **state)
+{
+	struct menu_device d[VM_MAX_DISKS + 1];
+	struct menu_firmware f = firmware("", "/x.fd", 1);
+	struct vmb_err err = {0};
+	struct vm_config config;
+	struct plan plan = {0};
+	struct model m = {0};
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i <= VM_MAX_DISKS; i++) {
+		snprintf(name, sizeof(name), "vd%d", i);
+		d[i] = device(name, "", 1 << 30);
+	}
+	take_devices(&m, d, VM_MAX_DISKS + 1);
+	assert_int_equal(plan_config(&plan, &m, &f, NULL, &config, &err), -E2BIG);
+	assert_non_null(strstr(err.text, "Space"));
+	plan_choose(&plan, &m.devices[5], PLAN_OFF);
+	assert_int_equal(plan_config(&plan, &m, &f, NULL, &config, &err), 0);
+	assert_int_equal(config.disk_count, VM_MAX_DISKS);
+	plan_free(&plan);
+	model_free(&m);
+}
+
+static void test_plan_values(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t want; /* 0: refused */
+	} memory[] = {
+		{"1G", 1ULL << 30}, {"64M", 64 << 20}, {"1.5G", 1536ULL << 20}, {"6G", 6ULL << 30},
+		{"63M", 0}, {"6.1G", 0}, {"", 0}, {"G", 0}, {"-1G", 0}, {"512", 0}, {"1X", 0},
+		{"99999999999999999999G", 0}, {"67108865", 64 << 20},
+	}, cpus[] = {{"1", 1}, {"8", 8}, {"0", 0}, {"9", 0}, {"", 0}, {"x", 0}, {"-1", 0}, {"4294967297", 0}};
+	struct vmb_err err;
+	struct model m = {0};
+
+	(void)state;
+	take_welcome(&m, 6ULL << 30, 8);
+	for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++) {
+		uint64_t got = 0;
+		int rc;
+
+		err = (struct vmb_err){0};
+		rc = plan_parse_memory(&m, memory[i].text, &got, &err);
+		if ((rc == 0) != (memory[i].want != 0) || got != memory[i].want)
+			fail_msg("memory \"%s\": %d", memory[i].text, rc);
+		assert_true(rc == 0 || err.text[0]);
+	}
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++) {
+		uint32_t got = 0;
+		int rc;
+
+		err = (struct vmb_err){0};
+		rc = plan_parse_cpus(&m, cpus[i].text, &got, &err);
+		if ((rc == 0) != (cpus[i].want != 0) || got != cpus[i].want)
+			fail_msg("cpus \"%s\": %d", cpus[i].text, rc);
+		assert_true(rc == 0 || err.text[0]);
+	}
+	/* A small host: the default leaves it something. */
+	take_welcome(&m, 900 << 20, 8);
+	assert_int_equal(plan_memory(&m), 512 << 20);
+	take_welcome(&m, 10 << 20, 8);
+	assert_int_equal(plan_memory(&m), VM_MIN_MEMORY);
+	model_free(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plan_defaults_are_safe),
+		cmocka_unit_test(test_plan_attaches_no_image_unasked),
+		cmocka_unit_test(test_plan_choice_is_for_one_disk),
+		cmocka_unit_test(test_plan_choice_that_became_impossible),
+		cmocka_unit_test(test_plan_config),
+		cmocka_unit_test(test_plan_too_many_disks),
+		cmocka_unit_test(test_plan_values),
+	};
+
+	return cmocka_run_group_tests_name("ui_plan", tests, NULL, NULL);
+}
