@@ -73,10 +73,14 @@ static void print_net(unsigned int i, const struct vm_net *net, const struct vmm
 		    sizeof(text)));
 }
 
-static void print_balloon(const struct vmm_balloon_status *b)
+static void print_balloon(const struct menu_vm *vm, const struct vmm_balloon_status *b)
 {
 	char target[16], actual[16], reported[16], total[16], available[16];
 
+	if (vm->config.vfio_count > 0) {
+		printf("balloon: none, since all memory is locked for what is passed through\n");
+		return;
+	}
 	if (!b->driven) {
 		printf("balloon: the guest drives none\n");
 		return;
@@ -106,7 +110,7 @@ void ctl_print_status(const struct menu_vm *vm, const struct vmm_status *status)
 		print_disk(i, &vm->config.disks[i], &status->disks[i]);
 	for (unsigned int i = 0; i < status->net_count && i < VM_MAX_NETS; i++)
 		print_net(i, &vm->config.nets[i], &status->nets[i]);
-	print_balloon(&status->balloon);
+	print_balloon(vm, &status->balloon);
 	printf("input and output: %s\n",
 	       safe(engine, sizeof(engine), status->engine, sizeof(status->engine)));
 }

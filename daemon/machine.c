@@ -437,6 +437,11 @@ int machine_set_balloon(struct machine *m, uint64_t bytes, struct vmb_err *err)
 	uint64_t memory = m->vm.config.memory;
 	char asked[16], has[16], least[16];
 
+	if (m->vm.config.vfio_count > 0 && bytes > 0)
+		return vmb_err_set(
+			err, ENOTSUP,
+			"The guest cannot give back memory: a PCI device is passed through to it, "
+			"which may write to any page, so all of its memory is locked.");
 	if (bytes > memory - VM_MIN_MEMORY)
 		return vmb_err_set(
 			err, ERANGE,

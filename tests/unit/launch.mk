@@ -3,4 +3,5 @@ $(B)/tests/unit/test_launch $(B)/tests/unit/test_launch_vars $(B)/tests/unit/tes
 $(B)/tests/unit/test_daemon_wishes $(B)/tests/unit/test_daemon_console: TEST_LDFLAGS = -Wl,--wrap=host_check_kvm
 # Nor does a test switch this computer off.
 $(B)/tests/unit/test_daemon_wishes: TEST_LDFLAGS += -Wl,--wrap=power_do
-$(B)/tests/unit/test_ctl: TEST_LDFLAGS += -Wl,--wrap=net_card_open
+$(B)/tests/unit/test_ctl: TEST_LDFLAGS += -Wl,--wrap=net_card_open -Wl,--wrap=host_pci_check -Wl,--wrap=vfio_devices_open \
+	-Wl,--wrap=daemon_path_pci

@@ -6,6 +6,9 @@
 
 #include "cmd/ctl.h"
 #include "daemon/net_card.h"
+#include "daemon/vfio_devices.h"
+#include "host_pci.h"
+#include "probe_proto.h"
 
 static char printed[65536]; /* what the last ctl() printed */
 
@@ -51,6 +54,45 @@ int __wrap_net_card_open(const struct vm_config *config, unsigned int number, st
 	(void)err;
 	*ret_card = (struct net_card){.info.queues = 1, .taps[0] = open("/dev/null", O_RDWR | O_CLOEXEC)};
 	return 0;
+}
+
+/* Stand in for the host's PCI devices, and for where it is noted who has them. */
+int __wrap_host_pci_check(const char *root, const struct vm_config *config, struct vmb_err *err);
+int __wrap_vfio_devices_open(const char *root, const struct vm_config *config,
+			     struct vfio_devices *ret_devices, struct vmb_err *err);
+int __wrap_daemon_path_pci(char *buf, size_t size);
+
+int __wrap_host_pci_check(const char *root, const struct vm_config *config, struct vmb_err *err)
+{
+	(void)root;
+	(void)config;
+	(void)err;
+	return 0;
+}
+
+int __wrap_vfio_devices_open(const char *root, const struct vm_config *config,
+			     struct vfio_devices *ret_devices, struct vmb_err *err)
+{
+	(void)root;
+	(void)config;
+	(void)err;
+	*ret_devices = (struct vfio_devices){.container = -1};
+	return 0;
+}
+
+int __wrap_daemon_path_pci(char *buf, size_t size)
+{
+	const char *dir = getenv("TEST_PCI_DIR");
+
+	return dir ? text_copy(buf, size, dir) : -ENOENT;
+}
+
+/* `vmboot pci`: every device has moved. */
+static int fake_mover(void)
+{
+	const struct probe_done done = {0};
+
+	return proto_send(PROBE_CONTROL_FD, PROBE_DONE, &done, sizeof(done), NULL, 0) < 0;
 }
 
 /* Runs `vmboot ctl --socket ... COMMAND` (a few words); its exit status, its output of both kinds in PRINTED. */
@@ -253,6 +295,22 @@ static void balloon_is_asked_for_and_shown(void **state)
 	expect_text("The guest cannot give back 100G: it has ");
 }
 
+static void balloon_is_refused_where_memory_is_locked(void **state)
+{
+	struct fixture *f = *state;
+	char path[PATH_MAX];
+
+	setenv("TEST_PCI_DIR", scratch_path(f->scratch, "pci", path), 1);
+	text_copy(f->config.vfio[0].address, sizeof(f->config.vfio[0].address), "0000:01:00.0");
+	f->config.vfio_count = 1;
+	run_vm(f, "echo");
+	assert_int_equal(ctl(f, "balloon 64M"), 1);
+	expect_text("cannot give back memory: a PCI device is passed through to it");
+	assert_int_equal(ctl(f, "balloon 0"), 0);
+	assert_int_equal(ctl(f, "status"), 0);
+	expect_text("balloon: none, since all memory is locked");
+}
+
 static void resized_disk_is_looked_at_and_shown(void **state)
 {
 	struct fixture *f = *state;
@@ -358,6 +416,7 @@ int main(int argc, char **argv)
 		TEST(watchdog_shows_after_its_reset),
 		TEST(the_cable_of_a_card),
 		TEST(balloon_is_asked_for_and_shown),
+		TEST(balloon_is_refused_where_memory_is_locked),
 		TEST(resized_disk_is_looked_at_and_shown),
 		TEST(kill_returns_when_it_is_dead),
 		TEST(the_power_button_is_pressed),
@@ -367,6 +426,8 @@ int main(int argc, char **argv)
 	};
 	int status;
 
+	if (argc > 1 && strcmp(argv[1], "pci") == 0)
+		return fake_mover();
 	if (daemon_session_role(argc, argv, &status))
 		return status;
 	return cmocka_run_group_tests(tests, NULL, NULL);
