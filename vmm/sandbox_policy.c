@@ -183,6 +183,7 @@ static const struct seccomp_rule control_vfio[] = {
 	CONTROL,
 	PASSTHROUGH,
 	ALLOW_IOCTL(VFIO_DEVICE_RESET),
+	ALLOW_IOCTL(VFIO_DEVICE_PCI_HOT_RESET),
 };
 /* clang-format on */
 

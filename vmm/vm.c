@@ -11,6 +11,7 @@
 #include "text.h"
 #include "vmm/cpuid.h"
 #include "vmm/layout.h"
+#include "vmm/vfio/vfio.h"
 #include "vmm/virtio/virtio_devices.h"
 
 #define MAX_PCI_BITS 46	 /* EDK2 uses no more with 4-level paging */
@@ -171,11 +172,7 @@ static int create_parts(struct vm *vm, struct vmb_err *err)
 /* Is there room for the big BARs of devices that are passed through, each at a multiple of its size? */
 static int check_high_bars(const struct vm *vm, const struct acpi_params *acpi, struct vmb_err *err)
 {
-	uint64_t base = acpi->pci64_base;
-
-	if (vm->biggest_bar)
-		base = (base + vm->biggest_bar - 1) / vm->biggest_bar * vm->biggest_bar;
-	if (base <= acpi->pci64_end && vm->high_bars <= acpi->pci64_end - base)
+	if (vfio_high_bars_fit(vm->high_bars, vm->biggest_bar, acpi->pci64_base, acpi->pci64_end))
 		return 0;
 	return vmb_err_set(
 		err, ENOSPC,

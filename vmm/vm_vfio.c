@@ -152,15 +152,18 @@ static int add_device(struct vm *vm, unsigned int n, struct vfio_host *host, str
 static int create_devices(struct vm *vm, const int *fds, struct vmb_err *err)
 {
 	struct vfio_host *hosts[VM_MAX_VFIO];
+	int groups[VM_MAX_VFIO], r = 0;
 	unsigned int opened = 0, made = 0;
-	int r = 0;
 
 	while (opened < vm->start.vfio_count && r == 0) {
+		groups[opened] = fds[vm->start.vfio[opened].fd];
 		r = open_host(vm, opened, fds, &hosts[opened], err);
 		opened += r == 0;
 	}
-	if (r == 0)
+	if (r == 0) {
+		vfio_plan_resets(hosts, opened, vm->start.vfio_iommufd ? NULL : groups);
 		r = map_memory(vm, err);
+	}
 	/* A host is the device's from the moment that it is made, well or not. */
 	while (made < opened && r == 0) {
 		r = add_device(vm, made, hosts[made], err);

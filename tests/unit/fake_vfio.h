@@ -63,9 +63,13 @@ struct fake_vfio {
 	int fds[FAKE_IRQS];
 	int intx_fd, intx_back, alarm_fd[VFIO_PCI_NUM_IRQS];
 	bool level_connected, refuse_maps, refuse_connections;
-	unsigned int resets, cfg_writes, destroyed, bar_reads, bar_writes;
+	unsigned int resets, hot_resets, cfg_writes, destroyed, bar_reads, bar_writes;
 	unsigned int last_offset, last_size;
 	bool active_at_reset;
+	/* What a hot reset resets, and what it was given. */
+	const char *affected[VM_MAX_VFIO + 1];
+	int hot_groups[VM_MAX_VFIO];
+	unsigned int hot_group_count;
 };
 
 static inline struct fake_vfio *to_fake(struct vfio_host *host)
@@ -186,6 +190,30 @@ static inline int fake_reset(struct vfio_host *host)
 	return 0;
 }
 
+static inline int fake_list_affected(struct vfio_host *host, char (*addresses)[VM_PCI_ADDRESS_SIZE],
+				     unsigned int max)
+{
+	const char *const *affected = to_fake(host)->affected;
+	unsigned int n = 0;
+
+	for (; n <= VM_MAX_VFIO && affected[n]; n++)
+		if (n < max)
+			strcpy(addresses[n], affected[n]);
+	return n ? (int)n : -ENODEV;
+}
+
+static inline int fake_hot_reset(struct vfio_host *host, const int *groups, unsigned int count)
+{
+	struct fake_vfio *f = to_fake(host);
+
+	CHECK(count <= VM_MAX_VFIO);
+	f->hot_resets++;
+	memcpy(f->hot_groups, groups, count * sizeof(*groups));
+	f->hot_group_count = count;
+	f->active_at_reset = f->active >= 0;
+	return 0;
+}
+
 static inline void fake_destroy(struct vfio_host *host)
 {
 	to_fake(host)->destroyed++;
@@ -198,6 +226,8 @@ static const struct vfio_host_ops fake_host_ops = {
 	.unmap = fake_unmap_area,
 	.set_irqs = fake_set_irqs,
 	.reset = fake_reset,
+	.list_affected = fake_list_affected,
+	.hot_reset = fake_hot_reset,
 	.destroy = fake_destroy,
 };
 
@@ -325,7 +355,7 @@ static inline void fake_fill(struct fake_vfio *f)
 {
 	memset(f, 0, sizeof(*f));
 	f->host = (struct vfio_host){
-		.ops = &fake_host_ops, .address = "0000:01:00.0", .can_reset = true};
+		.ops = &fake_host_ops, .address = "0000:01:00.0", .reset = VFIO_RESET_FUNCTION};
 	f->host.regions[0] =
 		(struct vfio_region){.size = FAKE_BAR0, .area_count = 1, .areas = {{0, FAKE_BAR0}}};
 	f->host.regions[2].size = FAKE_IO;

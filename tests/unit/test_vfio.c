@@ -440,6 +440,78 @@ static void reset_is_the_devices_too(void **state)
 	assert_int_equal(bus_read(f->mmio, BAR + FAKE_PBA, 8), 0);
 }
 
+/* Three functions of a bus: one with a reset of its own, two that only the bus resets. */
+#define FUNCTIONS 3
+static struct fake_vfio functions[FUNCTIONS];
+
+static void make_functions(struct vfio_host **hosts)
+{
+	static const char *const addresses[FUNCTIONS] = {"0000:01:00.0", "0000:01:00.1",
+							 "0000:01:00.2"};
+
+	for (int i = 0; i < FUNCTIONS; i++) {
+		struct fake_vfio *f = &functions[i];
+
+		fake_fill(f);
+		hosts[i] = &f->host;
+		strcpy(f->host.address, addresses[i]);
+		f->host.reset = i == 0 ? VFIO_RESET_FUNCTION : VFIO_RESET_NONE;
+		for (int k = 0; k < FUNCTIONS; k++)
+			f->affected[k] = addresses[FUNCTIONS - 1 - k];
+	}
+}
+
+static void functions_without_a_reset_are_reset_with_their_bus(void **state)
+{
+	static const int groups[FUNCTIONS] = {70, 71, 72};
+	struct vfio_host *hosts[FUNCTIONS];
+
+	(void)state;
+	make_functions(hosts);
+	vfio_plan_resets(hosts, FUNCTIONS, groups);
+	/* Once for the two of them, by the one that is reset last, with the groups of all. */
+	assert_int_equal(functions[1].hot_resets, 1);
+	assert_int_equal(functions[2].hot_resets, 0);
+	assert_int_equal(functions[1].hot_group_count, FUNCTIONS);
+	for (int i = 0; i < FUNCTIONS; i++)
+		assert_int_equal(functions[1].hot_groups[i], groups[FUNCTIONS - 1 - i]);
+	for (int i = 0; i < FUNCTIONS; i++)
+		assert_int_equal(vfio_reset(hosts[i]), 0);
+	assert_int_equal(functions[0].resets, 1);
+	assert_int_equal(functions[0].hot_resets, 0);
+	assert_int_equal(functions[1].hot_resets, 2);
+	assert_int_equal(functions[2].hot_resets, 0);
+	/* With IOMMUFD the kernel knows whose they are. */
+	make_functions(hosts);
+	vfio_plan_resets(hosts, FUNCTIONS, NULL);
+	assert_int_equal(functions[1].hot_resets, 1);
+	assert_int_equal(functions[1].hot_group_count, 0);
+}
+
+static void a_bus_with_devices_of_others_is_not_reset(void **state)
+{
+	static const int groups[FUNCTIONS] = {70, 71, 72};
+	struct vfio_host *hosts[FUNCTIONS];
+
+	(void)state;
+	make_functions(hosts);
+	vfio_plan_resets(hosts, 2, groups);
+	assert_int_equal(vfio_reset(hosts[1]), 0);
+	assert_int_equal(functions[1].hot_resets, 0);
+	/* More than can be passed through. */
+	make_functions(hosts);
+	for (int i = 0; i <= VM_MAX_VFIO; i++)
+		functions[1].affected[i] = hosts[i % FUNCTIONS]->address;
+	vfio_plan_resets(hosts, FUNCTIONS, groups);
+	assert_int_equal(functions[1].hot_resets, 0);
+	/* No bus that could be reset. */
+	make_functions(hosts);
+	functions[2].affected[0] = NULL;
+	vfio_plan_resets(hosts + 2, 1, groups);
+	assert_int_equal(vfio_reset(hosts[2]), 0);
+	assert_int_equal(functions[2].hot_resets + functions[2].resets, 0);
+}
+
 static char told[480];
 
 static void failed(void *ctx, const char *text)
@@ -515,6 +587,25 @@ static void high_bars_are_counted(void **state)
 	assert_int_equal(biggest, FAKE_BAR0);
 }
 
+/* A processor with 40 bits of addresses, as many have. */
+static void high_bars_that_do_not_fit_are_found(void **state)
+{
+	const uint64_t gib = 1ULL << 30, base = 5 * gib, end = 1024 * gib;
+
+	(void)state;
+	assert_true(vfio_high_bars_fit(0, 0, base, end));
+	assert_true(vfio_high_bars_fit(512 * gib, 512 * gib, base, end));
+	assert_true(vfio_high_bars_fit(512 * gib, 256 * gib, base, end));
+	assert_true(vfio_high_bars_fit(768 * gib, 256 * gib, base, end));
+	assert_false(vfio_high_bars_fit(768 * gib + 16, 256 * gib, base, end));
+	assert_false(vfio_high_bars_fit(512 * gib + 16, 512 * gib, base, end));
+	assert_false(vfio_high_bars_fit(1024 * gib, 1024 * gib, base, end));
+	/* Where the memory already goes beyond what can be addressed. */
+	assert_false(vfio_high_bars_fit(16, 16, end + gib, end));
+	/* A BAR may claim to be of any size. */
+	assert_false(vfio_high_bars_fit(1ULL << 63, 1ULL << 63, base, end));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -541,9 +632,12 @@ int main(void)
 		TEST(rom_is_a_shadow),
 		cmocka_unit_test(rom_is_hidden_on_request_or_when_empty),
 		TEST(reset_is_the_devices_too),
+		cmocka_unit_test(functions_without_a_reset_are_reset_with_their_bus),
+		cmocka_unit_test(a_bus_with_devices_of_others_is_not_reset),
 		cmocka_unit_test(device_that_ends_is_told),
 		TEST(anything_may_be_written),
 		TEST(high_bars_are_counted),
+		cmocka_unit_test(high_bars_that_do_not_fit_are_found),
 	};
 
 	return cmocka_run_group_tests_name("vfio", tests, NULL, NULL);

@@ -1,2 +1,2 @@
-# test_iommu stands in for VFIO.
-$(B)/tests/unit/test_iommu: TEST_LDFLAGS = -Wl,--wrap=ioctl
+# These stand in for VFIO.
+$(B)/tests/unit/test_iommu $(B)/tests/unit/test_vfio_host: TEST_LDFLAGS = -Wl,--wrap=ioctl

@@ -229,18 +229,13 @@ static void device_cfg_written(struct pci_device *pci, unsigned int offset, unsi
 static void device_reset(struct pci_device *pci)
 {
 	struct vfio_device *dev = (struct vfio_device *)pci;
-	int r = 0;
 
 	pthread_mutex_lock(&pci->lock);
 	vfio_irqs_stop(&dev->irqs);
 	memcpy(pci->cfg, pci->power_on, sizeof(pci->cfg));
 	pthread_mutex_unlock(&pci->lock);
 	vfio_config_command(&dev->config, pci);
-	if (dev->host->can_reset)
-		r = dev->host->ops->reset(dev->host);
-	if (r < 0)
-		log_warn("vfio: %s is not reset (%s); the guest finds it as it left it",
-			 dev->host->address, strerror(-r));
+	(void)vfio_reset(dev->host);
 	vfio_config_command(&dev->config, pci);
 	pthread_mutex_lock(&pci->lock);
 	vfio_irqs_update(&dev->irqs);
@@ -450,9 +445,6 @@ int vfio_device_create(struct vfio_host *host, const struct vfio_env *env,
 	pthread_mutex_lock(&dev->pci.lock);
 	vfio_irqs_update(&dev->irqs);
 	pthread_mutex_unlock(&dev->pci.lock);
-	if (!host->can_reset)
-		log_warn("vfio: %s cannot be reset; a guest finds it as the one before left it",
-			 host->address);
 	*ret_dev = &dev->pci;
 	return 0;
 }
@@ -470,4 +462,14 @@ uint64_t vfio_device_high_size(const struct pci_device *dev, uint64_t *ret_bigge
 	}
 	*ret_biggest = biggest;
 	return sum;
+}
+
+bool vfio_high_bars_fit(uint64_t sum, uint64_t biggest, uint64_t base, uint64_t end)
+{
+	uint64_t rest = biggest ? base % biggest : 0;
+
+	/* The biggest one first, and then each of the others lies at a multiple of its size by itself. */
+	if (rest)
+		base += biggest - rest;
+	return base <= end && sum <= end - base;
 }

@@ -1,5 +1,7 @@
 /* A device of the host's behind its VFIO descriptor: what struct vfio_host_ops promises, by ioctls. */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,6 +14,7 @@
 #define PAGE	      4096ULL
 #define MAX_INFO_SIZE (64u << 10) /* of a region with its capabilities */
 #define MAX_IRQS      2048
+#define MAX_AFFECTED  32 /* by a hot reset; more than can be passed through */
 
 struct kernel_device {
 	struct vfio_host host; /* first */
@@ -96,6 +99,42 @@ static int kernel_reset(struct vfio_host *host)
 	return ioctl(to_device(host)->fd, VFIO_DEVICE_RESET) < 0 ? -errno : 0;
 }
 
+/* ENOSPC: more of them than there is room for. */
+static int kernel_list_affected(struct vfio_host *host, char (*addresses)[VM_PCI_ADDRESS_SIZE],
+				unsigned int max)
+{
+	union {
+		struct vfio_pci_hot_reset_info info;
+		uint8_t room[sizeof(struct vfio_pci_hot_reset_info) +
+			     MAX_AFFECTED * sizeof(struct vfio_pci_dependent_device)];
+	} arg = {.info.argsz = sizeof(arg)};
+	int r = ioctl(to_device(host)->fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &arg.info);
+
+	if (r < 0)
+		return errno == ENOSPC ? INT_MAX : -errno;
+	for (uint32_t i = 0; i < arg.info.count && i < max && i < MAX_AFFECTED; i++) {
+		const struct vfio_pci_dependent_device *d = &arg.info.devices[i];
+
+		snprintf(addresses[i], VM_PCI_ADDRESS_SIZE, "%04x:%02x:%02x.%x", d->segment, d->bus,
+			 d->devfn >> 3, d->devfn & 7);
+	}
+	return (int)arg.info.count;
+}
+
+static int kernel_hot_reset(struct vfio_host *host, const int *groups, unsigned int count)
+{
+	union {
+		struct vfio_pci_hot_reset reset;
+		uint8_t room[sizeof(struct vfio_pci_hot_reset) + VM_MAX_VFIO * sizeof(int32_t)];
+	} arg;
+
+	arg.reset = (struct vfio_pci_hot_reset){
+		.argsz = (uint32_t)(sizeof(arg.reset) + count * sizeof(int32_t)), .count = count};
+	for (unsigned int i = 0; i < count; i++)
+		arg.reset.group_fds[i] = groups[i];
+	return ioctl(to_device(host)->fd, VFIO_DEVICE_PCI_HOT_RESET, &arg.reset) < 0 ? -errno : 0;
+}
+
 static void kernel_destroy(struct vfio_host *host)
 {
 	close(to_device(host)->fd);
@@ -109,6 +148,8 @@ static const struct vfio_host_ops kernel_ops = {
 	.unmap = kernel_unmap,
 	.set_irqs = kernel_set_irqs,
 	.reset = kernel_reset,
+	.list_affected = kernel_list_affected,
+	.hot_reset = kernel_hot_reset,
 	.destroy = kernel_destroy,
 };
 
@@ -134,7 +175,10 @@ static void find_areas(struct vfio_region *region, const struct vfio_region_info
 
 		if (sparse->header.id == VFIO_REGION_INFO_CAP_SPARSE_MMAP &&
 		    at + sizeof(*sparse) <= info->argsz) {
-			for (uint32_t i = 0; i < sparse->nr_areas && i < VFIO_MAX_AREAS; i++)
+			uint64_t room =
+				(info->argsz - at - sizeof(*sparse)) / sizeof(sparse->areas[0]);
+
+			for (uint32_t i = 0; i < sparse->nr_areas && i < room; i++)
 				add_area(region, sparse->areas[i].offset, sparse->areas[i].size);
 			return;
 		}
@@ -199,7 +243,8 @@ int vfio_host_open(int fd, const char *address, struct vfio_host **ret_host, str
 	}
 	dev->fd = fd;
 	dev->host.ops = &kernel_ops;
-	dev->host.can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
+	if (info.flags & VFIO_DEVICE_FLAGS_RESET)
+		dev->host.reset = VFIO_RESET_FUNCTION;
 	(void)text_copy(dev->host.address, sizeof(dev->host.address), address);
 	for (unsigned int i = 0; i < VFIO_PCI_NUM_REGIONS && i < info.num_regions && r == 0; i++)
 		r = read_region(dev, i);

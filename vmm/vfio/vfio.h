@@ -55,13 +55,30 @@ struct vfio_host_ops {
 			unsigned int start, unsigned int count, const int *fds);
 	/* Function-level reset, or what else brings it to its power-on state. 0 or -errno. */
 	int (*reset)(struct vfio_host *host);
+	/*
+	 * The functions that hot_reset() resets, HOST among them: the first MAX of them to ADDRESSES. How many there are,
+	 * or -errno: there is no such reset.
+	 */
+	int (*list_affected)(struct vfio_host *host, char (*addresses)[VM_PCI_ADDRESS_SIZE],
+			     unsigned int max);
+	/* VFIO_DEVICE_PCI_HOT_RESET; GROUPS are COUNT of VFIO, which have all of them. With IOMMUFD none. 0 or -errno. */
+	int (*hot_reset)(struct vfio_host *host, const int *groups, unsigned int count);
 	void (*destroy)(struct vfio_host *host);
+};
+
+enum vfio_reset {
+	VFIO_RESET_NONE,
+	VFIO_RESET_FUNCTION, /* by itself */
+	VFIO_RESET_BUS,	     /* with all others of its bus */
+	VFIO_RESET_BY_OTHER, /* by the one of these that does it */
 };
 
 struct vfio_host {
 	const struct vfio_host_ops *ops;
 	char address[VM_PCI_ADDRESS_SIZE]; /* of the host's, for what is said of it */
-	bool can_reset;
+	enum vfio_reset reset;
+	int groups[VM_MAX_VFIO]; /* for VFIO_RESET_BUS: of each device that is reset, borrowed */
+	unsigned int group_count;
 	struct vfio_region regions[VFIO_PCI_NUM_REGIONS];
 	unsigned int irq_count[VFIO_PCI_NUM_IRQS];
 };
@@ -71,6 +88,16 @@ struct vfio_host {
  * was opened. 0 or -errno with the sentence.
  */
 int vfio_host_open(int fd, const char *address, struct vfio_host **ret_host, struct vmb_err *err);
+
+/*
+ * Finds a way to reset those of HOSTS that cannot by themselves, of COUNT in the order of their slots, the last slot first;
+ * does it once, since the kernel has not, and warns where there is none. GROUPS (NULL with IOMMUFD) has the group of each, which
+ * are borrowed as long as HOSTS live.
+ */
+void vfio_plan_resets(struct vfio_host *const *hosts, unsigned int count, const int *groups);
+
+/* HOST to its power-on state, as far as there is a way. 0, or -errno, which was warned of. */
+int vfio_reset(struct vfio_host *host);
 
 /*
  * Where the guest's physical memory is made. map(): SIZE bytes at GPA are HOST from now on, READ_ONLY for the guest;
@@ -103,6 +130,9 @@ int vfio_device_create(struct vfio_host *host, const struct vfio_env *env,
 
 /* How much room in the 64-bit window the BARs of DEV need, and the biggest of them. */
 uint64_t vfio_device_high_size(const struct pci_device *dev, uint64_t *ret_biggest);
+
+/* Do BARs of SUM bytes together, the BIGGEST of that size, each at a multiple of its own, fit between BASE and END? */
+bool vfio_high_bars_fit(uint64_t sum, uint64_t biggest, uint64_t base, uint64_t end);
 
 /* ---- between config.c, irq.c and device.c ---- */
 
