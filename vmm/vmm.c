@@ -101,15 +101,21 @@ static unsigned int count_net_fds(const struct vmm_start *start)
 	return count;
 }
 
-/* How many descriptors the devices that are passed through have, which is none if they cannot be. */
-static unsigned int count_vfio_fds(const struct vmm_start *start)
+/* Do the devices that are passed through and their descriptors belong together? */
+static bool vfio_fits(const struct vmm_start *start)
 {
-	if (start->vfio_count == 0 || start->vfio_fd_count > start->vfio_count)
-		return 0;
+	if (start->vfio_count > VM_MAX_VFIO || start->vfio_fd_count > start->vfio_count)
+		return false;
 	for (unsigned int i = 0; i < start->vfio_count; i++)
 		if (start->vfio[i].fd >= start->vfio_fd_count)
-			return 0;
-	return 1 + start->vfio_fd_count;
+			return false;
+	return true;
+}
+
+/* The descriptors of what vfio_fits(). */
+static unsigned int count_vfio_fds(const struct vmm_start *start)
+{
+	return start->vfio_count > 0 ? 1 + start->vfio_fd_count : 0;
 }
 
 /* What a launcher may get wrong; the rest is checked where it is used. */
@@ -123,7 +129,7 @@ static int check_start(const struct vmm *vmm, struct vmb_err *err)
 				   "version %d. Use one vmboot for both.",
 				   start->version, VMM_PROTO_VERSION);
 	if (start->disk_count > VM_MAX_DISKS || start->net_count > VM_MAX_NETS ||
-	    start->vfio_count > VM_MAX_VFIO ||
+	    !vfio_fits(start) ||
 	    vmm->fd_count !=
 		    VMM_FD_DISKS + start->disk_count + count_net_fds(start) + count_vfio_fds(start))
 		return vmb_err_set(

@@ -187,6 +187,8 @@ static void send_start(struct machine *m, const struct machine_config *config, i
 		.memory = config->memory ? config->memory : 64 << 20,
 		.log_level = 2,
 		.stop_on_panic = config->stop_on_panic,
+		.vfio_count = config->vfio_count,
+		.vfio_fd_count = config->vfio_fd_count,
 	};
 	uint32_t disks = config->disk_count ? config->disk_count : 1;
 	int fds[VMM_FD_DISKS + VM_MAX_DISKS];

@@ -46,6 +46,7 @@ struct machine_config {
 	bool stop_on_panic;
 	bool tiny_console; /* a console socket with the smallest buffers */
 	const void *vars;  /* 2 * VARSTORE_SIZE bytes to begin with */
+	uint32_t vfio_count, vfio_fd_count; /* said to be passed through, and not sent */
 	uint32_t seed;	   /* when not 0: put in place of the guest's "SEED" word */
 };
 

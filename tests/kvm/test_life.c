@@ -42,6 +42,24 @@ static void high_memory_and_many_cpus_start(void **state)
 	assert_int_equal(machine_expect_exit(m, VMM_EXIT_POWER_OFF, NULL), 0);
 }
 
+static void devices_without_their_descriptors_are_refused(void **state)
+{
+	static const uint32_t fd_counts[] = {0, 1, 2, UINT32_MAX};
+
+	for (size_t i = 0; i < sizeof(fd_counts) / sizeof(fd_counts[0]); i++) {
+		struct machine *m = machine_start_for(
+			state, &(struct machine_config){.guest = "hello",
+							.vfio_count = 1,
+							.vfio_fd_count = fd_counts[i]});
+		struct vmm_exited exited;
+
+		assert_int_not_equal(machine_expect_exit(m, VMM_EXIT_ERROR, &exited), 0);
+		assert_non_null(strstr(exited.text, "1 devices and sent 4 descriptors"));
+		machine_free(m);
+		*state = NULL;
+	}
+}
+
 /* Of the thread of process PID whose name begins with NAME. */
 static int nice_of(pid_t pid, const char *name)
 {
@@ -327,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MACHINE_TEST(power_off_ends_with_status_0),
 		MACHINE_TEST(high_memory_and_many_cpus_start),
+		MACHINE_TEST(devices_without_their_descriptors_are_refused),
 		MACHINE_TEST(threads_that_serve_come_before_vcpus),
 		MACHINE_TEST(stop_ends_a_spinning_guest),
 		MACHINE_TEST(stop_ends_a_sleeping_guest),
