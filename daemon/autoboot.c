@@ -228,7 +228,8 @@ void autoboot_pause(struct autoboot *a)
 	a->rearm_at_ms = rearm ? loop_now_ms() + rearm * 1000ULL : 0;
 	if (rearm)
 		tick_in(a, rearm * 1000ULL);
-	if (was_running)
+	/* Each menu shows when it goes on, which each key puts off. */
+	if (was_running || rearm)
 		changed(a);
 }
 

@@ -27,6 +27,7 @@ struct fixture {
 	char started[512]; /* ids, in order */
 	char refuses[64];  /* the id whose start is refused */
 	bool scanning;
+	int countdowns; /* that the menus were told of */
 	unsigned int changes;
 };
 
@@ -75,8 +76,15 @@ static inline bool on_scanning(void *ctx)
 	return f->scanning;
 }
 
+static inline void on_countdown(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->countdowns++;
+}
+
 static const struct autoboot_events events = {
-	.changed = on_nothing, .start = on_start, .scanning = on_scanning};
+	.changed = on_countdown, .start = on_start, .scanning = on_scanning};
 
 static inline const char *file_text(const struct fixture *f, const char *name)
 {

@@ -40,6 +40,10 @@ static void the_countdown_starts_the_default(void **state)
 	autoboot_begin(f->autoboot);
 	assert_int_equal(countdown(f).state, MENU_COUNTDOWN_RUNNING);
 	assert_int_equal(countdown(f).seconds, 1);
+	/* Each key puts it off, and every menu is told of it. */
+	f->countdowns = 0;
+	autoboot_pause(f->autoboot);
+	assert_int_equal(f->countdowns, 1);
 	assert_string_equal(countdown(f).title, "Bee");
 	assert_true(run(f, 20000));
 	assert_string_equal(f->started, "b ");
