@@ -80,7 +80,8 @@ static void finish_entry(struct entry *entry, int code, const char *text)
 	entry->probe = NULL;
 	m->scanning_since = 0;
 	m->state = code == 0 ? MENU_DEVICE_READY : MENU_DEVICE_FAILED;
-	text_escape(m->note, sizeof(m->note), text, strlen(text));
+	/* A phrase, of which the menu makes sentences. */
+	text_drop_full_stop(text_escape(m->note, sizeof(m->note), text, strlen(text)));
 	if (code != 0)
 		log_warn("%s: %s", entry_name(entry), text);
 	findings_clear(&entry->known);

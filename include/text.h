@@ -27,6 +27,9 @@ char *text_escape(char *dst, size_t size, const char *src, size_t n);
 /* strlcpy: copies SRC to DST of SIZE bytes, always terminates. Returns 0, or -ENAMETOOLONG if it was cut. */
 int text_copy(char *dst, size_t size, const char *src);
 
+/* Takes the full stop at the end of TEXT away, so that a sentence can be a part of another one. Returns TEXT. */
+char *text_drop_full_stop(char *text);
+
 /* Length in bytes (1-4) of the valid UTF-8 sequence at S (N bytes available), 0 if invalid or cut. */
 size_t text_utf8_len(const char *s, size_t n);
 

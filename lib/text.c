@@ -198,3 +198,12 @@ int text_copy(char *dst, size_t size, const char *src)
 	dst[size - 1] = '\0';
 	return -ENAMETOOLONG;
 }
+
+char *text_drop_full_stop(char *text)
+{
+	size_t n = strlen(text);
+
+	if (n > 0 && text[n - 1] == '.')
+		text[n - 1] = '\0';
+	return text;
+}

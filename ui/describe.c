@@ -162,20 +162,11 @@ const struct menu_firmware *describe_firmware(const struct model *model,
 	return NULL;
 }
 
-/* A sentence's full stop would stand in the middle of what the phrase becomes a part of. */
-static void drop_full_stop(char *text)
-{
-	size_t n = strlen(text);
-
-	if (n > 0 && text[n - 1] == '.')
-		text[n - 1] = '\0';
-}
-
 bool describe_trouble(const struct model *model, const struct menu_entry *entry, char *buf,
 		      size_t size)
 {
 	text_copy(buf, size, entry->problem);
-	drop_full_stop(buf);
+	text_drop_full_stop(buf);
 	for (unsigned int i = 0; i < entry->config.disk_count && !buf[0]; i++) {
 		const struct vm_disk *disk = &entry->config.disks[i];
 		const struct menu_device *device = model_device(model, disk->path);
