@@ -28,11 +28,9 @@ static void dialog_draw(struct ui *ui, void *data)
 	const struct dialog *dialog = data;
 	const char *keys = is_question(dialog) ? "y yes    n no" : "Enter back";
 	int width = ui->cols - 6 < DIALOG_WIDTH ? ui->cols - 6 : DIALOG_WIDTH;
-	int left = (ui->cols - width) / 2, lines = 0, top;
+	int lines = wrap_rows(dialog->text, width - 4, DIALOG_LINES);
+	int left = (ui->cols - width) / 2, top;
 
-	for (const char *at = dialog->text; *at && lines < DIALOG_LINES; lines++)
-		for (at += wrap_line(at, width - 4); *at == ' '; at++)
-			;
 	top = (ui->rows - lines - 4) / 2;
 	draw_box(top, left, lines + 4, width, dialog->title);
 	wrap_draw(top + 1, left + 2, width - 4, lines, UI_DIALOG, dialog->text);

@@ -122,6 +122,33 @@ int form_draw(struct ui *ui, struct form *form)
 	return 1;
 }
 
+void form_hints(struct ui *ui, const struct form *form, bool start,
+		struct frame_hint hints[FORM_HINTS])
+{
+	static const struct frame_hint of_kind[] = {
+		[FORM_ACTION] = {"Enter", "do it", false},
+		[FORM_TEXT] = {"^U", "clear", true},
+		[FORM_CHOICE] = {"Left/Right", "change", true},
+		[FORM_PICK] = {"Enter", "choose", false},
+	};
+	struct form_row row;
+	int n = 0;
+
+	describe(ui, form, form->list.cursor, &row);
+	if (start)
+		hints[n++] = (struct frame_hint){"F10", "start", false};
+	hints[n++] = (struct frame_hint){"^S", "save", false};
+	hints[n++] = of_kind[row.kind];
+	if (row.kind == FORM_TEXT) {
+		hints[n++] = (struct frame_hint){"Up/Down", "move", true};
+		hints[n++] = (struct frame_hint){"Esc", "back", false};
+	} else {
+		hints[n++] = (struct frame_hint){"?", "help", true};
+		hints[n++] = (struct frame_hint){"q", "back", false};
+	}
+	hints[n] = (struct frame_hint){NULL, NULL, false};
+}
+
 bool form_in_text(struct ui *ui, const struct form *form)
 {
 	struct form_row row;

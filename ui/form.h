@@ -9,6 +9,7 @@
 #define VMB_UI_FORM_H
 
 #include "ui/field.h"
+#include "ui/frame.h"
 #include "ui/list.h"
 #include "ui/ui.h"
 
@@ -56,6 +57,13 @@ int form_draw(struct ui *ui, struct form *form);
 
 /* Moves, edits, changes, enters. True if KEY was for the form; a text field takes every letter. */
 bool form_key(struct ui *ui, struct form *form, const struct ui_key *key);
+
+/* Room for form_hints(). */
+#define FORM_HINTS 8
+
+/* The keys for the row under the cursor as HINTS for frame_draw(); START: F10 starts what is edited. */
+void form_hints(struct ui *ui, const struct form *form, bool start,
+		struct frame_hint hints[FORM_HINTS]);
 
 /* True if the cursor is in a text field. */
 bool form_in_text(struct ui *ui, const struct form *form);

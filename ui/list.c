@@ -32,8 +32,14 @@ bool list_key(struct list *list, const struct ui_key *key)
 	case UI_KEY_DOWN:
 	case 'j':
 	case UI_KEY_CTRL('N'): list->cursor++; break;
-	case UI_KEY_PAGE_UP: list->cursor -= page; break;
-	case UI_KEY_PAGE_DOWN: list->cursor += page; break;
+	case UI_KEY_PAGE_UP:
+		list->cursor -= page;
+		list->top -= page;
+		break;
+	case UI_KEY_PAGE_DOWN:
+		list->cursor += page;
+		list->top += page;
+		break;
 	case UI_KEY_HOME: list->cursor = 0; break;
 	case UI_KEY_END: list->cursor = list->count - 1; break;
 	default: return false;

@@ -353,6 +353,11 @@ bool model_vm_alive(const struct model *model)
 	return model->vm.state == MENU_VM_STARTING || model->vm.state == MENU_VM_RUNNING;
 }
 
+bool model_is_looking(const struct model *model)
+{
+	return !model->devices_known || !model->firmwares_known || model->scanning;
+}
+
 const struct menu_device *model_device(const struct model *model, const char *name)
 {
 	if (name[0] == '\0')

@@ -93,6 +93,9 @@ const char *model_vm_verb(const struct model *model);
 /* True while a VM starts or runs. */
 bool model_vm_alive(const struct model *model);
 
+/* Are disks and firmware still being looked for, so that what is not there may come? */
+bool model_is_looking(const struct model *model);
+
 /* The device called NAME or whose path is NAME; NULL if there is none. */
 const struct menu_device *model_device(const struct model *model, const char *name);
 

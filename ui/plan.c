@@ -251,6 +251,8 @@ int plan_config(const struct plan *plan, const struct model *model,
 		struct vm_config *ret_config, struct vmb_err *err)
 {
 	const char *name = describe_basename(firmware->path);
+	/* What the operator means by the disk is the first system on it. */
+	const char *what = disk && disk->holds[0] ? disk->holds : name;
 	struct vm_config config;
 	int rc;
 
@@ -260,7 +262,9 @@ int plan_config(const struct plan *plan, const struct model *model,
 						       : "the daemon does not say why.");
 	vm_config_init(&config);
 	if (disk)
-		snprintf(config.title, sizeof(config.title), "%.40s on %.16s", name, disk->name);
+		snprintf(config.title, sizeof(config.title), "%.*s on %.16s",
+			 (int)strcspn(what, ",") < 40 ? (int)strcspn(what, ",") : 40, what,
+			 disk->name);
 	else
 		text_copy(config.title, sizeof(config.title), name);
 	text_copy(config.firmware_device, sizeof(config.firmware_device), firmware->device);

@@ -52,6 +52,8 @@ void preview_config(struct ui *ui, const struct vm_config *config, const char *w
 
 	if (firmware)
 		ok = firmware->usable ? " (ok)" : " (cannot be started)";
+	if (trouble || (firmware && !firmware->usable))
+		what = "It will not start:";
 	boot_line(config, what, title, ok, text, sizeof(text), width);
 	draw_text(y, 1, width, firmware && !firmware->usable ? UI_BAD : UI_NORMAL, text);
 	if (trouble) {
@@ -74,7 +76,8 @@ static void preview_entry(struct ui *ui, const struct menu_entry *entry, int y)
 		return;
 	}
 	preview_config(ui, &entry->config, "Enter starts", entry->config.title, y);
-	if (describe_trouble(&ui->model, entry, trouble, sizeof(trouble)))
+	if (!host_trouble(ui, !entry->config.kernel_path[0]) &&
+	    describe_trouble(&ui->model, entry, trouble, sizeof(trouble)))
 		draw_printf(y + 2, 1, ui->cols - 2, UI_BAD, "It will not start: %s.%s", trouble,
 			    entry->problem[0] ? "" : " Enter says what helps.");
 }
@@ -114,6 +117,10 @@ static void preview_start_disk(struct ui *ui, const struct menu_device *disk, in
 		draw_printf(y, 1, width, UI_NORMAL, "%s",
 			    disk->holds[0] ? disk->holds : disk->path);
 		draw_running(ui, y);
+	} else if (count == 0 && model_is_looking(&ui->model)) {
+		draw_text(y, 1, width, UI_NORMAL,
+			  "No firmware to start it by was found yet; other disks are being looked "
+			  "at.");
 	} else if (count == 0) {
 		draw_text(y, 1, width, UI_BAD,
 			  "No firmware that can be started was found: f lists what was.");

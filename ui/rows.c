@@ -230,6 +230,8 @@ static bool has_disk(const struct model *model)
 	return false;
 }
 
+static const char discovery_waits[] = "Waiting for device discovery ...";
+
 static int add_no_disk(struct rows *rows, const struct model *model)
 {
 	return add_text(rows, "No disks found. Looked at: nvme, sata, scsi, usb, virtio",
@@ -252,7 +254,7 @@ static int add_empty_states(struct rows *rows, const struct model *model)
 	int rc = 0;
 
 	if (!model->devices_known || !model->firmwares_known)
-		return row_add(rows, ROW_TEXT, 0, "Waiting for device discovery ...");
+		return row_add(rows, ROW_TEXT, 0, discovery_waits);
 	if (model->scanning)
 		return 0;
 	if (!has_disk(model))
@@ -332,7 +334,9 @@ int rows_build_disks(struct rows *rows, const struct model *model, const struct 
 				rc = row_add(rows, ROW_PART, k, NULL);
 		filter_group(rows, model, filter, first);
 	}
-	if (rc == 0 && !has_disk(model) && !model->scanning)
+	if (rc == 0 && !model->devices_known)
+		rc = row_add(rows, ROW_TEXT, 0, discovery_waits);
+	else if (rc == 0 && !has_disk(model) && !model->scanning)
 		rc = add_no_disk(rows, model);
 	if (rc == 0) {
 		unsigned int first = rows->count;
@@ -355,7 +359,9 @@ int rows_build_firmware(struct rows *rows, const struct model *model, const stru
 	for (unsigned int i = 0; i < model->firmware_count && rc == 0; i++)
 		rc = row_add(rows, ROW_FIRMWARE, i, NULL);
 	filter_flat(rows, model, filter, 0);
-	if (rc == 0 && model->firmware_count == 0 && !model->scanning)
+	if (rc == 0 && !model->firmwares_known)
+		rc = row_add(rows, ROW_TEXT, 0, discovery_waits);
+	else if (rc == 0 && model->firmware_count == 0 && !model->scanning)
 		rc = add_no_firmware(rows);
 	if (rc == 0)
 		rc = add_filtered_out(rows, filter);

@@ -298,18 +298,19 @@ static void tell_keys(struct ui *ui)
 {
 	char title[32], text[768];
 
-	dialog_tell(
-		ui, ui_prefix_text(ui, "Keys after ^]", title, sizeof(title)),
-		ui_prefix_text(
-			ui,
-			". or d: the menu, the VM goes on.  k: kill the VM.  r: reset it.  "
-			"p: its power button.  [: what scrolled away.  1 to 9, 0: F1 to F10.  "
-			"f: without this row, or with it.  m: how keys are sent (VT-UTF8, xterm, "
-			"PC-ANSI, TTY), for when F10 or Delete do nothing.  u: character set, for "
-			"when lines look wrong.  t: this terminal itself becomes the guest's.  "
-			"b: a break.  l: the raw log, off or on.  !: a shell.  "
-			"^]: one ^] for the guest.  After a pause the menu comes by itself.",
-			text, sizeof(text)));
+	dialog_tell(ui, ui_prefix_text(ui, "Keys after ^]", title, sizeof(title)),
+		    ui_prefix_text(ui,
+				   ". d    the menu; the VM goes on (a pause, too)\n"
+				   "[      what scrolled away; / searches in it\n"
+				   "1-9 0  F1 to F10\n"
+				   "m      if F10 or Delete do nothing: other key codes\n"
+				   "u      if lines look wrong: another character set\n"
+				   "f      without the status row, or with it\n"
+				   "t      this terminal itself becomes the guest's\n"
+				   "l b    the raw log, off or on; a break\n"
+				   "p r k  its power button; reset it; kill it\n"
+				   "! ^]   a shell; one ^] for the guest",
+				   text, sizeof(text)));
 }
 
 static void prefix_command(struct ui *ui, enum prefix_action action)

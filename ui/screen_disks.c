@@ -221,15 +221,15 @@ static void draw_attach_preview(struct ui *ui, const struct screen_disks *sd,
 static void disks_draw(struct ui *ui, void *data)
 {
 	static const struct frame_hint hints[] = {
-		{"Space", "attach", false}, {"/", "filter", false}, {"r", "rescan", true},
-		{"!", "shell", true},	    {"?", "help", false},   {"q", "back", false},
-		{NULL, NULL, false},
+		{"Space", "attach", false}, {"Enter", "done", true}, {"/", "filter", true},
+		{"r", "rescan", true},	    {"!", "shell", true},    {"?", "help", false},
+		{"q", "back", false},	    {NULL, NULL, false},
 	};
 	struct screen_disks *sd = data;
 	const struct row *row = row_list_current(&sd->list);
 	const struct vm_disk *missing = missing_disk(ui, sd);
 	int y = frame_preview_row(ui->rows);
-	char idle[VM_PATH_SIZE + 64] = "", title[96] = "Disks if there is no entry";
+	char idle[VM_PATH_SIZE + 64] = "", title[96] = "Disks for starts without an entry";
 
 	if (sd->config)
 		snprintf(title, sizeof(title), "Disks of %s", sd->config->title);

@@ -193,21 +193,15 @@ static void draw_preview(struct ui *ui, struct screen_edit *se, int rows)
 
 static void edit_draw(struct ui *ui, void *data)
 {
-	static const struct frame_hint hints[] = {
-		{"F10", "start", false}, {"^S", "save", false}, {"Left/Right", "change", true},
-		{"?", "help", true},	 {"q", "back", false},	{NULL, NULL, false},
-	};
-	static const struct frame_hint text_hints[] = {
-		{"F10", "start", false},   {"^S", "save", false},  {"^U", "clear", true},
-		{"Up/Down", "move", true}, {"Esc", "back", false}, {NULL, NULL, false},
-	};
+	struct frame_hint hints[FORM_HINTS];
 	struct screen_edit *se = data;
 	bool changed = draft_is_changed(&se->draft);
 	char title[128];
 
 	snprintf(title, sizeof(title), "%s%.64s%s", se->draft.id[0] ? "Entry " : "New: ",
 		 se->draft.id[0] ? se->draft.id : se->draft.title.text, changed ? " *" : "");
-	frame_draw(ui, title, form_in_text(ui, &se->form) ? text_hints : hints,
+	form_hints(ui, &se->form, true, hints);
+	frame_draw(ui, title, hints,
 		   changed	     ? "* not saved: F10 starts it like this once, ^S keeps it"
 		   : se->draft.id[0] ? "saved"
 				     : "not an entry yet: ^S makes it one");
@@ -221,7 +215,7 @@ static void leave(struct ui *ui)
 
 static void edit_leave(struct ui *ui, struct screen_edit *se)
 {
-	if (se->draft.id[0] && draft_is_changed(&se->draft))
+	if (draft_is_changed(&se->draft))
 		dialog_ask(ui, "Not saved",
 			   "What was changed is not saved. Leave the editor and forget it?", leave);
 	else

@@ -90,8 +90,9 @@ static void firmware_draw(struct ui *ui, void *data)
 		 ui->model.firmware_count == 1 ? "" : "s");
 	if (ui->model.scanning)
 		snprintf(idle, sizeof(idle), "%c still scanning", wait_mark(loop_now_ms()));
-	frame_draw(ui, sf->picked ? "Choose firmware" : "Firmware", sf->picked ? pick_hints : hints,
-		   idle);
+	/* An empty list has nothing for the first two keys to be about. */
+	frame_draw(ui, sf->picked ? "Choose firmware" : "Firmware",
+		   (sf->picked ? pick_hints : hints) + (row ? 0 : 2), idle);
 	row_list_draw(ui, &sf->list, main_row_draw, NULL);
 	if (row)
 		draw_detail(ui, &ui->model.firmwares[row->index], frame_preview_row(ui->rows));

@@ -27,7 +27,7 @@ static const char *const help_lines[] = {
 	"  Up Down j k  move; PgUp PgDn Home End too",
 	"  Tab 1-9      go to the next (n-th) row that starts",
 	"               something; digits never start it",
-	"  !            recovery shell; exit returns",
+	"  ! x          recovery shell (x asks); exit returns",
 	"  ^L           paint the screen anew",
 	"  q            leave vmboot",
 	"",

@@ -95,9 +95,9 @@ static void info_build(struct ui *ui, struct screen_info *si)
 		     text_escape(term, sizeof(term), screen_terminal_name(),
 				 strlen(screen_terminal_name())),
 		     ui->rows, ui->cols, draw_has_utf8() ? "UTF-8" : "ASCII");
-	info_add_own(si, "free for a VM", "%s memory, %u CPUs",
+	info_add_own(si, "free for a VM", "%s memory, %u CPU%s",
 		     text_format_size(welcome->host_memory_free, size, sizeof(size)),
-		     welcome->host_cpus);
+		     welcome->host_cpus, welcome->host_cpus == 1 ? "" : "s");
 	list_fit(&si->list, (int)si->count, frame_body_rows(ui->rows));
 }
 
@@ -144,8 +144,10 @@ static void draw_preview(struct ui *ui, const struct screen_info *si)
 static void info_draw(struct ui *ui, void *data)
 {
 	static const struct frame_hint hints[] = {
-		{"Up/Down", "scroll", false}, {"r", "look again", false}, {"l", "log", true},
-		{"?", "help", true},	      {"q", "back", false},	  {NULL, NULL, false},
+		{"Up/Down", "scroll", false}, {"Enter", "whole line", true},
+		{"r", "look again", false},   {"l", "log", true},
+		{"?", "help", true},	      {"q", "back", false},
+		{NULL, NULL, false},
 	};
 	struct screen_info *si = data;
 
@@ -155,6 +157,15 @@ static void info_draw(struct ui *ui, void *data)
 		draw_row(ui, &si->rows[si->list.top + y], FRAME_BODY_ROW + y,
 			 si->list.top + y == si->list.cursor);
 	draw_preview(ui, si);
+}
+
+/* On a small screen some facts fit nowhere else. */
+static void tell_fact(struct ui *ui, const struct screen_info *si)
+{
+	const struct info_row *row = &si->rows[si->list.cursor];
+
+	if (si->count > 0 && !row->group)
+		dialog_tell(ui, row->fact.name, row->fact.value);
 }
 
 static void info_key(struct ui *ui, void *data, const struct ui_key *key)
@@ -172,7 +183,9 @@ static void info_key(struct ui *ui, void *data, const struct ui_key *key)
 	case UI_KEY_ESCAPE:
 	case UI_KEY_LEFT: ui_pop(ui); break;
 	default:
-		if (!list_key(&si->list, key))
+		if (ui_key_is_enter(key))
+			tell_fact(ui, si);
+		else if (!list_key(&si->list, key))
 			ui_common_key(ui, key);
 		break;
 	}

@@ -151,9 +151,28 @@ static const struct frame_hint *hints_for(const struct row *row)
 		{"?", "help", false},	   {"q", "quit", false},       {NULL, NULL, false},
 	};
 
-	if (row && row->kind == ROW_VM)
-		return vm;
-	return row && row->kind == ROW_ENTRY ? entry : disk;
+	static const struct frame_hint firmware[] = {
+		{"Enter", "start", false}, {"e", "edit", false},  {"f", "firmware", true},
+		{"s", "disks", true},	   {"l", "log", true},	  {"i", "info", true},
+		{"c", "setup", false},	   {"/", "filter", true}, {"n", "new", true},
+		{"P", "power", true},	   {"!", "shell", true},  {"?", "help", false},
+		{"q", "quit", false},	   {NULL, NULL, false},
+	};
+	static const struct frame_hint nothing[] = {
+		{"r", "rescan", false}, {"!", "shell", false}, {"i", "info", false},
+		{"l", "log", true},	{"s", "disks", true},  {"c", "setup", false},
+		{"P", "power", true},	{"?", "help", false},  {"q", "quit", false},
+		{NULL, NULL, false},
+	};
+
+	if (!row)
+		return nothing;
+	switch (row->kind) {
+	case ROW_VM: return vm;
+	case ROW_ENTRY: return entry;
+	case ROW_FIRMWARE: return firmware;
+	default: return disk;
+	}
 }
 
 /* Nothing but the countdown, until a key is pressed. */
@@ -220,7 +239,13 @@ static void start_disk(struct ui *ui, struct screen_main *sm, const struct menu_
 	const struct menu_firmware *firmware = NULL;
 	unsigned int count = plan_firmwares(&ui->model, &firmware);
 
-	if (count == 0)
+	if (count == 0 && model_is_looking(&ui->model))
+		dialog_tell(
+			ui, "Not started yet",
+			"No firmware to start it by was found so far, but other disks are still "
+			"being looked at. Wait for the last line to say that it is done; Esc ends "
+			"the scan.");
+	else if (count == 0)
 		dialog_tell(ui, "Not started",
 			    "No firmware that can be started was found. f lists what "
 			    "was found and why it is refused; put CLOUDHV.fd on a disk, then r "
@@ -246,10 +271,19 @@ static void start_row(struct ui *ui, struct screen_main *sm, const struct row *r
 	}
 }
 
-static void toggle_disk(struct ui *ui, const struct menu_device *disk)
+/* Space is about disks, and what one holds without an entry stands for it. */
+static void toggle_row(struct ui *ui, const struct row *row)
 {
+	const struct menu_device *disk;
 	const char *why = NULL;
-	enum plan_attach attach = plan_toggle(&ui->plan, &ui->model, disk);
+	enum plan_attach attach;
+
+	if (row->kind != ROW_DISK && row->kind != ROW_PLAIN) {
+		ui_say(ui, UI_NORMAL, "Space attaches a disk, or not, on the disk's line.");
+		return;
+	}
+	disk = &ui->model.devices[row->index];
+	attach = plan_toggle(&ui->plan, &ui->model, disk);
 	if (attach == PLAN_OFF && plan_attach_of(&ui->plan, &ui->model, disk) == PLAN_OFF) {
 		plan_attach_allowed(&ui->model, disk, PLAN_READ_ONLY, &why);
 		ui_say(ui, UI_BAD, "%s cannot be attached: %s.", disk->name, why);
@@ -419,8 +453,8 @@ static void main_key(struct ui *ui, void *data, const struct ui_key *key)
 		return;
 	if (row && ui_key_is_enter(key))
 		start_row(ui, sm, row);
-	else if (row && row->kind == ROW_DISK && key->code == ' ')
-		toggle_disk(ui, &ui->model.devices[row->index]);
+	else if (row && key->code == ' ')
+		toggle_row(ui, row);
 	else if (row && key->code == 'e')
 		edit_row(ui, row);
 	else if (ui->model.scanning && key->code == UI_KEY_ESCAPE)

@@ -122,6 +122,7 @@ static void nics_draw(struct ui *ui, void *data)
 {
 	static const struct frame_hint hints[] = {
 		{"Space", "card or none", false},
+		{"Enter", "done", true},
 		{"/", "filter", true},
 		{"r", "ask again", true},
 		{"?", "help", false},

@@ -216,6 +216,7 @@ static void pci_draw(struct ui *ui, void *data)
 	static const struct frame_hint hints[] = {
 		{"Space", "to the guest or back", false},
 		{"o", "ROM", true},
+		{"Enter", "done", true},
 		{"/", "filter", true},
 		{"r", "ask again", true},
 		{"?", "help", false},
@@ -233,7 +234,7 @@ static void pci_draw(struct ui *ui, void *data)
 		if (!model_pci(&ui->model, sp->config->vfio[i].address))
 			snprintf(idle, sizeof(idle), "This machine has no %s: x takes it out",
 				 pci_group_short(sp->config->vfio[i].address));
-	frame_draw(ui, title, sp->config ? hints : hints + 2, idle);
+	frame_draw(ui, title, sp->config ? hints : hints + 3, idle);
 	row_list_draw(ui, &sp->list, pci_draw_row, sp);
 	if (row)
 		draw_detail(ui, sp, row->index, frame_preview_row(ui->rows));

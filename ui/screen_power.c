@@ -13,7 +13,7 @@ static void power_draw(struct ui *ui, void *data)
 		"o   switch this machine off",
 		"r   restart this machine",
 		"",
-		"Esc back",
+		"q   back",
 	};
 	int count = (int)(sizeof(lines) / sizeof(lines[0]));
 	int top = (ui->rows - count - 2) / 2, left = (ui->cols - POWER_WIDTH) / 2;

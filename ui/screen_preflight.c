@@ -70,6 +70,25 @@ static void draw_item(const struct ui *ui, const struct preflight_item *item, in
 		  item->text);
 }
 
+/* Is the line under the cursor longer than the preview? */
+static bool is_cut(const struct ui *ui, const struct screen_preflight *sp)
+{
+	return wrap_rows(sp->items[sp->list.cursor].text, ui->cols - 2, FRAME_PREVIEW_ROWS + 1) >
+	       FRAME_PREVIEW_ROWS;
+}
+
+static const char *verdict_text(const struct ui *ui, const struct screen_preflight *sp)
+{
+	switch (sp->worst) {
+	case PREFLIGHT_BAD:
+		return is_cut(ui, sp) ? "It will not start like this. Enter shows the whole line."
+				      : "It will not start like this.";
+	case PREFLIGHT_FIX: return "It will not start like this; it will with o or r.";
+	case PREFLIGHT_WARN: return "It starts like this, but see what is marked !!.";
+	default: return "Nothing is in the way any more.";
+	}
+}
+
 static void preflight_draw(struct ui *ui, void *data)
 {
 	static const struct frame_hint ok_hints[] = {
@@ -97,11 +116,7 @@ static void preflight_draw(struct ui *ui, void *data)
 		   sp->worst == PREFLIGHT_BAD	? bad_hints
 		   : sp->worst == PREFLIGHT_FIX ? fix_hints
 						: ok_hints,
-		   sp->worst == PREFLIGHT_BAD ? "It will not start like this."
-		   : sp->worst == PREFLIGHT_FIX
-			   ? "It will not start like this; it will with o or r."
-		   : sp->worst == PREFLIGHT_WARN ? "It starts like this, but see what is marked !!."
-						 : "Nothing is in the way any more.");
+		   verdict_text(ui, sp));
 	ui->cursor_row = FRAME_BODY_ROW + sp->list.cursor - sp->list.top;
 	ui->cursor_col = 1;
 	for (int i = 0; i < sp->list.height && sp->list.top + i < sp->list.count; i++)
@@ -157,6 +172,8 @@ static void preflight_key(struct ui *ui, void *data, const struct ui_key *key)
 	} else if ((key->code == 'o' || key->code == 'r') && sp->worst == PREFLIGHT_FIX) {
 		preflight_fix(&ui->model, &sp->config, key->code == 'o');
 		preflight_start(ui, sp, false);
+	} else if (ui_key_is_enter(key) && is_cut(ui, sp)) {
+		dialog_tell(ui, "It will not start like this", sp->items[sp->list.cursor].text);
 	} else if (ui_key_is_enter(key)) {
 		ui_say(ui, UI_BAD, "It will not start like this: see the lines with !!.");
 	} else if (key->code == 'e') {

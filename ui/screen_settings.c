@@ -334,24 +334,14 @@ static const char *store_text(const struct menu_settings *settings)
 
 static void settings_draw(struct ui *ui, void *data)
 {
-	static const struct frame_hint hints[] = {
-		{"^S", "save", false}, {"Left/Right", "change", false},
-		{"?", "help", true},   {"q", "back", false},
-		{NULL, NULL, false},
-	};
-	static const struct frame_hint text_hints[] = {
-		{"^S", "save", false},
-		{"^U", "clear", true},
-		{"Esc", "back", false},
-		{NULL, NULL, false},
-	};
+	struct frame_hint hints[FORM_HINTS];
 	struct screen_settings *ss = data;
 	const struct menu_settings *settings = &ui->model.settings;
 	int y = frame_preview_row(ui->rows), rows, width = ui->cols - 2;
 	bool changed = any_changed(ss);
 
-	frame_draw(ui, changed ? "Settings *" : "Settings",
-		   form_in_text(ui, &ss->form) ? text_hints : hints,
+	form_hints(ui, &ss->form, false, hints);
+	frame_draw(ui, changed ? "Settings *" : "Settings", hints,
 		   changed ? "* not saved: ^S keeps it" : "");
 	rows = form_draw(ui, &ss->form);
 	draw_printf(y, 1, width, store_element(settings), "store: %s%s%s", settings->store,

@@ -212,6 +212,10 @@ bool ui_common_key(struct ui *ui, const struct ui_key *key)
 	switch (key->code) {
 	case UI_KEY_CTRL('L'): ui_redraw_all(ui); return true;
 	case '!': ui_start_shell(ui); return true;
+	/* Petitboot's key for it; one letter alone, which a line's noise may be, opens no shell. */
+	case 'x':
+		dialog_ask(ui, "Shell", "Open a shell? exit returns to the menu.", ui_start_shell);
+		return true;
 	case '?':
 	case 'h':
 	case UI_KEY_F1: screen_help_open(ui); return true;

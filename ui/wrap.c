@@ -13,7 +13,7 @@ size_t wrap_line(const char *text, int width)
 	size_t fit = 0, blank = 0, at = 0;
 	char part[WRAP_MAX];
 
-	while (text[at] && at < sizeof(part) - 5) {
+	while (text[at] && text[at] != '\n' && at < sizeof(part) - 5) {
 		size_t len = text_utf8_len(text + at, strnlen(text + at, 4));
 
 		if (len == 0)
@@ -30,6 +30,26 @@ size_t wrap_line(const char *text, int width)
 	return fit;
 }
 
+/* Where the row after the first N bytes of TEXT begins. */
+static const char *next_line(const char *text, size_t n)
+{
+	text += n;
+	while (*text == ' ')
+		text++;
+	return *text == '\n' ? text + 1 : text;
+}
+
+int wrap_rows(const char *text, int width, int max)
+{
+	int rows = 0;
+
+	while (*text && rows < max) {
+		text = next_line(text, wrap_line(text, width));
+		rows++;
+	}
+	return rows;
+}
+
 int wrap_draw(int row, int col, int width, int max, enum ui_element element, const char *text)
 {
 	int used = 0;
@@ -44,8 +64,7 @@ int wrap_draw(int row, int col, int width, int max, enum ui_element element, con
 		memcpy(line, text, n);
 		line[n] = '\0';
 		draw_text(row + used++, col, width, element, line);
-		for (text += n; *text == ' '; text++)
-			;
+		text = next_line(text, n);
 	}
 	return used;
 }

@@ -30,7 +30,7 @@ ENTRIES = {
 SCREENS = (
     ("menu", [], "Debian GNU/Linux 12 .*default", []),
     ("editor", ["e"] + ["down"] * 7, "6?[0-9.]+[MG] of [0-9.]+[MG] free", ["esc"]),
-    ("disks", ["s"], "Disks if there is no entry", ["q"]),
+    ("disks", ["s"], "Disks for starts without an entry", ["q"]),
     ("firmware", ["f"], "sha256 [0-9a-f]{12}", ["q"]),
     ("checklist", ["end", "ret"], "will not start like this", ["q", "home"]),
     ("settings", ["c", "down"], "store:", ["q"]),

@@ -183,7 +183,9 @@ static void fake_hello(struct fake *f)
 	};
 
 	if (f->scene == FAKE_NO_KVM)
-		snprintf(w.kvm_text, sizeof(w.kvm_text), "/dev/kvm missing. CPU has no vmx/svm flag.");
+		snprintf(w.kvm_text, sizeof(w.kvm_text), "%s",
+			 getenv("FAKE_KVM_TEXT") ? getenv("FAKE_KVM_TEXT")
+						 : "/dev/kvm missing. CPU has no vmx/svm flag.");
 	w.client = (uint64_t)f->sock;
 	fake_send(f, MENU_WELCOME, &w, sizeof(w));
 	fake_send_lists(f);

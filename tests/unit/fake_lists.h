@@ -106,7 +106,7 @@ static void fake_send_normal_lists(struct fake *f)
 		count++;
 	}
 	fake_send_list(f, MENU_DEVICES, plugged ? all : d, sizeof(d[0]), count + plugged);
-	fake_send_list(f, MENU_FIRMWARES, fw, sizeof(fw[0]), 3);
+	fake_send_list(f, MENU_FIRMWARES, fw, sizeof(fw[0]), getenv("FAKE_NO_FIRMWARE") ? 0 : 3);
 }
 
 /* What a hostile disk may be called: escapes that retitle, clear, answer; bidi marks; wide text. */

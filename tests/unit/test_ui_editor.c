@@ -142,6 +142,8 @@ static void test_editor_refuses_bad_values(void **state)
 	session_keys(s, "x" CTRL_U);
 	session_wait(s, "[                              ]");
 	session_keys(s, "\033");
+	session_wait(s, "forget it?");
+	session_keys(s, "y");
 	session_wait(s, "5 disks, 3 firmware");
 	assert_int_equal(s->daemon.seen->start + s->daemon.seen->save, 0);
 	session_leave(s);

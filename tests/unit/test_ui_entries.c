@@ -88,7 +88,7 @@ static void look_at_editor(struct session *s, bool colour)
 static void look_at_pickers(struct session *s, bool colour)
 {
 	session_keys(s, "s");
-	session_wait(s, "Disks if there is no entry");
+	session_wait(s, "Disks for starts");
 	session_wait(s, "read-write  NVMe   nvme0n1");
 	session_wait(s, "nvme0n1p2");
 	session_wait(s, "LUKS - can be");
@@ -452,10 +452,10 @@ static void test_empty_states(void **state)
 	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio");
 	session_wait(s, "(0 of 2 controllers bound). r rescan, ! shell, i hardware.");
 	session_keys(s, "s");
-	session_wait(s, "Disks if there is");
+	session_wait(s, "Disks for starts");
 	session_wait(s, "No disks found. Looked at: nvme, sata, scsi, usb, virtio");
-	session_keys(s, " xq");
-	session_wait_gone(s, "Disks if there is");
+	session_keys(s, " zq");
+	session_wait_gone(s, "Disks for starts");
 	session_keys(s, "f");
 	session_wait(s, "No firmware found on XFS, ext4 and FAT partitions");
 	session_keys(s, "q");

@@ -276,6 +276,15 @@ static void test_list(void **state)
 	assert_int_equal(list.top, 20);
 	assert_true(list_key(&list, &(struct ui_key){.code = UI_KEY_PAGE_UP}));
 	assert_int_equal(list.cursor, 20);
+	/* A page further is the next page, with one row of the one before, wherever the cursor stood in it. */
+	list = (struct list){.cursor = 4};
+	list_fit(&list, 30, 10);
+	assert_true(list_key(&list, &(struct ui_key){.code = UI_KEY_PAGE_DOWN}));
+	assert_int_equal(list.top, 9);
+	assert_int_equal(list.cursor, 13);
+	assert_true(list_key(&list, &(struct ui_key){.code = UI_KEY_PAGE_UP}));
+	assert_int_equal(list.top, 0);
+	assert_int_equal(list.cursor, 4);
 	/* The list shrinks under the cursor. */
 	list_fit(&list, 3, 10);
 	assert_int_equal(list.cursor, 2);

@@ -264,7 +264,7 @@ static void test_prefix_commands(void **state)
 	session_keys(s, "\035p");
 	session_wait_count(s, power, 1);
 	session_keys(s, "\035?");
-	session_wait(s, "the menu, the VM goes on");
+	session_wait(s, "the menu; the VM goes on");
 	session_keys(s, "\r");
 	session_keys(s, "\035x");
 	session_wait(s, "No such command");

@@ -208,6 +208,12 @@ static void test_rows_empty_states(void **state)
 	struct rows rows = {0};
 
 	(void)state;
+	/* Before anything is known nothing is said to be missing. */
+	assert_true(model_is_looking(&m));
+	assert_int_equal(rows_build_firmware(&rows, &m, NULL), 0);
+	assert_string_equal(rows.row[0].text, "Waiting for device discovery ...");
+	assert_int_equal(rows_build_disks(&rows, &m, NULL), 0);
+	assert_string_equal(rows.row[0].text, "Waiting for device discovery ...");
 	take_welcome(&m, 1ULL << 30, 1);
 	take_devices(&m, NULL, 0);
 	take_firmwares(&m, NULL, 0);
@@ -311,6 +317,12 @@ static void test_wrap(void **state)
 	assert_int_equal(wrap_line("\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4", 5), 10);
 	/* A row narrower than a character still gets on. */
 	assert_int_equal(wrap_line("ab", 0), 1);
+	/* A line may end before the row is full, and be empty. */
+	assert_int_equal(wrap_line("one\ntwo", 10), 3);
+	assert_int_equal(wrap_line("\ntwo", 10), 0);
+	assert_int_equal(wrap_rows("one\ntwo three\n\nfour", 5, 9), 5);
+	assert_int_equal(wrap_rows("one two three", 5, 2), 2);
+	assert_int_equal(wrap_rows("", 5, 2), 0);
 }
 
 int main(void)

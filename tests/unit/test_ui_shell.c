@@ -124,7 +124,7 @@ static void test_from_every_screen(void **state)
 	} screens[] = {
 		{FAKE_ENTRIES, "", "Enter starts Debian"},
 		{FAKE_ENTRIES, "e", "[ Start ]"},
-		{FAKE_ENTRIES, "s", "Disks if there is"},
+		{FAKE_ENTRIES, "s", "Disks for starts"},
 		{FAKE_ENTRIES, "f", "sha256"},
 		{FAKE_ENTRIES, "c", "[ Save ]"},
 		{FAKE_ENTRIES, "p", "PCI"},
