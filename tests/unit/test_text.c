@@ -147,6 +147,16 @@ static void errors_are_safe_sentences(void **state)
 	assert_int_equal(vmb_err_set(NULL, EIO, "nobody listens"), -EIO);
 }
 
+static void test_drop_full_stop(void **state)
+{
+	char text[][16] = {"No medium.", "No medium", "", ".", "Wait ..."};
+	const char *const want[] = {"No medium", "No medium", "", "", "Wait .."};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		assert_string_equal(text_drop_full_stop(text[i]), want[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +168,7 @@ int main(void)
 		cmocka_unit_test(escaping_disarms_controls),
 		cmocka_unit_test(escaping_fits_any_buffer),
 		cmocka_unit_test(errors_are_safe_sentences),
+		cmocka_unit_test(test_drop_full_stop),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
