@@ -37,7 +37,7 @@ def test_firmware_files():
     cases = (
         ("missing", run_with + "/nowhere.fd", ("/nowhere.fd does not exist", "vmboot list")),
         ("directory", run_with + "/tmp", ("/tmp is a directory",)),
-        ("empty", "true >/tmp/empty; " + run_with + "/tmp/empty", ("/tmp/empty cannot", "file is empty")),
+        ("empty", "true >/tmp/empty; " + run_with + "/tmp/empty", ("/tmp/empty is empty", "Copy it again")),
         ("truncated", "head -c 2000000 /firmware/CLOUDHV.fd >/tmp/cut; " + run_with + "/tmp/cut", ("/tmp/cut cannot", "cut off", "Copy")),
         ("flash image", run_with + "/OVMF_CODE_4M.fd", ("flash image for OVMF", "CLOUDHV.fd")),
         ("text file", "echo hello >/tmp/text; " + run_with + "/tmp/text", ("/tmp/text cannot", "holds text")),
