@@ -18,7 +18,7 @@
 
 static const char *host_module(const struct host_kvm_facts *facts)
 {
-	return facts->cpu && strcmp(facts->cpu, "svm") == 0 ? "kvm-amd" : "kvm-intel";
+	return facts->cpu && strcmp(facts->cpu, "svm") == 0 ? "kvm_amd" : "kvm_intel";
 }
 
 /* There is no /dev/kvm, or nothing behind it. */

@@ -57,14 +57,14 @@ static void module_not_loaded(void **state)
 
 	put(*state, "/proc/cpuinfo", CPU_SVM);
 	assert_int_equal(judge_kvm(*state, &err), -ENODEV);
-	assert_says(err, "modprobe kvm-amd");
+	assert_says(err, "modprobe kvm_amd");
 	put(*state, "/proc/cpuinfo", CPU_VMX);
 	assert_int_equal(judge_kvm(*state, &err), -ENODEV);
-	assert_says(err, "modprobe kvm-intel");
+	assert_says(err, "modprobe kvm_intel");
 	/* The other maker's module does not count. */
 	put(*state, "/sys/module/kvm_amd/refcnt", "0\n");
 	assert_int_equal(judge_kvm(*state, &err), -ENODEV);
-	assert_says(err, "modprobe kvm-intel");
+	assert_says(err, "modprobe kvm_intel");
 }
 
 static void module_loaded_but_no_device(void **state)
@@ -116,7 +116,7 @@ static void something_else_at_dev_kvm(void **state)
 	/* A device node with nothing behind it is as good as none. */
 	struct host_kvm_facts facts = {.open_errno = ENODEV, .cpu = "svm"};
 	assert_int_equal(host_judge_kvm(&facts, &err), -ENODEV);
-	assert_says(err, "modprobe kvm-amd");
+	assert_says(err, "modprobe kvm_amd");
 }
 
 static void empty_machine(void **state)
