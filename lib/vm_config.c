@@ -66,7 +66,7 @@ static int check_host_memory(const struct vm_config *config, struct vmb_err *err
 static int check_cpus(const struct vm_config *config, struct vmb_err *err)
 {
 	if (config->cpus == 0)
-		return vmb_err_set(err, ERANGE, "A virtual machine needs at least 1 CPU; 0 were asked for.");
+		return vmb_err_set(err, ERANGE, "A virtual machine needs at least 1 CPU; 0 were asked for. Give one or more.");
 	if (config->cpus > VM_MAX_CPUS)
 		return vmb_err_set(err, ERANGE, "%u CPUs are more than vmboot supports (%u). Give fewer.",
 				   config->cpus, VM_MAX_CPUS);
