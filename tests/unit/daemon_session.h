@@ -270,4 +270,39 @@ static inline bool daemon_session_role(int argc, char **argv, int *ret_status)
 	return true;
 }
 
+/* Writes the file NAME of the daemon's settings. */
+static inline void put_file(const struct fixture *f, const char *name, const char *text)
+{
+	char path[128];
+
+	assert_in_range(snprintf(path, sizeof(path), "config/%s", name), 0, sizeof(path) - 1);
+	put(f->scratch, path, text);
+}
+
+/* entries/ID.conf that starts the fixture's firmware. */
+static inline void put_entry(const struct fixture *f, const char *id, const char *more)
+{
+	char name[64], text[1024];
+
+	assert_in_range(snprintf(name, sizeof(name), "entries/%s.conf", id), 0, sizeof(name) - 1);
+	snprintf(text, sizeof(text), "firmware = %s\nvars = none\nmemory = 64M\n%s",
+		 f->config.firmware_path, more);
+	put_file(f, name, text);
+}
+
+static inline struct menu_entry_id id_of(const char *id)
+{
+	struct menu_entry_id result = {.id = ""};
+
+	text_copy(result.id, sizeof(result.id), id);
+	return result;
+}
+
+static inline void tell_id(int sock, uint32_t type, const char *id)
+{
+	struct menu_entry_id body = id_of(id);
+
+	tell(sock, type, &body, sizeof(body));
+}
+
 #endif

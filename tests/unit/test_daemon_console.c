@@ -7,18 +7,24 @@
 #include "daemon_path.h"
 #include "launch.h"
 
-/* What came before the menu did is told apart from what comes now, with nothing lost or said twice. */
-static void old_console_output_is_told_from_new(void **state)
+/* A daemon for several menus, and the first of them, which shows the console of a guest that echoes. */
+static void open_echo(struct fixture *f)
 {
-	struct fixture *f = *state;
-	int second;
-
 	start_listening(f, "echo");
 	f->sock = connect_menu(f);
 	greet(f, f->sock);
 	start_vm(f, f->sock);
 	hear_vm(f, f->sock, MENU_VM_RUNNING);
 	tell(f->sock, MENU_CONSOLE_OPEN, NULL, 0);
+}
+
+/* What came before the menu did is told apart from what comes now, with nothing lost or said twice. */
+static void old_console_output_is_told_from_new(void **state)
+{
+	struct fixture *f = *state;
+	int second;
+
+	open_echo(f);
 	hear_type(f, f->sock, MENU_CONSOLE_LIVE);
 	tell(f->sock, MENU_INPUT, "old", 3);
 	hear_console(f, f->sock, "old");
@@ -38,12 +44,7 @@ static void a_break_reaches_the_guest(void **state)
 	struct fixture *f = *state;
 	int second;
 
-	start_listening(f, "echo");
-	f->sock = connect_menu(f);
-	greet(f, f->sock);
-	start_vm(f, f->sock);
-	hear_vm(f, f->sock, MENU_VM_RUNNING);
-	tell(f->sock, MENU_CONSOLE_OPEN, NULL, 0);
+	open_echo(f);
 	second = connect_menu(f);
 	greet(f, second);
 	tell(second, MENU_VM_BREAK, NULL, 0);

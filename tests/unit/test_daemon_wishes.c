@@ -3,39 +3,6 @@
 
 #include "log.h"
 
-/* Where __wrap_power_do(), in the daemon's process, leaves what it was asked for. */
-static char power_path[PATH_MAX];
-
-int __wrap_power_do(uint32_t how, struct vmb_err *err);
-int __wrap_power_do(uint32_t how, struct vmb_err *err)
-{
-	char digit = (char)('0' + how);
-
-	(void)err;
-	write_file(power_path, &digit, 1, 0);
-	return 0;
-}
-
-static void put_file(const struct fixture *f, const char *name, const char *text)
-{
-	char path[PATH_MAX + 64];
-
-	snprintf(path, sizeof(path), "%s/%s", f->config_path, name);
-	write_file(path, text, strlen(text), 0);
-}
-
-/* entries/ID.conf that starts the fixture's firmware. */
-static void put_entry(const struct fixture *f, const char *id, const char *more)
-{
-	char name[128], text[1024];
-
-	sh("mkdir -p %s/entries", f->config_path);
-	snprintf(name, sizeof(name), "entries/%s.conf", id);
-	snprintf(text, sizeof(text), "firmware = %s\nvars = none\nmemory = 64M\n%s",
-		 f->config.firmware_path, more);
-	put_file(f, name, text);
-}
-
 /* The next whole list of entries; the one called ID of it, NULL when there is none. */
 static const struct menu_entry *hear_entry(struct fixture *f, int sock, const char *id)
 {
@@ -58,21 +25,6 @@ static const struct menu_entry *hear_entry(struct fixture *f, int sock, const ch
 		}
 	} while (!list.last);
 	return any ? &found : NULL;
-}
-
-static struct menu_entry_id id_of(const char *id)
-{
-	struct menu_entry_id result = {.id = ""};
-
-	text_copy(result.id, sizeof(result.id), id);
-	return result;
-}
-
-static void tell_id(int sock, uint32_t type, const char *id)
-{
-	struct menu_entry_id body = id_of(id);
-
-	tell(sock, type, &body, sizeof(body));
 }
 
 static void entries_are_saved_and_every_menu_is_told(void **state)
@@ -456,107 +408,6 @@ static void pci_devices_are_listed_on_request(void **state)
 	assert_int_equal(list.first, 1);
 }
 
-static void wait_power(void)
-{
-	for (int i = 0; i < DEADLINE_MS / 50 && access(power_path, F_OK) < 0; i++)
-		usleep(50000);
-}
-
-static void the_machine_follows_its_guest_when_that_is_set(void **state)
-{
-	struct fixture *f = *state;
-
-	scratch_path(f->scratch, "power", power_path);
-	put_file(f, "vmboot.conf", "guest-power-off = host\n");
-	start_daemon(f, "");
-	greet(f, f->sock);
-	start_vm(f, f->sock);
-	hear_vm(f, f->sock, MENU_VM_ENDED);
-	wait_power();
-	assert_true(sh("test \"$(cat %s)\" = %d", power_path, MENU_POWER_OFF));
-}
-
-/* Its end is told as a countdown that names it; it counts also when the settings say otherwise for all. */
-static void hear_follow(struct fixture *f, uint32_t how)
-{
-	struct menu_countdown *c = (struct menu_countdown *)f->body;
-
-	do
-		hear_type(f, f->sock, MENU_COUNTDOWN);
-	while (c->state != MENU_COUNTDOWN_RUNNING);
-	assert_int_equal(c->power, how);
-	assert_string_equal(c->title, "Kiosk");
-	assert_in_range(c->seconds, 1, 60);
-}
-
-static void an_entry_says_what_follows_its_guest(void **state)
-{
-	struct fixture *f = *state;
-
-	scratch_path(f->scratch, "power", power_path);
-	put_file(f, "vmboot.conf", "guest-power-off = host\n");
-	put_entry(f, "a", "title = Kiosk\nafter = reboot\n");
-	start_daemon(f, "");
-	greet(f, f->sock);
-	tell_id(f->sock, MENU_ENTRY_START, "a");
-	hear_vm(f, f->sock, MENU_VM_ENDED);
-	hear_follow(f, MENU_POWER_REBOOT);
-	wait_power();
-	assert_true(sh("test \"$(cat %s)\" = %d", power_path, MENU_POWER_REBOOT));
-}
-
-static void a_key_keeps_the_machine_on(void **state)
-{
-	struct fixture *f = *state;
-	struct menu_countdown *c = (struct menu_countdown *)f->body;
-
-	scratch_path(f->scratch, "power", power_path);
-	put_entry(f, "a", "title = Kiosk\nafter = poweroff\n");
-	start_daemon(f, "");
-	greet(f, f->sock);
-	tell_id(f->sock, MENU_ENTRY_START, "a");
-	hear_vm(f, f->sock, MENU_VM_ENDED);
-	hear_follow(f, MENU_POWER_OFF);
-	tell(f->sock, MENU_COUNTDOWN_PAUSE, NULL, 0);
-	do
-		hear_type(f, f->sock, MENU_COUNTDOWN);
-	while (c->state != MENU_COUNTDOWN_OFF);
-	usleep(7000000);
-	assert_int_equal(access(power_path, F_OK), -1);
-}
-
-/* "menu" also where the settings let the machine follow. */
-static void an_entry_may_stay_when_others_follow(void **state)
-{
-	struct fixture *f = *state;
-
-	scratch_path(f->scratch, "power", power_path);
-	put_file(f, "vmboot.conf", "guest-power-off = host\n");
-	put_entry(f, "a", "title = Kiosk\nafter = menu\n");
-	start_daemon(f, "");
-	greet(f, f->sock);
-	tell_id(f->sock, MENU_ENTRY_START, "a");
-	hear_vm(f, f->sock, MENU_VM_ENDED);
-	usleep(7000000);
-	assert_int_equal(access(power_path, F_OK), -1);
-}
-
-static void a_guest_that_is_killed_takes_nothing_along(void **state)
-{
-	struct fixture *f = *state;
-
-	scratch_path(f->scratch, "power", power_path);
-	put_file(f, "vmboot.conf", "guest-power-off = host\n");
-	start_daemon(f, "echo");
-	greet(f, f->sock);
-	start_vm(f, f->sock);
-	hear_vm(f, f->sock, MENU_VM_RUNNING);
-	tell(f->sock, MENU_VM_KILL, NULL, 0);
-	hear_vm(f, f->sock, MENU_VM_ENDED);
-	usleep(7000000);
-	assert_int_equal(access(power_path, F_OK), -1);
-}
-
 int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -573,11 +424,6 @@ int main(int argc, char **argv)
 		TEST(nonsense_is_dropped_or_refused),
 		TEST(interfaces_are_listed_on_request),
 		TEST(pci_devices_are_listed_on_request),
-		TEST(the_machine_follows_its_guest_when_that_is_set),
-		TEST(an_entry_says_what_follows_its_guest),
-		TEST(a_key_keeps_the_machine_on),
-		TEST(an_entry_may_stay_when_others_follow),
-		TEST(a_guest_that_is_killed_takes_nothing_along),
 	};
 	int status;
 
