@@ -1,6 +1,7 @@
 /* See ui/row_list.h. */
 #include "ui/row_list.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "ui/draw.h"
@@ -67,11 +68,6 @@ void row_list_refresh(struct ui *ui, struct row_list *list)
 	if (list->build(&list->rows, &ui->model, &list->filter) < 0)
 		ui_say(ui, UI_BAD, "There is not enough memory to show the list.");
 	restore_cursor(ui, list);
-}
-
-void row_list_free(struct row_list *list)
-{
-	rows_free(&list->rows);
 }
 
 const struct row *row_list_current(const struct row_list *list)
@@ -145,4 +141,26 @@ void row_list_draw(struct ui *ui, struct row_list *list,
 		     at->top + i == at->cursor && row_list_current(list));
 	frame_draw_more(ui, at);
 	filter_draw(ui, &list->filter);
+}
+
+void row_list_on_layout(struct ui *ui, void *data, int rows, int cols)
+{
+	(void)rows;
+	(void)cols;
+	row_list_refresh(ui, data);
+}
+
+void row_list_on_changed(struct ui *ui, void *data, int what)
+{
+	(void)what;
+	row_list_refresh(ui, data);
+}
+
+void row_list_on_close(struct ui *ui, void *data)
+{
+	struct row_list *list = data;
+
+	(void)ui;
+	rows_free(&list->rows);
+	free(data);
 }

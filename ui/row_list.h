@@ -21,7 +21,6 @@ struct row_list {
 
 /* LIST starts zeroed but for BUILD. Builds it anew: when the model, the filter or the size changed. */
 void row_list_refresh(struct ui *ui, struct row_list *list);
-void row_list_free(struct row_list *list);
 
 /* The row under the cursor, NULL if there is none on which it may stand. */
 const struct row *row_list_current(const struct row_list *list);
@@ -37,5 +36,13 @@ void row_list_draw(struct ui *ui, struct row_list *list,
 		   void (*draw)(struct ui *ui, void *data, const struct row *row, int y,
 				bool selected),
 		   void *data);
+
+/*
+ * What struct ui_screen asks of a screen that is one list: DATA begins with its struct row_list, and is freed when the
+ * screen is closed.
+ */
+void row_list_on_layout(struct ui *ui, void *data, int rows, int cols);
+void row_list_on_changed(struct ui *ui, void *data, int what);
+void row_list_on_close(struct ui *ui, void *data);
 
 #endif

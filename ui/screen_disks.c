@@ -20,7 +20,7 @@
 #define PART_COL 17
 
 struct screen_disks {
-	struct row_list list;
+	struct row_list list;	  /* the first, see row_list_on_layout() */
 	struct vm_config *config; /* borrowed; NULL: the plan is changed */
 };
 
@@ -247,19 +247,6 @@ static void disks_draw(struct ui *ui, void *data)
 
 /* ---- keys ---- */
 
-static void disks_layout(struct ui *ui, void *data, int rows, int cols)
-{
-	(void)rows;
-	(void)cols;
-	row_list_refresh(ui, &((struct screen_disks *)data)->list);
-}
-
-static void disks_changed(struct ui *ui, void *data, int what)
-{
-	(void)what;
-	row_list_refresh(ui, &((struct screen_disks *)data)->list);
-}
-
 static void mark_row(struct ui *ui, struct screen_disks *sd, const struct row *row)
 {
 	if (row->kind == ROW_DISK)
@@ -293,22 +280,13 @@ static void disks_key(struct ui *ui, void *data, const struct ui_key *key)
 	}
 }
 
-static void disks_close(struct ui *ui, void *data)
-{
-	struct screen_disks *sd = data;
-
-	(void)ui;
-	row_list_free(&sd->list);
-	free(sd);
-}
-
 static const struct ui_screen screen_disks_ops = {
 	.name = "disks",
-	.layout = disks_layout,
+	.layout = row_list_on_layout,
 	.draw = disks_draw,
 	.key = disks_key,
-	.changed = disks_changed,
-	.close = disks_close,
+	.changed = row_list_on_changed,
+	.close = row_list_on_close,
 };
 
 void screen_disks_open(struct ui *ui, struct vm_config *config)

@@ -17,7 +17,7 @@
 #define SHORT_HASH 12
 
 struct screen_firmware {
-	struct row_list list;
+	struct row_list list; /* the first, see row_list_on_layout() */
 	void (*picked)(struct ui *ui, void *arg, const struct menu_firmware *firmware);
 	void *arg;
 };
@@ -54,7 +54,8 @@ static void tell_detail(struct ui *ui, const struct menu_firmware *firmware)
 	describe_vars(&ui->model, time(NULL), vars, sizeof(vars));
 	if (firmware->usable)
 		snprintf(text, sizeof(text),
-			 "%s: %s, %llu bytes. SHA-256 %.32s %s. UEFI variables of a start without an "
+			 "%s: %s, %llu bytes. SHA-256 %.32s %s. UEFI variables of a start without "
+			 "an "
 			 "entry: %s%s%s.",
 			 where, firmware->kind, (unsigned long long)firmware->size,
 			 firmware->sha256[0] ? firmware->sha256 : "not known",
@@ -96,19 +97,6 @@ static void firmware_draw(struct ui *ui, void *data)
 	row_list_draw(ui, &sf->list, main_row_draw, NULL);
 	if (row)
 		draw_detail(ui, &ui->model.firmwares[row->index], frame_preview_row(ui->rows));
-}
-
-static void firmware_layout(struct ui *ui, void *data, int rows, int cols)
-{
-	(void)rows;
-	(void)cols;
-	row_list_refresh(ui, &((struct screen_firmware *)data)->list);
-}
-
-static void firmware_changed(struct ui *ui, void *data, int what)
-{
-	(void)what;
-	row_list_refresh(ui, &((struct screen_firmware *)data)->list);
 }
 
 static void edit_with(struct ui *ui, const struct menu_firmware *firmware)
@@ -164,22 +152,13 @@ static void firmware_key(struct ui *ui, void *data, const struct ui_key *key)
 	}
 }
 
-static void firmware_close(struct ui *ui, void *data)
-{
-	struct screen_firmware *sf = data;
-
-	(void)ui;
-	row_list_free(&sf->list);
-	free(sf);
-}
-
 static const struct ui_screen screen_firmware_ops = {
 	.name = "firmware",
-	.layout = firmware_layout,
+	.layout = row_list_on_layout,
 	.draw = firmware_draw,
 	.key = firmware_key,
-	.changed = firmware_changed,
-	.close = firmware_close,
+	.changed = row_list_on_changed,
+	.close = row_list_on_close,
 };
 
 void screen_firmware_open(struct ui *ui,

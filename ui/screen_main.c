@@ -20,19 +20,10 @@
 #define TITLE_SIZE 64 /* of struct vm_config */
 
 struct screen_main {
-	struct row_list list;
+	struct row_list list;	       /* the first, see row_list_on_layout() */
 	bool vm_seen;		       /* a VM was in the list the last time */
 	char before_vm[ROWS_KEY_SIZE]; /* the row under the cursor before it was */
 };
-
-static void main_layout(struct ui *ui, void *data, int rows, int cols)
-{
-	struct screen_main *sm = data;
-
-	(void)rows;
-	(void)cols;
-	row_list_refresh(ui, &sm->list);
-}
 
 /* A new VM draws the cursor to its row (Enter goes there); when it is forgotten, back again. */
 static void follow_vm(const struct ui *ui, struct screen_main *sm)
@@ -463,22 +454,13 @@ static void main_key(struct ui *ui, void *data, const struct ui_key *key)
 		ui_common_key(ui, key);
 }
 
-static void main_close(struct ui *ui, void *data)
-{
-	struct screen_main *sm = data;
-
-	(void)ui;
-	row_list_free(&sm->list);
-	free(sm);
-}
-
 static const struct ui_screen screen_main_ops = {
 	.name = "main",
-	.layout = main_layout,
+	.layout = row_list_on_layout,
 	.draw = main_draw,
 	.key = main_key,
 	.changed = main_changed,
-	.close = main_close,
+	.close = row_list_on_close,
 };
 
 int screen_main_open(struct ui *ui)

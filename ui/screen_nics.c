@@ -14,7 +14,7 @@
 #define NIC_COL 9
 
 struct screen_nics {
-	struct row_list list;
+	struct row_list list;	  /* the first, see row_list_on_layout() */
 	struct vm_config *config; /* borrowed */
 };
 
@@ -145,19 +145,6 @@ static void nics_draw(struct ui *ui, void *data)
 		draw_detail(ui, &ui->model.nics[row->index], frame_preview_row(ui->rows));
 }
 
-static void nics_layout(struct ui *ui, void *data, int rows, int cols)
-{
-	(void)rows;
-	(void)cols;
-	row_list_refresh(ui, &((struct screen_nics *)data)->list);
-}
-
-static void nics_changed(struct ui *ui, void *data, int what)
-{
-	(void)what;
-	row_list_refresh(ui, &((struct screen_nics *)data)->list);
-}
-
 /* Takes the cards out that are joined to nothing this host has. */
 static void drop_missing(struct ui *ui, struct vm_config *config)
 {
@@ -191,22 +178,13 @@ static void nics_key(struct ui *ui, void *data, const struct ui_key *key)
 		ui_common_key(ui, key);
 }
 
-static void nics_close(struct ui *ui, void *data)
-{
-	struct screen_nics *sn = data;
-
-	(void)ui;
-	row_list_free(&sn->list);
-	free(sn);
-}
-
 static const struct ui_screen screen_nics_ops = {
 	.name = "nics",
-	.layout = nics_layout,
+	.layout = row_list_on_layout,
 	.draw = nics_draw,
 	.key = nics_key,
-	.changed = nics_changed,
-	.close = nics_close,
+	.changed = row_list_on_changed,
+	.close = row_list_on_close,
 };
 
 void screen_nics_open(struct ui *ui, struct vm_config *config)

@@ -20,7 +20,7 @@
 #define PCI_COL	  10
 
 struct screen_pci {
-	struct row_list list;
+	struct row_list list;	  /* the first, see row_list_on_layout() */
 	struct vm_config *config; /* borrowed; NULL: only to look at */
 };
 
@@ -242,19 +242,6 @@ static void pci_draw(struct ui *ui, void *data)
 
 /* ---- the screen ---- */
 
-static void pci_layout(struct ui *ui, void *data, int rows, int cols)
-{
-	(void)rows;
-	(void)cols;
-	row_list_refresh(ui, &((struct screen_pci *)data)->list);
-}
-
-static void pci_changed(struct ui *ui, void *data, int what)
-{
-	(void)what;
-	row_list_refresh(ui, &((struct screen_pci *)data)->list);
-}
-
 static void pci_key(struct ui *ui, void *data, const struct ui_key *key)
 {
 	struct screen_pci *sp = data;
@@ -278,22 +265,13 @@ static void pci_key(struct ui *ui, void *data, const struct ui_key *key)
 		ui_common_key(ui, key);
 }
 
-static void pci_close(struct ui *ui, void *data)
-{
-	struct screen_pci *sp = data;
-
-	(void)ui;
-	row_list_free(&sp->list);
-	free(sp);
-}
-
 static const struct ui_screen screen_pci_ops = {
 	.name = "pci",
-	.layout = pci_layout,
+	.layout = row_list_on_layout,
 	.draw = pci_draw,
 	.key = pci_key,
-	.changed = pci_changed,
-	.close = pci_close,
+	.changed = row_list_on_changed,
+	.close = row_list_on_close,
 };
 
 void screen_pci_open(struct ui *ui, struct vm_config *config)
