@@ -10,11 +10,18 @@ NEWEST = os.path.join(BUILD, "machine", "kernel-newest")
 GENERIC = os.path.join(BUILD, "machine", "kernel-generic")  # with the drivers of real devices
 VMLINUZ = os.path.join(KERNEL, "vmlinuz")
 
+# For the scripts of guests: what was printed has left the kernel before the machine goes. Setting anything makes stty wait
+# for that.
+GO = """
+poweroff() { busybox stty cread; busybox poweroff "$@"; }
+reboot() { busybox stty cread; busybox reboot "$@"; }
+"""
+
 PRELUDE = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-for m in %s; do insmod /m/$m.ko || echo "no module $m"; done
+""" + GO + """for m in %s; do insmod /m/$m.ko || echo "no module $m"; done
 """
 
 

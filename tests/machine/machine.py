@@ -91,6 +91,22 @@ class Monitor:
         self.sock.close()
 
 
+class Line(pexpect.fdpexpect.fdspawn):
+    """The serial line. A QEMU that has ended is its end, too, when keys were left that nobody took any more."""
+
+    def read_nonblocking(self, size=1, timeout=-1):
+        try:
+            return super().read_nonblocking(size, timeout)
+        except ConnectionResetError:
+            raise pexpect.EOF("the machine is off") from None
+
+    def send(self, s):
+        try:
+            return super().send(s)
+        except (BrokenPipeError, ConnectionResetError):
+            return len(s)
+
+
 class Machine:
     """One start of the test machine. Use it as a context manager; it ends QEMU and removes its files.
 
@@ -196,7 +212,7 @@ class Machine:
         if self.stdio:
             return self
         sock = self._connect(self.serial_path)
-        self.child = pexpect.fdpexpect.fdspawn(sock.detach(), timeout=60, maxread=65536)
+        self.child = Line(sock.detach(), timeout=60, maxread=65536)
         self.child.logfile_read = self
         return self
 

@@ -3,11 +3,15 @@
 Works on the machine's serial line (machine.Machine().child) and on any program under a pseudo-terminal.
 """
 
+import os
 import re
 import time
 
 import pexpect
 import pyte
+
+# Seconds in tests are those of a machine that is not busy with other things. One that is gets so many times them.
+PATIENCE = 4
 
 
 class Terminal:
@@ -39,7 +43,7 @@ class Terminal:
 
         The failure shows the screen, which says more than any message could.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE * seconds
         while True:
             found = re.search(pattern, self.text(), re.MULTILINE)
             if bool(found) != gone:
@@ -49,12 +53,12 @@ class Terminal:
                     pattern, " still" if gone else " not", self.text()))
             if time.monotonic() > deadline:
                 raise AssertionError("after %d s %r was%s on the screen:\n%s" % (
-                    seconds, pattern, " still" if gone else " not", self.text()))
+                    PATIENCE * seconds, pattern, " still" if gone else " not", self.text()))
             self.pump(0.5)
 
     def wait_raw(self, pattern, seconds=60, since=0):
         """Waits for bytes anywhere in what came (after offset since), however they were drawn; returns their end."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE * seconds
         while True:
             found = re.compile(pattern).search(self.raw, since)
             if found:
@@ -64,8 +68,9 @@ class Terminal:
             self.pump(0.5)
 
     def settle(self, quiet=1.0, seconds=20):
-        """Reads until nothing has come for QUIET seconds."""
-        deadline = time.monotonic() + seconds
+        """Reads until nothing has come for QUIET seconds, or for longer where others want the processor, too."""
+        quiet *= max(1, os.getloadavg()[0] / os.cpu_count())
+        deadline = time.monotonic() + PATIENCE * seconds
         while time.monotonic() < deadline and not self.ended:
             before = len(self.raw)
             self.pump(quiet)
@@ -113,13 +118,13 @@ class VgaConsole:
         return bytes(self.shell.raw[at:end]).decode("latin-1").replace("\r", "").replace("vcs-end\n", "")
 
     def wait_for(self, pattern, seconds=60):
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE * seconds
         while True:
             text = self.text()
             if re.search(pattern, text, re.MULTILINE):
                 return text
             if time.monotonic() > deadline:
-                raise AssertionError("after %d s %r was not on the VGA screen:\n%s" % (seconds, pattern, text))
+                raise AssertionError("after %d s %r was not on the VGA screen:\n%s" % (PATIENCE * seconds, pattern, text))
             time.sleep(0.5)
 
     def press(self, *names):

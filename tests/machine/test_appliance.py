@@ -253,7 +253,7 @@ def test_debian_starts_from_its_disk():
     disk = debian_disk()
     with Machine(boot=["-kernel", output("vmboot-linux")], disks=[settings, disk], sleep=True, mem="3G") as machine:
         Terminal(machine.child).wait_raw(rb"reboot: Power down", 600)
-        expect(machine.proc.wait(60) == 0, "the machine is off")
+        expect(machine.proc.wait(240) == 0, "the machine is off")
     said = subprocess.run(["/sbin/debugfs", "-R", "cat /boots", root_of(disk)], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, check=True, text=True).stdout
     expect(said == "one more\n", "Debian was up and wrote to its root, once")

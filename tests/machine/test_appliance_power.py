@@ -28,7 +28,7 @@ def session():
         disks.append((before, log))
     with Machine(boot=["-kernel", output("vmboot-linux")], sleep=True, mem="3G", qemu_args=arguments) as machine:
         Terminal(machine.child).wait_raw(rb"reboot: Power down", 600)
-        expect(machine.proc.wait(60) == 0, "the machine is off")
+        expect(machine.proc.wait(240) == 0, "the machine is off")
     return [(before, write_log.read(log)) for before, log in disks]
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 
-from harness import BUILD, expect, guest_disk, sample_disk
+from harness import BUILD, expect, guest_disk, sample_disk, slow
 from machine import Machine
 from terminal import Terminal
 from test_menu import HELLO, READY, edit_a_machine, skip_countdown
@@ -13,6 +13,7 @@ DAEMON = "vmboot daemon --log /run/daemon.log & while [ ! -S /run/vmboot/daemon.
 WAIT = "while [ ! -S /run/vmboot/daemon.sock ]; do sleep 0.2; done; "
 
 
+@slow
 def test_one_session_on_serial_and_vga():
     """Pick firmware, edit memory and CPUs, attach a disk, boot, watch EDK2, both consoles, shell, report, power off."""
     disks = [sample_disk(), guest_disk("@echo -off", "echo the guest's own script")]
@@ -30,7 +31,7 @@ def test_one_session_on_serial_and_vga():
 
         # The other console looks on, then takes the keyboard; what it types is seen here.
         machine.sendkeys("home", "ret")
-        term.settle()
+        term.settle(3)
         machine.sendkeys("shift-t")
         term.wait_for(r"tty1 has the keyboard - press T to take it", 30)
         for key in ("v", "e", "r", "ret"):
@@ -68,9 +69,10 @@ def test_one_session_on_serial_and_vga():
         term.send("Po")
         term.wait_for("is running and is ended first", 10)
         term.send("y")
-        expect(machine.proc.wait(60) == 0, "the machine switched itself off")
+        expect(machine.proc.wait(240) == 0, "the machine switched itself off")
 
 
+@slow
 def test_edk2_takes_every_key():
     """CLOUDHV.fd's boot manager menu by a key at its prompt; Home and Delete in its shell, F10 saves in its set-up."""
     with Machine(menu="vmboot", disks=[sample_disk()], sleep=True, term="xterm") as machine:
@@ -151,10 +153,12 @@ def detach_all(term):
     term.settle()  # the title is painted first
     term.send(HOME)
     term.settle()
+    attached = r"(read-write|read-only|overlay) +NVMe +nvme0n1"
     for _ in range(3):
-        if re.search(r"(read-write|read-only|overlay) +NVMe +nvme0n1", term.text()):
+        if re.search(attached, term.text()):
             term.send(" ")
             term.settle()
+    term.wait_for(attached, 5, gone=True)
     term.show("disks of the machine")
     term.send("q")
     term.wait_for(r"\[ Start \]", 10)

@@ -64,7 +64,7 @@ def test_menus_on_every_console_come_back():
         # The power button of the board, which no guest is there to hear of.
         machine.monitor.execute("system_powerdown")
         term.wait_raw(rb"reboot: Power down", 60)
-        expect(machine.proc.wait(30) == 0, "the machine is off")
+        expect(machine.proc.wait(120) == 0, "the machine is off")
 
 
 def test_the_kernels_command_line():
@@ -96,7 +96,7 @@ def test_the_kernels_command_line():
         term.wait_for("shell disabled by policy", 20)
         machine.sendkeys("ctrl-alt-delete")
         term.wait_raw(rb"reboot: Restarting system", 60)
-        expect(machine.proc.wait(30) == 0, "QEMU ends where the machine would start again")
+        expect(machine.proc.wait(120) == 0, "QEMU ends where the machine would start again")
 
 
 def test_broken_everything_gets_to_the_shell():
@@ -121,7 +121,7 @@ def test_broken_everything_gets_to_the_shell():
         term.wait_raw(rb"recovery shell[\s\S]*?" + PROMPT, 30, at)
         term.send("poweroff\r")
         term.wait_raw(rb"reboot: Power down", 60)
-        expect(machine.proc.wait(30) == 0, "the machine is off")
+        expect(machine.proc.wait(120) == 0, "the machine is off")
 
 
 def test_the_machine_follows_its_guest():
@@ -135,7 +135,7 @@ def test_the_machine_follows_its_guest():
         term.show("after the guest")
         expect(b"guest-b" not in term.raw, "the entry that was named has started")
         term.wait_raw(rb"reboot: Power down", 60)
-        expect(machine.proc.wait(30) == 0, "the machine is off")
+        expect(machine.proc.wait(120) == 0, "the machine is off")
 
 
 # Says when it can hear the button, and hears it.
@@ -157,5 +157,5 @@ def test_the_power_button_is_for_the_guest_first():
         machine.monitor.execute("system_powerdown")
         term.wait_raw(rb"A virtual machine is told to switch itself off first", 60)
         term.wait_raw(rb"reboot: Power down", 60)
-        expect(machine.proc.wait(30) == 0, "the machine is off")
+        expect(machine.proc.wait(120) == 0, "the machine is off")
     expect("\nfailed = a" not in read(image, "state.conf"), "the guest has switched itself off: that start has worked")

@@ -138,7 +138,7 @@ def test_newcomer_runs_make_run():
         term.send("m")
         term.wait_for(READY, 10)
         term.send("q")
-        child.expect(pexpect.EOF, timeout=60)
+        child.expect(pexpect.EOF, timeout=240)
         child.close()
         expect(child.exitstatus == 0, "`make run` ends with exit status 0, not %s" % child.exitstatus)
     finally:

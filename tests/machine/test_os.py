@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 
-from guest import KERNEL, NEWEST, VMLINUZ, initramfs, kernel_version
+from guest import GO, KERNEL, NEWEST, VMLINUZ, initramfs, kernel_version
 from harness import expect, expect_text, plain, run, scratch
 
 NEWEST_VMLINUZ = os.path.join(NEWEST, "vmlinuz")
@@ -29,6 +29,7 @@ echo "no root file system"; poweroff -f
 # lines, shows the firmware's tables, powers off; what lies between only reboots.
 ROOT_INIT = """#!/bin/busybox sh
 export PATH=/bin
+""" + GO + """
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev 2>/dev/null
 echo "kernel: $(uname -r)"
 echo "clock: $(cat /sys/class/rtc/rtc0/date)"

@@ -8,6 +8,8 @@ from test_direct import INIT
 
 # Runs a VM with a disk through a reset; while it waits at "what now?" looks at its process. START is how.
 WATCH = r"""
+echo == NAME
+rm -f /tmp/keys /tmp/output /tmp/ended
 mkfifo /tmp/keys; chmod 666 /tmp/keys
 truncate -s 8M /tmp/disk; chmod 666 /tmp/disk
 cat >/tmp/start <<'END'
@@ -21,7 +23,7 @@ exec 9>/tmp/keys
 asked()	# N: wait until the guest has asked N times
 {
 	n=0
-	while [ "$(grep -c 'what now?' /tmp/output)" -lt "$1" ] && [ $n -lt 120 ]; do sleep 1; n=$((n + 1)); done
+	while count=$(grep -c 'what now?' /tmp/output); [ "${count:-0}" -lt "$1" ] && [ $n -lt 120 ]; do sleep 1; n=$((n + 1)); done
 }
 asked 1
 echo reboot >&9
@@ -38,13 +40,19 @@ for p in /proc/[0-9]*; do
 done
 echo poweroff >&9
 wait
+exec 9>&-
 cat /tmp/output /tmp/ended
 """
 
+# A user as adduser makes one, and the device as systemd's udev rules do.
+USER = r"""
+echo operator:x:1000:1000::/tmp:/bin/sh >>/etc/passwd
+printf 'operator:x:1000:\nkvm:x:77:operator\n' >>/etc/group
+chown 0:77 /dev/kvm; chmod 660 /dev/kvm; chmod 644 /k/*
+"""
 
-def watched(start, uid, prepare=""):
-    got = run(prepare + WATCH.replace("START", start), files={"k/vmlinuz": VMLINUZ, "k/initrd": initramfs(INIT)})
-    out = plain(got.output)
+
+def check(out, uid):
     expect_text(out, "answer: reboot", "The guest was reset.", "answer: poweroff", "The guest switched itself off.",
                 "ended: 0", "root: 0 entries", "owner: 0", "core: Max core file size 0 0")
     threads = re.findall(r"^thread: (\S+) (.*)$", out, re.M)
@@ -57,17 +65,15 @@ def watched(start, uid, prepare=""):
     for link in re.findall(r"^fd: (.*)$", out, re.M):
         expect(re.match(r"/dev/kvm$|/dev/null$|/tmp/(disk|output)$|socket:|pipe:|anon_inode:|/memfd:", link),
                "descriptor %s belongs to a vmm" % link)
-    return out
 
 
-def test_root():
-    watched("/tmp/start", 65534)
-
-
-def test_user_of_group_kvm():
-    watched("su -s /bin/sh operator -c /tmp/start", 1000,
-            "echo operator:x:1000:1000::/tmp:/bin/sh >>/etc/passwd; printf 'operator:x:1000:\\nkvm:x:77:operator\\n' "
-            ">>/etc/group; chown 0:77 /dev/kvm; chmod 660 /dev/kvm; chmod 644 /k/*\n")
+def test_root_and_user_of_group_kvm():
+    starts = (("root", "/tmp/start"), ("user", "su -s /bin/sh operator -c /tmp/start"))
+    got = run(USER + "".join(WATCH.replace("NAME", name).replace("START", start) for name, start in starts),
+              files={"k/vmlinuz": VMLINUZ, "k/initrd": initramfs(INIT)})
+    root, user = plain(got.output).split("== ")[1:]
+    check(root, 65534)
+    check(user, 1000)
 
 
 def test_kernel_without_landlock_and_user_namespaces():

@@ -50,17 +50,18 @@ DAEMON = """vmboot daemon --log /tmp/log & until vmboot ctl entries 2>/dev/null 
 def test_an_entry_survives_the_machine():
     image = store("timeout = off\n", first=entry("one"))
     before = sha256(image)
-    got = run(DAEMON + "vmboot ctl entries", disks=[image])
+    # On a clock, as the reading of a disk takes real time: else the daemon's patience is over at once.
+    got = run(DAEMON + "vmboot ctl entries", disks=[image], sleep=True)
     expect_text(plain(got.output), "first ")
     expect(sha256(image) == before, "reading the settings writes nothing to their disk")
     got = run(DAEMON + "vmboot ctl copy first 'Second one' && vmboot ctl default second-one && vmboot ctl entries; "
-              "grep -q vfat /proc/mounts && echo still mounted", disks=[image])
+              "grep -q vfat /proc/mounts && echo still mounted", disks=[image], sleep=True)
     out = plain(got.output)
     expect_text(out, "second-one ", "[default]")
     expect("still mounted" not in out, "the partition is mounted only for the moment of a write")
     expect("title = Second one" in read(image, "entries/second-one.conf"), "the entry is on the disk")
     expect("default = second-one" in read(image, "vmboot.conf"), "and what is default, too")
-    got = run(DAEMON + "vmboot ctl entries", disks=[image])
+    got = run(DAEMON + "vmboot ctl entries", disks=[image], sleep=True)
     expect_text(plain(got.output), "second-one ", "Second one [default]")
     expect(subprocess.run(["fsck.vfat", "-n", image], stdout=subprocess.DEVNULL, check=False).returncode == 0,
            "the file system is whole")
