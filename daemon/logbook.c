@@ -81,23 +81,24 @@ static bool window_open(struct logbook *book)
 	return false;
 }
 
-/* "  12.345 vmm warn: text", as lib/log.c writes it; false for anything else. */
-static bool parse_line(const char *line, uint64_t *ret_time, char source[20],
+/* "  12.345 vmm warn: text", as lib/log.c writes it; false for anything else, and for who claims to be us. */
+static bool parse_line(const char *line, uint64_t *ret_time, char ret_source[20],
 		       enum log_level *ret_level, const char **ret_text)
 {
 	static const char *const names[] = {"error", "warn", "info", "debug"};
 	unsigned long long seconds;
 	unsigned int ms;
-	char level[8];
+	char source[20], level[8];
 	int n = 0;
 
 	if (sscanf(line, " %10llu.%3u %19s %7[a-z]: %n", &seconds, &ms, source, level, &n) != 4 ||
-	    n == 0)
+	    n == 0 || strcmp(source, "daemon") == 0)
 		return false;
 	for (unsigned int i = 0; i < 4; i++)
 		if (strcmp(level, names[i]) == 0) {
 			*ret_level = (enum log_level)i;
 			*ret_time = seconds * 1000 + ms;
+			memcpy(ret_source, source, sizeof(source));
 			*ret_text = line + n;
 			return true;
 		}

@@ -92,8 +92,8 @@ size_t machine_read_output(const struct machine *m, uint64_t pos, uint8_t *buf, 
 	return n;
 }
 
-/* Tells when the raw log is full, or could not be written any more. */
-static void log_changed(struct machine *m)
+/* Of the raw log of the console, for menus. */
+static uint8_t log_state(const struct machine *m)
 {
 	static const uint8_t states[] = {
 		[LAUNCH_LOG_NONE] = MENU_VM_LOG_NONE,
@@ -101,7 +101,14 @@ static void log_changed(struct machine *m)
 		[LAUNCH_LOG_PAUSED] = MENU_VM_LOG_PAUSED,
 		[LAUNCH_LOG_FULL] = MENU_VM_LOG_FULL,
 	};
-	uint8_t state = states[launch_log_state(m->launch)];
+
+	return states[launch_log_state(m->launch)];
+}
+
+/* Tells when the raw log is full, or could not be written any more. */
+static void log_changed(struct machine *m)
+{
+	uint8_t state = log_state(m);
 
 	if (m->vm.log == state)
 		return;
@@ -351,7 +358,7 @@ int machine_start(struct machine *m, const struct vm_config *config,
 	m->vm.state = MENU_VM_STARTING;
 	m->vm.config = checked;
 	m->vm.by_itself = by_itself;
-	m->vm.log = launch_log_state(m->launch) == LAUNCH_LOG_ON;
+	m->vm.log = log_state(m);
 	text_copy(m->vm.id, sizeof(m->vm.id), id);
 	text_copy(m->vm.text, sizeof(m->vm.text), note);
 	m->started_ms = 0;
@@ -405,10 +412,11 @@ int machine_set_link(struct machine *m, unsigned int net, bool up, struct vmb_er
 	unsigned int count = m->vm.config.net_count;
 
 	if (net >= count)
-		return vmb_err_set(err, ENODEV,
-				   "There is no network card %u: the virtual machine has %u of them, "
-				   "counted from 0.",
-				   net, count);
+		return vmb_err_set(
+			err, ENODEV,
+			"There is no network card %u: the virtual machine has %u of them, "
+			"counted from 0.",
+			net, count);
 	if (m->launch)
 		launch_set_link(m->launch, net, up);
 	return 0;

@@ -73,17 +73,20 @@ static bool read_pin(struct settings *s, struct settings_file *ret_pin)
 {
 	const struct ini_report report = {.tell = on_pin_tell, .ctx = s};
 	int fd = open(s->pin, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	char text[STORE_FILE_MAX];
+	char text[STORE_FILE_MAX + 1];
+	struct stat st;
 	ssize_t n = -1;
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return false;
 	settings_file_init(ret_pin);
 	if (fd >= 0) {
-		n = read(fd, text, sizeof(text));
+		if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+			n = read(fd, text, sizeof(text));
 		close(fd);
 	}
-	if (n < 0 || settings_file_parse(text, (size_t)n, &report, ret_pin) < 0) {
+	if (n < 0 || n > STORE_FILE_MAX ||
+	    settings_file_parse(text, (size_t)n, &report, ret_pin) < 0) {
 		log_error("%s cannot be read: only what is signed is started, and no key is known",
 			  s->pin);
 		ret_pin->values.trust = MENU_TRUST_REQUIRE;

@@ -281,6 +281,22 @@ static void a_mistyped_pin_is_closed(void **state)
 	assert_int_equal(entries_prepare(f->entries, "a", &config, &err), -EINVAL);
 }
 
+/* Neither a rest that is not read nor a pipe that says nothing makes a policy out of nothing. */
+static void a_pin_that_is_not_wholly_read_is_closed(void **state)
+{
+	static char big[STORE_FILE_MAX + 64];
+	struct fixture *f = *state;
+
+	memset(big, '\n', sizeof(big) - 1);
+	memcpy(big + sizeof(big) - 18, "\ntrust = require\n", 17);
+	put(f->scratch, "pin", big);
+	open_all(f);
+	assert_int_equal(settings_get(f->settings)->values.trust, MENU_TRUST_REQUIRE);
+	assert_true(sh("rm %s && mkfifo %s", f->pin, f->pin));
+	open_all(f);
+	assert_int_equal(settings_get(f->settings)->values.trust, MENU_TRUST_REQUIRE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +309,7 @@ int main(void)
 		TEST(a_store_that_cannot_be_written_keeps_it_for_this_boot),
 		TEST(a_pinned_policy_takes_only_signed_settings),
 		TEST(a_mistyped_pin_is_closed),
+		TEST(a_pin_that_is_not_wholly_read_is_closed),
 	};
 
 	return cmocka_run_group_tests_name("entries", tests, NULL, NULL);

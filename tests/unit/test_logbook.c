@@ -119,6 +119,19 @@ static void lines_of_other_processes_keep_their_source_and_level(void **state)
 	assert_string_equal(f->lines[2].text, "no line of ours \\x1b]0;x\\x07");
 }
 
+/* A vmm that its guest has taken over may write what it likes, but not in the daemon's name. */
+static void no_other_process_speaks_for_the_daemon(void **state)
+{
+	struct fixture *f = *state;
+
+	tell("  1.000 daemon info: all is well\n");
+	run(f, 100);
+	assert_int_equal(logbook_read(f->book, 1, f->lines, LOGBOOK_LINES), 1);
+	assert_string_equal(f->lines[0].source, "process");
+	assert_int_equal(f->lines[0].level, LOG_LEVEL_WARN);
+	assert_string_equal(f->lines[0].text, "  1.000 daemon info: all is well");
+}
+
 /* A process that writes without end is cut short, and its line without an end is cut in pieces. */
 static void a_flood_is_bounded(void **state)
 {
@@ -148,6 +161,7 @@ int main(void)
 		TEST(lines_are_numbered_and_problems_counted),
 		TEST(the_oldest_lines_go),
 		TEST(lines_of_other_processes_keep_their_source_and_level),
+		TEST(no_other_process_speaks_for_the_daemon),
 		TEST(a_flood_is_bounded),
 	};
 
