@@ -95,12 +95,13 @@ struct directory {
 	const char *path;
 };
 
-static void on_file(void *ctx, const char *name, const char *text, size_t n)
+static void on_file(void *ctx, const char *name, const char *text, size_t n, int64_t changed)
 {
 	const struct directory *d = ctx;
 	char file[PATH_MAX];
 	size_t len = strlen(name);
 
+	(void)changed;
 	snprintf(file, sizeof(file), "%s/%s", d->path, name);
 	if (len < 5 || strcmp(name + len - 5, ".conf") != 0 || strcmp(name, "state.conf") == 0)
 		return;
@@ -154,11 +155,12 @@ struct keys {
 	unsigned int count;
 };
 
-static void take_settings(void *ctx, const char *name, const char *text, size_t n)
+static void take_settings(void *ctx, const char *name, const char *text, size_t n, int64_t changed)
 {
 	struct keys *keys = ctx;
 	struct settings_file settings;
 
+	(void)changed;
 	if (strcmp(name, "vmboot.conf") != 0 || settings_file_parse(text, n, NULL, &settings) < 0)
 		return;
 	for (unsigned int i = 0; i < settings.key_count; i++)

@@ -93,29 +93,23 @@ static void send_signature(const char *device, const char *path)
 
 /* ---- settings ---- */
 
-static void send_settings(const char *name, bool skipped, const char *text, size_t n)
+static void on_settings_file(void *ctx, const char *name, const char *text, size_t n,
+			     int64_t changed)
 {
-	struct probe_settings head = {.skipped = skipped};
-	char body[sizeof(head) + STORE_FILE_MAX];
+	struct probe_settings head = {.changed = changed};
 
-	text_copy(head.name, sizeof(head.name), name);
-	if (n > STORE_FILE_MAX)
-		n = STORE_FILE_MAX;
-	memcpy(body, &head, sizeof(head));
-	memcpy(body + sizeof(head), text, n);
-	proto_send(PROBE_CONTROL_FD, PROBE_SETTINGS, body, sizeof(head) + n, NULL, 0);
-}
-
-static void on_settings_file(void *ctx, const char *name, const char *text, size_t n)
-{
 	(void)ctx;
-	send_settings(name, false, text, n);
+	text_copy(head.name, sizeof(head.name), name);
+	probe_file_send(PROBE_CONTROL_FD, &head, text, n, 0);
 }
 
 static void on_settings_skipped(void *ctx, const char *name, const char *why)
 {
+	struct probe_settings head = {.skipped = 1};
+
 	(void)ctx;
-	send_settings(name, true, why, strlen(why));
+	text_copy(head.name, sizeof(head.name), name);
+	probe_file_send(PROBE_CONTROL_FD, &head, why, strlen(why), 0);
 }
 
 static int read_settings(const char *device, const char *fstype, struct vmb_err *err)
@@ -127,41 +121,54 @@ static int read_settings(const char *device, const char *fstype, struct vmb_err 
 	if (rc < 0)
 		return rc;
 	rc = store_dir_read(dir, true, &settings_report, NULL);
+	if (rc == 0)
+		rc = store_dir_read_vars(dir, true, &settings_report, NULL);
 	close(dir);
 	return rc < 0 ? vmb_err_set(err, -rc, "The settings on %s cannot be read: %s.", device,
 				    strerror(-rc))
 		      : 0;
 }
 
-static int save_one(int dir, const char *body, size_t n)
+static int save_one(int dir, const struct probe_file *file)
 {
-	struct probe_settings head;
+	const struct probe_settings *head = &file->head;
 
-	if (n < sizeof(head))
-		return -EBADMSG;
-	memcpy(&head, body, sizeof(head));
-	head.name[sizeof(head.name) - 1] = '\0';
-	return store_dir_write(dir, head.name, head.removed ? NULL : body + sizeof(head),
-			       n - sizeof(head));
+	if (head->aside != PROBE_ASIDE_NO)
+		return store_dir_set_aside(dir, head->name,
+					   head->aside == PROBE_ASIDE_BAD ? "bad" : "old");
+	return store_dir_write(dir, head->name, head->removed ? NULL : file->bytes, file->size);
 }
 
-static int save_settings(const char *device, const char *fstype, struct vmb_err *err)
+/* What comes in until PROBE_DONE. */
+static int save_all(int dir)
 {
 	char body[sizeof(struct probe_settings) + STORE_FILE_MAX];
+	struct probe_file file = {.size = 0};
 	uint32_t type = PROBE_SETTINGS;
-	int dir, closed, rc = storage_open_settings(device, fstype, true, &dir, err);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
-	while (rc == 0) {
+	while (rc >= 0) {
 		int n = proto_recv(PROBE_CONTROL_FD, &type, body, sizeof(body), NULL, 0, NULL);
 
 		if (n < 0 || type != PROBE_SETTINGS) {
 			rc = n < 0 ? n : 0;
 			break;
 		}
-		rc = save_one(dir, body, (size_t)n);
+		rc = probe_file_take(&file, body, (size_t)n);
+		if (rc > 0)
+			rc = save_one(dir, &file);
 	}
+	probe_file_clear(&file);
+	return rc;
+}
+
+static int save_settings(const char *device, const char *fstype, struct vmb_err *err)
+{
+	int dir, closed, rc = storage_open_settings(device, fstype, true, &dir, err);
+
+	if (rc < 0)
+		return rc;
+	rc = save_all(dir);
 	if (syncfs(dir) < 0 && rc == 0)
 		rc = -errno;
 	closed = storage_close_settings(device, dir);

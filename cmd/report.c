@@ -239,13 +239,10 @@ static int write_to(const char *to, const struct report_facts *facts, char *path
 static int write_usual(const struct report_facts *facts, char *path, size_t size,
 		       struct vmb_err *err)
 {
-	char dir[VM_PATH_SIZE], *slash;
+	char dir[VM_PATH_SIZE];
 
-	if (daemon_path_vars(dir, sizeof(dir)) == 0 && (slash = strrchr(dir, '/'))) {
-		*slash = '\0';
-		if (access(dir, W_OK) == 0)
-			return write_to(dir, facts, path, size, err);
-	}
+	if (daemon_path_state(dir, sizeof(dir)) == 0 && access(dir, W_OK) == 0)
+		return write_to(dir, facts, path, size, err);
 	return write_to("/tmp", facts, path, size, err);
 }
 

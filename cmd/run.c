@@ -447,7 +447,10 @@ static int run_connect_terminal(struct run *run)
 
 static int run_vm(const struct vm_config *config)
 {
-	struct run run = {.out_fd = -1, .message_fd = STDERR_FILENO, .signal_fd = -1, .log_fd = -1,
+	struct run run = {.out_fd = -1,
+			  .message_fd = STDERR_FILENO,
+			  .signal_fd = -1,
+			  .log_fd = -1,
 			  .status = 2};
 	struct vmb_err err = {0};
 	int rc;
@@ -456,7 +459,7 @@ static int run_vm(const struct vm_config *config)
 	if (rc == 0 && config->vfio_count > 0)
 		host_pci_recover();
 	if (rc == 0)
-		rc = launch_start(run.loop, config, NULL, &events, &run, &run.launch, &err);
+		rc = launch_start(run.loop, config, NULL, NULL, &events, &run, &run.launch, &err);
 	if (rc < 0) {
 		run_say(&run, "%s", err.code ? err.text : strerror(-rc));
 		goto out;
@@ -495,7 +498,8 @@ static int parse_cmdline(const char *value, struct vm_config *config)
 {
 	if (text_copy(config->cmdline, sizeof(config->cmdline), value) == 0)
 		return 0;
-	fprintf(stderr, "vmboot run: the command line has %zu characters, Linux takes %d. Shorten it.\n",
+	fprintf(stderr,
+		"vmboot run: the command line has %zu characters, Linux takes %d. Shorten it.\n",
 		strlen(value), VM_CMDLINE_SIZE - 1);
 	return -EINVAL;
 }

@@ -34,6 +34,7 @@
 #include "storage.h"
 #include "store.h"
 #include "text.h"
+#include "vars_place.h"
 #include "welcome.h"
 
 struct daemon {
@@ -53,6 +54,7 @@ struct daemon {
 	char usual_config[VM_PATH_SIZE];
 	struct loop_io *signal_io, *listener_io;
 	struct report *report;	    /* being written, or NULL */
+	struct vars_place place;    /* of the VM's variables */
 	unsigned int crash_reports; /* so many were written of vmms that died */
 	uint32_t power_later; /* enum menu_power, to be done when the VM has ended; 0: nothing */
 	bool ending;
@@ -222,6 +224,9 @@ static void on_machine_changed(void *ctx)
 	if (vm.state == MENU_VM_ENDED) {
 		discovery_resume(d->discovery);
 		discovery_set_taken(d->discovery, NULL, 0);
+		/* The store's partition may have been on one of its disks: it was written just now. */
+		if (d->place.name[0] && store_is_dirty(d->store, d->place.name))
+			machine_vars_unsaved(d->machine);
 	}
 	clients_vm_changed(d->clients);
 	autoboot_vm_progress(d->autoboot, vm.stage, vm.guest_event == VMM_GUEST_PANICKED);
@@ -261,14 +266,26 @@ static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
 {
 	const struct daemon *d = ctx;
 
-	welcome_describe(d->options, ret_welcome);
+	welcome_describe(d->options, d->store, ret_welcome);
 }
 
 /* Probes hold disks; they let go before the VM takes them, and go on when it has. */
 static int start(struct daemon *d, const struct vm_config *config, const char *id, bool by_itself,
 		 struct vmb_err *err)
 {
+	struct vm_config placed = *config;
 	struct launch_trust trust;
+	const struct menu_device *devices;
+	char note[400] = "";
+	const struct machine_options options = {
+		.trust = &trust,
+		.place = &d->place,
+		.usual_vars = strcmp(config->vars_path, VM_VARS_USUAL) == 0,
+		.id = id,
+		.note = note,
+		.by_itself = by_itself,
+	};
+	size_t count;
 	int rc;
 
 	if (d->ending)
@@ -276,9 +293,14 @@ static int start(struct daemon *d, const struct vm_config *config, const char *i
 	if (machine_is_active(d->machine))
 		return vmb_err_set(err, EBUSY,
 				   "A virtual machine is running already. End it first.");
+	rc = vm_config_check(config, err);
+	if (rc < 0)
+		return rc;
 	discovery_pause(d->discovery);
 	settings_trust(d->settings, &trust);
-	rc = machine_start(d->machine, config, &trust, id, by_itself, err);
+	devices = discovery_devices(d->discovery, &count);
+	vars_place_find(d->store, devices, count, &placed, &d->place, note, sizeof(note));
+	rc = machine_start(d->machine, &placed, &options, err);
 	if (rc < 0) {
 		discovery_resume(d->discovery);
 		return rc;

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon_path.h"
 #include "disk_names.h"
 #include "entries_internal.h"
 #include "entry_file.h"
@@ -146,9 +145,6 @@ static void join_boot(const struct entries *e, struct menu_entry *entry)
 	}
 	join_file(entry, c->kernel_path, "kernel");
 	join_file(entry, c->initrd_path, "initrd");
-	if (strcmp(c->vars_path, ENTRY_VARS_USUAL) == 0 &&
-	    daemon_path_vars(c->vars_path, sizeof(c->vars_path)) < 0)
-		c->vars_path[0] = '\0';
 }
 
 /* What more CPUs or memory than the machine has in all can never give. */

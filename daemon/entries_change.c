@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon_path.h"
 #include "disk_names.h"
 #include "entries_internal.h"
 #include "text.h"
@@ -63,14 +62,11 @@ static void make_stable(const struct entries *e, const struct entry_file *old,
 			struct menu_entry_save *save)
 {
 	struct vm_config *c = &save->config;
-	char usual[VM_PATH_SIZE];
 
 	for (uint32_t i = 0; i < c->disk_count; i++)
 		keep_name(e, old, c->disks[i].path);
 	if (c->firmware_device[0])
 		keep_name(e, NULL, c->firmware_device);
-	if (daemon_path_vars(usual, sizeof(usual)) == 0 && strcmp(usual, c->vars_path) == 0)
-		text_copy(c->vars_path, sizeof(c->vars_path), ENTRY_VARS_USUAL);
 	c->fresh_vars = 0; /* for one start, never kept */
 }
 

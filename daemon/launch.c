@@ -237,6 +237,7 @@ static int start_vmm(struct launch *launch, struct vmb_err *err)
 	if (rc < 0)
 		return rc;
 	launch->phase = LAUNCH_RUNNING;
+	launch_watch_vars(launch);
 	if (launch_watch_vmm(launch) < 0)
 		return vmb_err_set(err, ENOMEM, "Not enough memory to watch the virtual machine.");
 	return 0;
@@ -255,7 +256,8 @@ static void save_at_end(struct launch *launch)
 		log_warn("the live UEFI variables are not valid; taking the last good ones");
 		rc = vars_file_save(&launch->vars, launch->variables, VARS_GOOD, &err);
 	}
-	if (rc < 0)
+	/* A partition that is in use may be the guest's, who leaves now: who knows the partition says what became of it. */
+	if (rc < 0 || (rc == 1 && err.code != EBUSY))
 		launch_warn(launch, err.text);
 }
 
@@ -265,8 +267,9 @@ static void stop_watching(struct launch *launch)
 	loop_remove_io(launch->control_io);
 	loop_remove_io(launch->console_io);
 	loop_remove_timer(launch->kill_timer);
+	loop_remove_timer(launch->vars_timer);
 	launch->child_io = launch->control_io = launch->console_io = NULL;
-	launch->kill_timer = NULL;
+	launch->kill_timer = launch->vars_timer = NULL;
 }
 
 /* The last act: nothing of LAUNCH may be touched after ended(), which may have destroyed it. */
@@ -482,11 +485,12 @@ static int prepare(struct launch *launch, struct vmb_err *err)
 		daemon_path_log_max(config->log_path, (uint64_t)sysconf(_SC_PHYS_PAGES) *
 							      (uint64_t)sysconf(_SC_PAGESIZE));
 	if (rc == 0 && !boots_kernel(launch))
-		rc = vars_file_open(&launch->vars, config->vars_path, config->fresh_vars, err);
+		rc = vars_file_open(&launch->vars, config->vars_path, &launch->place,
+				    config->fresh_vars, err);
 	return rc;
 }
 
-int launch_start(struct loop *loop, const struct vm_config *config,
+int launch_start(struct loop *loop, const struct vm_config *config, const struct vars_place *place,
 		 const struct launch_trust *trust, const struct launch_events *events, void *ctx,
 		 struct launch **ret_launch, struct vmb_err *err)
 {
@@ -498,6 +502,8 @@ int launch_start(struct loop *loop, const struct vm_config *config,
 	*launch = (struct launch){.loop = loop, .events = events, .ctx = ctx, .config = *config};
 	if (trust)
 		launch->trust = *trust;
+	if (place)
+		launch->place = *place;
 	launch->kvm = launch->firmware = launch->initrd = launch->variables = -1;
 	launch->control = launch->console = launch->log = -1;
 	launch->child.pidfd = launch->vars.lock = launch->mover.pidfd = launch->mover_control = -1;

@@ -9,10 +9,13 @@
 #include "net_card.h"
 #include "pci_hold.h"
 #include "vars_file.h"
+#include "vars_place.h"
 
 /* How long a vmm may take to end after it was asked to, and a disk to deliver the firmware. */
 #define LAUNCH_STOP_MS	   2000
 #define LAUNCH_FIRMWARE_MS 10000
+/* Variables that the guest has left alone for so long are written: what a power cut may cost is twice that. */
+#define LAUNCH_VARS_MS 5000
 
 enum launch_phase {
 	LAUNCH_READING, /* a probe reads the firmware from a disk */
@@ -29,6 +32,7 @@ struct launch {
 	struct vm_config config;
 	enum launch_phase phase;
 	struct child child; /* the vmm; while reading, the probe */
+	struct vars_place place; /* of VARS, when they are in the store */
 	struct vars_file vars;
 	/* Of the vmm to be; the variables for as long as it lives. A kernel takes the firmware's place. */
 	int kvm, firmware, initrd, variables;
@@ -43,7 +47,7 @@ struct launch {
 	struct loop_io *mover_io;
 	struct loop_timer *mover_timer;
 	struct loop_io *child_io, *control_io, *console_io;
-	struct loop_timer *kill_timer;
+	struct loop_timer *kill_timer, *vars_timer;
 	bool stopping;	    /* launch_stop() was called */
 	bool input_blocked; /* launch_input() took less than it was given */
 	bool console_ended;
@@ -88,6 +92,8 @@ void launch_devices_moved(struct launch *launch, const struct vmb_err *err);
 /* The vmm is to be ended by force in MSEC unless that is planned already. */
 void launch_kill_later(struct launch *launch, uint64_t msec);
 
+/* launch_io.c: writes the variables now and then, from now on. */
+void launch_watch_vars(struct launch *launch);
 /* launch_io.c: puts control, console and child of a spawned vmm on the loop. 0 or -ENOMEM. */
 int launch_watch_vmm(struct launch *launch);
 /* Messages and console bytes that still wait, without blocking. */

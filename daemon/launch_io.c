@@ -145,6 +145,27 @@ static void on_vars_changed(struct launch *launch)
 		log_warn("%s", err.text);
 }
 
+static void on_vars_timer(void *arg)
+{
+	struct launch *launch = arg;
+	struct vmb_err err = {0};
+
+	launch->vars_timer = NULL;
+	if (vars_file_save_quiet(&launch->vars, launch->variables, &err) < 0)
+		log_warn("%s", err.text);
+	launch_watch_vars(launch);
+}
+
+void launch_watch_vars(struct launch *launch)
+{
+	if (launch->variables < 0 || !launch->vars.path[0])
+		return;
+	if (loop_add_timer(launch->loop, LAUNCH_VARS_MS, on_vars_timer, launch,
+			   &launch->vars_timer) < 0)
+		log_warn("not enough memory: UEFI variables are written at the guest's reset and "
+			 "end only");
+}
+
 static void on_exited(struct launch *launch, const struct vmm_exited *exited)
 {
 	struct vmm_exited safe = *exited;

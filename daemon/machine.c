@@ -23,6 +23,7 @@ struct machine {
 	struct launch *launch; /* NULL: none, or ended */
 	struct menu_vm vm;
 	uint64_t started_ms;
+	bool keeps_vars;	  /* its variables are to be kept */
 	bool watchdog_resets;	  /* the reset to come is the watchdog's */
 	uint8_t input[INPUT_MAX]; /* waits for the guest */
 	size_t input_count;
@@ -240,7 +241,7 @@ static void on_ended(void *ctx, const struct vmm_exited *exited, const char *war
 		m->vm.run_ms = loop_now_ms() - m->started_ms;
 	if (exited->resets > m->vm.resets)
 		m->vm.resets = exited->resets;
-	m->vm.vars_saved = m->vm.config.vars_path[0] && !warning;
+	m->vm.vars_saved = m->keeps_vars && !warning;
 	/* What was said at the start (variables are not kept, because ...) stays true. */
 	n = strlen(m->vm.text);
 	if (n > 0) {
@@ -293,27 +294,6 @@ static int make_directory_of(const char *path)
 	return access(dir, W_OK) < 0 ? -errno : 0;
 }
 
-/*
- * The usual variable file is nobody's choice: its directory is made, and where that cannot be the
- * VM starts all the same and NOTE says what it does without.
- */
-static void prepare_vars(struct vm_config *config, char *note, size_t size)
-{
-	char usual[VM_PATH_SIZE];
-	int rc;
-
-	if (!config->vars_path[0] || daemon_path_vars(usual, sizeof(usual)) < 0 ||
-	    strcmp(usual, config->vars_path) != 0)
-		return;
-	rc = make_directory_of(usual);
-	if (rc == 0)
-		return;
-	snprintf(note, size, "UEFI variables are not kept: %s cannot be written (%s).", usual,
-		 strerror(-rc));
-	log_warn("%s", note);
-	config->vars_path[0] = '\0';
-}
-
 /* Where no log was named, the usual one; the last VM's is kept beside it as .1. */
 static void prepare_log(struct vm_config *config)
 {
@@ -333,34 +313,44 @@ static void prepare_log(struct vm_config *config)
 	text_copy(config->log_path, sizeof(config->log_path), usual);
 }
 
-int machine_start(struct machine *m, const struct vm_config *config,
-		  const struct launch_trust *trust, const char *id, bool by_itself,
-		  struct vmb_err *err)
+void machine_vars_unsaved(struct machine *m)
 {
-	struct vm_config checked = *config;
-	char note[400] = "";
+	size_t n = strlen(m->vm.text);
+
+	if (m->vm.state != MENU_VM_ENDED || !m->vm.vars_saved)
+		return;
+	m->vm.vars_saved = 0;
+	snprintf(m->vm.text + n, sizeof(m->vm.text) - n,
+		 " Its UEFI variables last until this machine is switched off: see the log.");
+}
+
+int machine_start(struct machine *m, const struct vm_config *config,
+		  const struct machine_options *options, struct vmb_err *err)
+{
+	struct vm_config ours = *config;
 	int rc;
 
 	if (m->launch)
 		return vmb_err_set(err, EBUSY,
 				   "A virtual machine is running already. End it first.");
-	rc = vm_config_check(&checked, err);
-	if (rc < 0)
-		return rc;
-	prepare_vars(&checked, note, sizeof(note));
-	prepare_log(&checked);
-	rc = launch_start(m->loop, &checked, trust, &launch_events, m, &m->launch, err);
+	prepare_log(&ours);
+	rc = launch_start(m->loop, &ours, options->place, options->trust, &launch_events, m,
+			  &m->launch, err);
 	if (rc < 0) {
 		m->launch = NULL;
 		return rc;
 	}
 	memset(&m->vm, 0, sizeof(m->vm));
 	m->vm.state = MENU_VM_STARTING;
-	m->vm.config = checked;
-	m->vm.by_itself = by_itself;
+	m->vm.config = ours;
+	m->keeps_vars = ours.vars_path[0] != '\0';
+	/* As it was asked for, so that the next start finds their place anew. */
+	if (options->usual_vars)
+		text_copy(m->vm.config.vars_path, sizeof(m->vm.config.vars_path), VM_VARS_USUAL);
+	m->vm.by_itself = options->by_itself;
 	m->vm.log = log_state(m);
-	text_copy(m->vm.id, sizeof(m->vm.id), id);
-	text_copy(m->vm.text, sizeof(m->vm.text), note);
+	text_copy(m->vm.id, sizeof(m->vm.id), options->id);
+	text_copy(m->vm.text, sizeof(m->vm.text), options->note);
 	m->started_ms = 0;
 	m->input_count = 0;
 	m->input_lost = false;

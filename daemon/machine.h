@@ -31,14 +31,22 @@ int machine_create(struct loop *loop, const struct machine_events *events, void 
 /* Kills a VM that still runs; its variables are saved. NULL is fine. */
 void machine_destroy(struct machine *machine);
 
+/* How a VM is started, beside its configuration; all borrowed. */
+struct machine_options {
+	const struct launch_trust *trust; /* these two as in launch_start() */
+	const struct vars_place *place;
+	bool usual_vars;  /* the configuration asked for VM_VARS_USUAL, and PLACE or its vars_path is what came of it */
+	const char *id;	  /* of the entry; empty: none */
+	const char *note; /* a sentence for the operator; empty: none */
+	bool by_itself;	  /* no operator asked for it */
+};
+
 /*
- * Starts CONFIG (checked here: it comes from a menu). ID is the entry it is of, or empty; BY_ITSELF: no
- * operator asked for it. TRUST as in launch_start(). 0, or -errno with the sentence; -EBUSY while a VM runs. The result of an ended one
- * is forgotten.
+ * Starts CONFIG, which vm_config_check() has let pass. 0, or -errno with the sentence; -EBUSY while a VM runs. The result of
+ * an ended one is forgotten.
  */
 int machine_start(struct machine *machine, const struct vm_config *config,
-		  const struct launch_trust *trust, const char *id, bool by_itself,
-		  struct vmb_err *err);
+		  const struct machine_options *options, struct vmb_err *err);
 
 bool machine_is_active(const struct machine *machine); /* starting or running */
 /* The VM as menus are told of it, but for the keyboard; state MENU_VM_NONE when there was none. */
@@ -63,6 +71,8 @@ int machine_set_balloon(struct machine *machine, uint64_t bytes, struct vmb_err 
 void machine_stop(struct machine *machine);
 /* The result of a VM that has ended was read: there is none any more. */
 void machine_forget(struct machine *machine);
+/* The variables of the VM that ended are in memory only, although its disks are free again. */
+void machine_vars_unsaved(struct machine *machine);
 /* A report about the end of the VM, which is still to be read, lies at PATH: its text says so. */
 void machine_add_report(struct machine *machine, const char *path);
 

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "loop.h"
 #include "text.h"
+#include "vars_place.h"
 #include "trust.h"
 
 #define FILE_NAME "vmboot.conf"
@@ -201,6 +202,7 @@ void settings_describe(const struct settings *s, struct menu_settings *ret)
 		    strlen(s->file.values.images));
 	ret->problem_count = s->problems;
 	store_describe(s->store, ret);
+	ret->vars_kept = (uint8_t)vars_place_kept(s->store);
 }
 
 /* Writes FILE, and makes it ours unless that is not possible at all. Pinned trust is written, and read over. */

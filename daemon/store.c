@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon_path.h"
@@ -87,21 +88,24 @@ static int keep(struct store *s, const char *name, const char *text, size_t n, b
 	file->text = copy;
 	file->size = n;
 	file->dirty = dirty;
+	file->changed = time(NULL);
 	return 0;
 }
 
 /* What the store says; what was saved in memory meanwhile is newer. */
-void store_take_file(struct store *s, const char *name, const char *text, size_t n)
+void store_take_file(struct store *s, const char *name, const char *text, size_t n, int64_t changed)
 {
 	const struct store_file *known = find(s, name);
 
-	if (!known || !known->dirty)
-		keep(s, name, text, n, false);
+	if ((!known || !known->dirty) && keep(s, name, text, n, false) == 0)
+		find(s, name)->changed = changed;
 }
 
-void store_take_skipped(const char *name, const char *why)
+void store_take_skipped(struct store *s, const char *name, const char *why)
 {
 	log_warn("%s was left out: it %s", name, why);
+	if (store_dir_is_vars(name))
+		store_take_file(s, name, "", 0, 0);
 }
 
 void store_set_loaded(struct store *s)
@@ -128,15 +132,14 @@ void store_clear_trouble(struct store *s)
 
 /* ---- a directory ---- */
 
-static void on_file(void *ctx, const char *name, const char *text, size_t n)
+static void on_file(void *ctx, const char *name, const char *text, size_t n, int64_t changed)
 {
-	store_take_file(ctx, name, text, n);
+	store_take_file(ctx, name, text, n, changed);
 }
 
 static void on_skipped(void *ctx, const char *name, const char *why)
 {
-	(void)ctx;
-	store_take_skipped(name, why);
+	store_take_skipped(ctx, name, why);
 }
 
 /* Is the directory one that is made when something is saved? */
@@ -179,7 +182,7 @@ static int open_to_write(const struct store *s)
 	return open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static int write_directory(struct store *s, struct vmb_err *err)
+static int write_directory(struct store *s, bool vars, struct vmb_err *err)
 {
 	int dir = open_to_write(s), rc = 0;
 
@@ -188,9 +191,10 @@ static int write_directory(struct store *s, struct vmb_err *err)
 	for (size_t i = 0; rc == 0 && i < s->count; i++) {
 		struct store_file *file = &s->files[i];
 
-		if (file->dirty)
-			rc = store_dir_write(dir, file->name, file->text, file->size);
-		file->dirty = file->dirty && rc < 0;
+		if (!store_file_due(file, vars))
+			continue;
+		rc = store_dir_write(dir, file->name, file->text, file->size);
+		file->dirty = rc < 0;
 	}
 	close(dir);
 	return rc < 0 ? vmb_err_set(err, -rc, "%s", strerror(-rc)) : 0;
@@ -198,25 +202,25 @@ static int write_directory(struct store *s, struct vmb_err *err)
 
 /* ---- saving ---- */
 
-static int write_dirty(struct store *s, struct vmb_err *err)
+static int write_due(struct store *s, bool vars, struct vmb_err *err)
 {
 	if (s->kind == KIND_NONE)
 		return vmb_err_set(err, ENOENT, "none found");
 	if (s->kind == KIND_DIRECTORY)
-		return write_directory(s, err);
+		return write_directory(s, vars, err);
 	if (s->control >= 0)
 		return vmb_err_set(err, EBUSY, "still being read");
 	if (s->gone)
 		return vmb_err_set(err, ENODEV, "%s is not there", s->path);
 	if (s->in_use)
 		return vmb_err_set(err, EBUSY, "%s is in use", s->path);
-	return store_write_partition(s, err);
+	return store_write_partition(s, vars, err);
 }
 
-static bool has_dirty(const struct store *s)
+static bool is_due(const struct store *s, bool vars)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (s->files[i].dirty)
+		if (store_file_due(&s->files[i], vars))
 			return true;
 	return false;
 }
@@ -229,9 +233,15 @@ static void forget_removed(struct store *s)
 			drop(s, &s->files[i]);
 }
 
-static void say_kept(const struct store *s, const struct vmb_err *why, struct vmb_err *err)
+static void say_kept(const struct store *s, bool vars, const struct vmb_err *why,
+		     struct vmb_err *err)
 {
-	if (s->kind == KIND_NONE)
+	if (vars)
+		vmb_err_set(err, why->code,
+			    "The UEFI variables are not on %s, and last until this machine is "
+			    "switched off: %s.",
+			    s->path, why->text);
+	else if (s->kind == KIND_NONE)
 		vmb_err_set(err, ENOENT,
 			    "There is no settings store: change kept for this boot only. Make "
 			    "%s, or label a partition " STORE_LABEL ".",
@@ -247,18 +257,23 @@ static void say_kept(const struct store *s, const struct vmb_err *why, struct vm
 			    s->path, why->text);
 }
 
-int store_flush(struct store *s, struct vmb_err *err)
+/*
+ * Variables, or settings: those that a full partition has no room for any more must not keep the others from being
+ * written. 0, or 1 with the sentence in ERR (may be NULL).
+ */
+static int flush(struct store *s, bool vars, struct vmb_err *err)
 {
 	struct vmb_err why = {0}, kept;
 
-	if (!has_dirty(s))
+	if (!is_due(s, vars))
 		return 0;
-	if (write_dirty(s, &why) == 0) {
+	if (write_due(s, vars, &why) == 0) {
 		forget_removed(s);
-		store_clear_trouble(s);
+		if (!is_due(s, !vars))
+			store_clear_trouble(s);
 		return 0;
 	}
-	say_kept(s, &why, &kept);
+	say_kept(s, vars, &why, &kept);
 	if (s->kind != KIND_NONE)
 		store_set_trouble(s, &kept);
 	log_warn("%s", kept.text);
@@ -267,20 +282,74 @@ int store_flush(struct store *s, struct vmb_err *err)
 	return 1;
 }
 
+int store_flush(struct store *s, struct vmb_err *err)
+{
+	int rc = flush(s, false, err);
+
+	/* A disk that does not answer is waited for once. */
+	if (rc != 0 && s->trouble.code == ETIMEDOUT)
+		return rc;
+	return flush(s, true, rc == 0 ? err : NULL) || rc;
+}
+
 int store_put(struct store *s, const char *name, const char *text, size_t n, struct vmb_err *err)
 {
 	const struct store_file *old = find(s, name);
+	bool vars = store_dir_is_vars(name);
 	int rc;
 
 	if (text ? old && old->text && old->size == n && memcmp(old->text, text, n) == 0
 		 : !old || !old->text)
-		return store_flush(s, err);
-	if (!store_dir_knows(name) || n > STORE_FILE_MAX)
+		return flush(s, vars, err);
+	if (!store_dir_knows(name) || n > store_dir_max(name))
 		return vmb_err_set(err, EFBIG, "The file %s would be too big to be kept.", name);
 	rc = keep(s, name, text, n, true);
 	if (rc < 0)
 		return vmb_err_set(err, -rc, "There is no room for %s: %s.", name, strerror(-rc));
-	return store_flush(s, err);
+	rc = flush(s, vars, err);
+	if (rc == 0)
+		flush(s, !vars, NULL);
+	return rc;
+}
+
+bool store_is_dirty(const struct store *s, const char *name)
+{
+	const struct store_file *file = find(s, name);
+
+	return file && file->dirty;
+}
+
+enum store_vars store_vars(const struct store *s)
+{
+	if (s->kind == KIND_PARTITION && s->was_read)
+		return STORE_VARS_YES;
+	if (!s->loaded || s->control >= 0)
+		return STORE_VARS_WAITING;
+	return s->kind == KIND_PARTITION ? STORE_VARS_UNREAD : STORE_VARS_NO;
+}
+
+int store_set_aside(struct store *s, const char *name, bool bad, struct vmb_err *err)
+{
+	struct store_file *file = find(s, name), before;
+	struct vmb_err why = {0};
+
+	if (!file || !file->text)
+		return 0;
+	before = *file;
+	file->text = NULL;
+	file->dirty = true;
+	file->aside = bad ? PROBE_ASIDE_BAD : PROBE_ASIDE_OLD;
+	if (write_due(s, true, &why) == 0) {
+		free(before.text);
+		forget_removed(s);
+		return 0;
+	}
+	*file = before;
+	return vmb_err_set(
+		err, why.code,
+		"The old UEFI variables on %s cannot be put aside: %s. Start with them, or "
+		"with variables that are not kept.",
+		s->path, why.text);
 }
 
 /* ---- describing ---- */
@@ -380,6 +449,7 @@ void store_destroy(struct store *s)
 	if (!s)
 		return;
 	store_stop_reading(s);
+	probe_file_clear(&s->coming);
 	for (size_t i = 0; i < s->count; i++)
 		free(s->files[i].text);
 	free(s->files);

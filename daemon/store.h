@@ -29,7 +29,17 @@ struct store_file {
 	char name[STORE_NAME_SIZE];
 	char *text; /* NULL: removed, and the store does not know it yet */
 	size_t size;
-	bool dirty; /* the store has another one, or none */
+	int64_t changed; /* seconds since 1970 */
+	bool dirty;	 /* the store has another one, or none */
+	uint8_t aside;	 /* enum probe_aside: the removed one is to be kept under another name */
+};
+
+/* Does the store keep files of UEFI variables? */
+enum store_vars {
+	STORE_VARS_NO, /* it is a directory, or none: they are elsewhere */
+	STORE_VARS_WAITING,
+	STORE_VARS_UNREAD, /* those on the partition are not known */
+	STORE_VARS_YES,
 };
 
 /* Reads a directory at once. OPTIONS is copied, what it points to borrowed. 0, or -errno with the sentence. */
@@ -56,6 +66,17 @@ const struct store_file *store_at(const struct store *store, size_t index);
  */
 int store_put(struct store *store, const char *name, const char *text, size_t n,
 	      struct vmb_err *err);
+
+/* Is file NAME in memory only, or another one there? */
+bool store_is_dirty(const struct store *store, const char *name);
+
+enum store_vars store_vars(const struct store *store);
+
+/*
+ * Renames the variables NAME to NAME.old, or NAME.bad with BAD; there are none then. 0, also when there were none, or
+ * -errno with the sentence: they are as they were.
+ */
+int store_set_aside(struct store *store, const char *name, bool bad, struct vmb_err *err);
 
 /* Tries to write what is in memory only. 0, or 1 with the sentence when something still is. */
 int store_flush(struct store *store, struct vmb_err *err);

@@ -3,6 +3,7 @@
 #define VMB_DAEMON_STORE_INTERNAL_H
 
 #include "child.h"
+#include "probe_proto.h"
 #include "store.h"
 
 #define STORE_LABEL "VMBOOT"
@@ -28,19 +29,28 @@ struct store {
 	int control; /* -1: none */
 	struct loop_io *control_io;
 	struct loop_timer *deadline;
+	struct probe_file coming; /* what it has sent of a file */
 };
 
+/* Is FILE to be written when variables (VARS), or settings, are? */
+static inline bool store_file_due(const struct store_file *file, bool vars)
+{
+	return file->dirty && store_dir_is_vars(file->name) == vars;
+}
+
 /* A file as the store has it; what was saved in memory meanwhile is newer. */
-void store_take_file(struct store *s, const char *name, const char *text, size_t n);
-void store_take_skipped(const char *name, const char *why);
+void store_take_file(struct store *s, const char *name, const char *text, size_t n,
+		     int64_t changed);
+/* One that was left out. Variables are remembered as an empty file, which is none: a guest must not begin without. */
+void store_take_skipped(struct store *s, const char *name, const char *why);
 /* The files are there, as far as there are any. */
 void store_set_loaded(struct store *s);
 /* Why it cannot be read or written. */
 void store_set_trouble(struct store *s, const struct vmb_err *err);
 void store_clear_trouble(struct store *s);
 
-/* store_partition.c: writes all dirty files. 0, or -errno with a phrase. */
-int store_write_partition(struct store *s, struct vmb_err *err);
+/* store_partition.c: writes the files that are due. 0, or -errno with a phrase. */
+int store_write_partition(struct store *s, bool vars, struct vmb_err *err);
 void store_stop_reading(struct store *s);
 
 #endif

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "probe_proto.h"
 #include "proto.h"
 #include "store_internal.h"
 #include "text.h"
@@ -70,19 +69,19 @@ static int spawn(struct store *s, const char *option, struct vmb_err *err)
 	return 0;
 }
 
-struct message {
-	struct probe_settings head;
-	char text[STORE_FILE_MAX + 1];
-};
-
-static void take_message(struct store *s, struct message *m, size_t n)
+/* False: it makes no sense. */
+static bool take_message(struct store *s, const void *body, size_t n)
 {
-	m->head.name[sizeof(m->head.name) - 1] = '\0';
-	m->text[n - sizeof(m->head)] = '\0';
-	if (m->head.skipped)
-		store_take_skipped(m->head.name, m->text);
-	else if (store_dir_knows(m->head.name))
-		store_take_file(s, m->head.name, m->text, n - sizeof(m->head));
+	const struct probe_file *file = &s->coming;
+	int rc = probe_file_take(&s->coming, body, n);
+
+	if (rc <= 0)
+		return rc == 0;
+	if (file->head.skipped)
+		store_take_skipped(s, file->head.name, file->bytes);
+	else if (store_dir_knows(file->head.name))
+		store_take_file(s, file->head.name, file->bytes, file->size, file->head.changed);
+	return true;
 }
 
 /* The end of a process: what it said last, or that it said nothing. */
@@ -105,18 +104,16 @@ static void on_control(void *arg, int fd, short revents)
 {
 	struct store *s = arg;
 	struct vmb_err err = {0};
-	struct message message;
+	char message[sizeof(struct probe_settings) + STORE_FILE_MAX];
 	uint32_t type = 0;
-	int n = proto_recv(fd, &type, &message, sizeof(message) - 1, NULL, 0, NULL);
+	int n = proto_recv(fd, &type, message, sizeof(message), NULL, 0, NULL);
 
 	(void)revents;
 	if (n == -EAGAIN)
 		return;
-	if (n >= (int)sizeof(message.head) && type == PROBE_SETTINGS) {
-		take_message(s, &message, (size_t)n);
+	if (n >= 0 && type == PROBE_SETTINGS && take_message(s, message, (size_t)n))
 		return;
-	}
-	take_done(s, &message, n, type, &err);
+	take_done(s, message, n, type, &err);
 	end_reading(s, &err);
 }
 
@@ -145,10 +142,10 @@ static void read_partition(struct store *s)
 		end_reading(s, &err);
 }
 
-/* Sends or receives with the deadline UNTIL; 0 or -errno. */
-static int wait_control(const struct store *s, short events, uint64_t until)
+/* Something to receive before the deadline UNTIL: 0 or -errno. */
+static int wait_control(const struct store *s, uint64_t until)
 {
-	struct pollfd pfd = {.fd = s->control, .events = events};
+	struct pollfd pfd = {.fd = s->control, .events = POLLIN};
 	uint64_t now = loop_now_ms();
 
 	if (now >= until || poll(&pfd, 1, (int)(until - now)) <= 0)
@@ -158,21 +155,14 @@ static int wait_control(const struct store *s, short events, uint64_t until)
 
 static int send_file(const struct store *s, const struct store_file *file, uint64_t until)
 {
-	struct message m = {.head = {.removed = file->text == NULL}};
-	int rc;
+	struct probe_settings head = {.removed = file->text == NULL, .aside = file->aside};
 
-	text_copy(m.head.name, sizeof(m.head.name), file->name);
-	if (file->text)
-		memcpy(m.text, file->text, file->size);
-	do
-		rc = proto_send(s->control, PROBE_SETTINGS, &m,
-				sizeof(m.head) + (file->text ? file->size : 0), NULL, 0);
-	while (rc == -EAGAIN && (rc = wait_control(s, POLLOUT, until)) == 0);
-	return rc;
+	text_copy(head.name, sizeof(head.name), file->name);
+	return probe_file_send(s->control, &head, file->text, file->text ? file->size : 0, until);
 }
 
 /* Waits for the process: the daemon stands still so long, which a working disk makes short. */
-int store_write_partition(struct store *s, struct vmb_err *err)
+int store_write_partition(struct store *s, bool vars, struct vmb_err *err)
 {
 	uint64_t until = loop_now_ms() + WRITE_MS;
 	struct probe_done done;
@@ -183,12 +173,12 @@ int store_write_partition(struct store *s, struct vmb_err *err)
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < s->count; i++)
-		if (s->files[i].dirty)
+		if (store_file_due(&s->files[i], vars))
 			rc = send_file(s, &s->files[i], until);
 	if (rc == 0)
 		rc = proto_send(s->control, PROBE_DONE, NULL, 0, NULL, 0);
 	/* Also when it takes no more: it said why. */
-	if (rc != -ETIMEDOUT && wait_control(s, POLLIN, until) < 0)
+	if (rc != -ETIMEDOUT && wait_control(s, until) < 0)
 		rc = -ETIMEDOUT;
 	if (rc != -ETIMEDOUT) {
 		n = proto_recv(s->control, &type, &done, sizeof(done), NULL, 0, NULL);
@@ -211,7 +201,8 @@ int store_write_partition(struct store *s, struct vmb_err *err)
 	if (rc < 0)
 		return vmb_err_set(err, told.code, "%s", told.text);
 	for (size_t i = 0; i < s->count; i++)
-		s->files[i].dirty = false;
+		if (store_file_due(&s->files[i], vars))
+			s->files[i].dirty = false;
 	return 0;
 }
 

@@ -134,27 +134,19 @@ static int open_locked(struct vars_file *vars, struct vmb_err *err)
 	return 0;
 }
 
-/* Reads the open file into the store. 0, or -EBADMSG / -errno with the sentence. */
-static int read_store(struct vars_file *vars, struct vmb_err *err)
+static int refuse_size(const struct vars_file *vars, long long size, struct vmb_err *err)
+{
+	return vmb_err_set(err, EBADMSG,
+			   "The variables file %s is for another firmware, or truncated: it has "
+			   "%lld bytes, not %d. It was not touched; start with fresh variables "
+			   "(the old ones are kept as %s.bad), or name another file.",
+			   vars->path, size, VARSTORE_SIZE, vars->path);
+}
+
+static int check_store(const struct vars_file *vars, struct vmb_err *err)
 {
 	struct vmb_err why = {0};
-	struct stat st;
-	int rc;
 
-	if (fstat(vars->lock, &st) < 0)
-		return vmb_err_set(err, errno, "The variables file %s cannot be read: %s.",
-				   vars->path, strerror(errno));
-	if (st.st_size != VARSTORE_SIZE)
-		return vmb_err_set(
-			err, EBADMSG,
-			"The variables file %s is for another firmware, or truncated: it has "
-			"%lld bytes, not %d. It was not touched; start with fresh variables "
-			"(the old ones are kept as %s.bad), or name another file.",
-			vars->path, (long long)st.st_size, VARSTORE_SIZE, vars->path);
-	rc = read_all(vars->lock, vars->store, VARSTORE_SIZE, 0);
-	if (rc < 0)
-		return vmb_err_set(err, -rc, "The variables file %s cannot be read: %s.",
-				   vars->path, strerror(-rc));
 	if (varstore_check(vars->store, VARSTORE_SIZE, &why) < 0)
 		return vmb_err_set(
 			err, EBADMSG,
@@ -164,21 +156,70 @@ static int read_store(struct vars_file *vars, struct vmb_err *err)
 	return 0;
 }
 
-int vars_file_open(struct vars_file *vars, const char *path, bool fresh, struct vmb_err *err)
+/* Reads the open file. 0, or -EBADMSG / -errno with the sentence. */
+static int read_file(struct vars_file *vars, struct vmb_err *err)
+{
+	struct stat st;
+	int rc;
+
+	if (fstat(vars->lock, &st) < 0)
+		return vmb_err_set(err, errno, "The variables file %s cannot be read: %s.",
+				   vars->path, strerror(errno));
+	if (st.st_size != VARSTORE_SIZE)
+		return refuse_size(vars, st.st_size, err);
+	rc = read_all(vars->lock, vars->store, VARSTORE_SIZE, 0);
+	if (rc < 0)
+		return vmb_err_set(err, -rc, "The variables file %s cannot be read: %s.",
+				   vars->path, strerror(-rc));
+	return check_store(vars, err);
+}
+
+/* The same of a file in the store; one VM at a time uses that, so it needs no lock. -ENOENT (no sentence): there is none. */
+static int read_from_store(struct vars_file *vars, struct vmb_err *err)
+{
+	const struct store_file *file = store_find(vars->place.store, vars->place.name);
+
+	if (!file)
+		return -ENOENT;
+	if (file->size != VARSTORE_SIZE)
+		return refuse_size(vars, (long long)file->size, err);
+	memcpy(vars->store, file->text, VARSTORE_SIZE);
+	return check_store(vars, err);
+}
+
+static int read_there(struct vars_file *vars, const char *path, struct vmb_err *err)
+{
+	int rc;
+
+	if (vars->place.name[0]) {
+		store_path(vars->place.store, vars->place.name, vars->path, sizeof(vars->path));
+		return read_from_store(vars, err);
+	}
+	rc = resolve_path(vars, path, err);
+	/* Without its directory nothing can be kept; without the file it can. */
+	if (rc < 0) {
+		vars->path[0] = '\0';
+		return rc;
+	}
+	rc = open_locked(vars, err);
+	return rc < 0 ? rc : read_file(vars, err);
+}
+
+int vars_file_open(struct vars_file *vars, const char *path, const struct vars_place *place,
+		   bool fresh, struct vmb_err *err)
 {
 	int rc = 0;
 
 	*vars = (struct vars_file){.lock = -1};
+	if (place)
+		vars->place = *place;
 	vars->store = malloc(VARSTORE_SIZE);
 	if (!vars->store)
 		return vmb_err_set(err, ENOMEM, "Not enough memory for the variables.");
-	if (path[0]) {
-		rc = resolve_path(vars, path, err);
-		if (rc < 0)
+	if (path[0] || vars->place.name[0]) {
+		rc = read_there(vars, path, err);
+		if (rc == -ENOENT && !vars->path[0])
 			goto fail;
-		rc = open_locked(vars, err);
-		if (rc == 0)
-			rc = read_store(vars, err);
 		if (fresh && (rc == 0 || rc == -EBADMSG))
 			vars->aside = rc == 0 ? "old" : "bad";
 		else if (rc < 0 && rc != -ENOENT)
@@ -210,6 +251,13 @@ int vars_file_set_aside(struct vars_file *vars, struct vmb_err *err)
 
 	if (!vars->aside)
 		return 0;
+	if (vars->place.name[0]) {
+		rc = store_set_aside(vars->place.store, vars->place.name,
+				     strcmp(vars->aside, "bad") == 0, err);
+		if (rc == 0)
+			vars->aside = NULL;
+		return rc;
+	}
 	dir = rc = open_directory(vars, &name);
 	if (dir >= 0) {
 		rc = atomic_file_set_aside(dir, name, vars->aside);
@@ -313,28 +361,16 @@ static int replace_file(struct vars_file *vars, const uint8_t *store)
 	return rc;
 }
 
-int vars_file_save(struct vars_file *vars, int memory, enum vars_half half, struct vmb_err *err)
+/* Makes STORE, which is valid, what the file holds: see vars_file_save(). */
+static int put_store(struct vars_file *vars, const uint8_t *store, struct vmb_err *err)
 {
-	uint8_t *copy;
 	int rc;
 
-	if (!vars->path[0])
-		return 0;
-	copy = malloc(VARSTORE_SIZE);
-	if (!copy)
-		return vmb_err_set(err, ENOMEM,
-				   "The UEFI variables were not saved: out of memory.");
-	/* Checked and written is the same private copy: the guest may go on writing to the memory. */
-	rc = read_all(memory, copy, VARSTORE_SIZE, half == VARS_GOOD ? VARSTORE_SIZE : 0);
-	if (rc == 0)
-		rc = varstore_check(copy, VARSTORE_SIZE, NULL);
-	if (rc < 0) {
-		rc = vmb_err_set(err, EBADMSG,
-				 "The UEFI variables were not saved: the guest left no "
-				 "valid store in memory. %s still holds the last good one.",
-				 vars->path);
-	} else if (memcmp(copy, vars->store, VARSTORE_SIZE) != 0) {
-		rc = replace_file(vars, copy);
+	if (vars->place.name[0]) {
+		rc = store_put(vars->place.store, vars->place.name, (const char *)store,
+			       VARSTORE_SIZE, err);
+	} else {
+		rc = replace_file(vars, store);
 		if (rc == -EBUSY)
 			rc = vmb_err_set(err, EBUSY,
 					 "The UEFI variables were not saved: another running "
@@ -345,9 +381,77 @@ int vars_file_save(struct vars_file *vars, int memory, enum vars_half half, stru
 					 "The UEFI variables were not saved: %s: %s. The old "
 					 "file is kept.",
 					 vars->path, strerror(-rc));
-		else
-			memcpy(vars->store, copy, VARSTORE_SIZE);
 	}
+	if (rc >= 0)
+		memcpy(vars->store, store, VARSTORE_SIZE);
+	return rc;
+}
+
+/*
+ * Checked and written is the same private copy: the guest may go on writing to the memory. To be freed, or NULL with
+ * the sentence.
+ */
+static uint8_t *copy_half(int memory, enum vars_half half, struct vmb_err *err)
+{
+	uint8_t *copy = malloc(VARSTORE_SIZE);
+	int rc = copy ? read_all(memory, copy, VARSTORE_SIZE, half == VARS_GOOD ? VARSTORE_SIZE : 0)
+		      : -ENOMEM;
+
+	if (rc == 0)
+		return copy;
+	vmb_err_set(err, -rc, "The UEFI variables were not saved: %s.", strerror(-rc));
+	free(copy);
+	return NULL;
+}
+
+int vars_file_save(struct vars_file *vars, int memory, enum vars_half half, struct vmb_err *err)
+{
+	uint8_t *copy;
+	int rc = 0;
+
+	if (!vars->path[0])
+		return 0;
+	copy = copy_half(memory, half, err);
+	if (!copy)
+		return -EIO;
+	if (varstore_check(copy, VARSTORE_SIZE, NULL) < 0)
+		rc = vmb_err_set(err, EBADMSG,
+				 "The UEFI variables were not saved: the guest left no "
+				 "valid store in memory. %s still holds the last good one.",
+				 vars->path);
+	else if (memcmp(copy, vars->store, VARSTORE_SIZE) != 0)
+		rc = put_store(vars, copy, err);
+	free(copy);
+	return rc;
+}
+
+/* FNV-1a by words, never 0. */
+static uint64_t hash_of(const uint8_t *store)
+{
+	uint64_t hash = 0xCBF29CE484222325ULL, word;
+
+	for (size_t at = 0; at < VARSTORE_SIZE; at += sizeof(word)) {
+		memcpy(&word, store + at, sizeof(word));
+		hash = (hash ^ word) * 0x100000001B3ULL;
+	}
+	return hash ? hash : 1;
+}
+
+int vars_file_save_quiet(struct vars_file *vars, int memory, struct vmb_err *err)
+{
+	uint64_t before = vars->seen;
+	uint8_t *copy;
+	int rc = 0;
+
+	if (!vars->path[0])
+		return 0;
+	copy = copy_half(memory, VARS_LIVE, err);
+	if (!copy)
+		return -EIO;
+	vars->seen = memcmp(copy, vars->store, VARSTORE_SIZE) == 0 ? 0 : hash_of(copy);
+	if (vars->seen != 0 && vars->seen == before &&
+	    varstore_check(copy, VARSTORE_SIZE, NULL) == 0)
+		rc = put_store(vars, copy, err);
 	free(copy);
 	return rc;
 }

@@ -4,8 +4,13 @@
 
 #include "daemon.h"
 #include "menu_proto.h"
+#include "store.h"
 
-/* Fills the host's part of *RET as it is now: CPUs, memory, KVM as OPTIONS have it, files of a start, controllers. */
-void welcome_describe(const struct daemon_options *options, struct menu_welcome *ret);
+/*
+ * Fills the host's part of *RET as it is now: CPUs, memory, KVM as OPTIONS have it, files of a start (variables as
+ * STORE has them), controllers.
+ */
+void welcome_describe(const struct daemon_options *options, const struct store *store,
+		      struct menu_welcome *ret);
 
 #endif

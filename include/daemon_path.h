@@ -5,6 +5,7 @@
 #ifndef VMB_INCLUDE_DAEMON_PATH_H
 #define VMB_INCLUDE_DAEMON_PATH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,12 +22,13 @@ int daemon_path_socket(char *buf, size_t size, struct vmb_err *err);
 int daemon_path_connect(const char *path, int *ret_sock);
 
 /*
- * The file that keeps the UEFI variables of VMs started from the menu, one per machine as a board
- * has one flash chip: /var/lib/vmboot/machine.vars for root, else vmboot/machine.vars below
- * $XDG_STATE_HOME or $HOME/.local/state. Creates nothing. 0, -ENOENT or -ENAMETOOLONG; BUF is then
- * untouched and the VM keeps no variables.
+ * The directory of what lasts, as the UEFI variables of VMs started from the menu: /var/lib/vmboot for root, else vmboot
+ * below $XDG_STATE_HOME or $HOME/.local/state. Creates nothing. 0, -ENOENT or -ENAMETOOLONG; BUF is then untouched.
  */
-int daemon_path_vars(char *buf, size_t size);
+int daemon_path_state(char *buf, size_t size);
+
+/* Is PATH, or what is there of it, in memory only, so that it is gone when this machine is switched off? */
+bool daemon_path_is_volatile(const char *path);
 
 /*
  * At how many bytes a console's log at PATH stops: VM_LOG_MAX, and where its file system lies in memory no more than

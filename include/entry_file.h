@@ -12,9 +12,6 @@
 #include "ini_keys.h"
 #include "menu_proto.h"
 
-/* What `vars = ...` stands for in vm_config.vars_path while the entry is a file. */
-#define ENTRY_VARS_USUAL "usual" /* no such line: the machine's own variable file */
-
 struct entry_file {
 	struct menu_entry_save entry; /* ID is empty */
 	/* A line that decides what is booted was not understood: the entry must not start. */

@@ -17,6 +17,7 @@
 #include "vmm_proto.h"
 
 struct launch;
+struct vars_place; /* daemon/vars_place.h */
 
 #define LAUNCH_MAX_KEYS 8
 
@@ -58,12 +59,15 @@ struct launch_events {
 };
 
 /*
- * Starts CONFIG's VM. TRUST (NULL: off) is copied; what is verified is the sealed memory that boots. 0, or -errno with the sentence in ERR: what is missing, in use, damaged, too
- * big. Nothing is left open or running on failure. EVENTS and CTX are borrowed until launch_destroy().
+ * Starts CONFIG's VM. TRUST (NULL: off) is copied; what is verified is the sealed memory that boots. Its variables are
+ * those at PLACE (copied; NULL, or without a name: in CONFIG's file). 0, or -errno with the sentence in ERR: what is
+ * missing, in use, damaged, too big. Nothing is left open or running on failure. EVENTS and CTX are borrowed until
+ * launch_destroy().
  */
 int launch_start(struct loop *loop, const struct vm_config *config,
-		 const struct launch_trust *trust, const struct launch_events *events, void *ctx,
-		 struct launch **ret_launch, struct vmb_err *err);
+		 const struct vars_place *place, const struct launch_trust *trust,
+		 const struct launch_events *events, void *ctx, struct launch **ret_launch,
+		 struct vmb_err *err);
 
 /* Bytes for the guest's serial console; returns how many were taken (the rest when input_ready()). */
 size_t launch_input(struct launch *launch, const uint8_t *buf, size_t n);

@@ -20,7 +20,7 @@
 #include "vm_config.h"
 #include "vmm_proto.h"
 
-#define MENU_PROTO_VERSION 4
+#define MENU_PROTO_VERSION 5
 
 #define MENU_ID_SIZE	  64  /* of an entry: its file's name without ".conf" */
 #define MENU_TEXT_SIZE	  480 /* sentences */
@@ -115,10 +115,10 @@ struct menu_welcome {
 	char client_name[32];
 	char host_name[64];
 	char kvm_text[256]; /* when not ok: the sentence */
-	/* Where a start without an entry keeps UEFI's variables; empty: nowhere. */
+	/* Where UEFI's variables are that have no file of their own: a directory, "/dev/sda3 (VMBOOT)"; empty: nowhere. */
 	char vars_path[VM_PATH_SIZE];
-	uint64_t vars_size;   /* bytes; 0: there is no such file yet */
-	int64_t vars_changed; /* when it was written, seconds since 1970 */
+	uint64_t vars_size;   /* bytes, of all VMs; 0: there are none yet */
+	int64_t vars_changed; /* when some were written last, seconds since 1970 */
 	/* Where the raw log of a console goes; empty: nowhere. */
 	char log_path[VM_PATH_SIZE];
 	uint64_t log_max;  /* bytes at which that one stops */
@@ -306,6 +306,13 @@ enum menu_store_state {
 	MENU_STORE_OK,
 };
 
+/* UEFI variables that have no file of their own (VM_VARS_USUAL). */
+enum menu_vars_kept {
+	MENU_VARS_LAST,
+	MENU_VARS_UNTIL_OFF, /* in the memory of this machine */
+	MENU_VARS_NOT_KEPT,
+};
+
 /* A terminal that is told no size, or the wrong speed. */
 struct menu_console_settings {
 	char tty[16];	     /* ttyS0 */
@@ -329,6 +336,7 @@ struct menu_settings {
 	uint32_t console_count;
 	struct menu_console_settings consoles[MENU_MAX_CONSOLES];
 	/* ---- the daemon's: ignored in MENU_SETTINGS_SAVE ---- */
+	uint8_t vars_kept; /* enum menu_vars_kept */
 	uint32_t
 		problem_count; /* lines of vmboot.conf and entries/ that were not understood: they are in the log */
 	char store[VM_PATH_SIZE]; /* "/etc/vmboot", "/dev/sda3 (VMBOOT)"; empty: none */

@@ -8,12 +8,13 @@
  *	vmboot probe --images DIR           disk images in a directory of the running system
  *	vmboot probe --read DEVICE PATH     copies a file from DEVICE to descriptor PROBE_OUT_FD
  *	vmboot probe --read-signed DEVICE PATH   the same, and sends its signature when it has one
- *	vmboot probe --settings DEVICE FSTYPE   the files of settings in the root of DEVICE's file system
+ *	vmboot probe --settings DEVICE FSTYPE   the files of settings and variables in the root of DEVICE's file system
  *	vmboot probe --save DEVICE FSTYPE       writes them: PROBE_SETTINGS messages, then PROBE_DONE, come in first
  */
 #ifndef VMB_INCLUDE_PROBE_PROTO_H
 #define VMB_INCLUDE_PROBE_PROTO_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "store_dir.h"
@@ -34,15 +35,41 @@ enum probe_msg {
 	PROBE_SYSTEM,	    /* struct storage_system */
 	PROBE_IMAGE,	    /* struct storage_image */
 	PROBE_SIGNATURE,    /* 1..TRUST_SIGNATURE_MAX bytes: of the file that was read */
-	PROBE_SETTINGS,	    /* struct probe_settings + the file's bytes */
+	PROBE_SETTINGS,	    /* struct probe_settings + the file's bytes, or some of them: see probe_file_send() */
 	PROBE_DONE,	    /* struct probe_done: always the last message of an orderly end */
 };
+
+enum probe_aside { PROBE_ASIDE_NO, PROBE_ASIDE_OLD, PROBE_ASIDE_BAD };
 
 struct probe_settings {
 	char name[STORE_NAME_SIZE];
 	uint8_t removed; /* of a file to be saved: it is to go */
 	uint8_t skipped; /* of a file that was read: what follows is why it was left out */
+	uint8_t more;	 /* the file goes on in the next message */
+	uint8_t aside;	 /* enum probe_aside: of a file to be saved: it gets another name, ".old" or ".bad" behind it */
+	int64_t changed; /* of a file that was read: when it was written, seconds since 1970 */
 };
+
+/* A file that comes in: zeroed before the first message, and freed by probe_file_clear(). */
+struct probe_file {
+	struct probe_settings head; /* NAME terminated, but not more is known of it */
+	char *bytes;
+	size_t size;
+};
+
+/*
+ * Sends HEAD and N BYTES on SOCK, in as many messages as it takes. Where SOCK does not block it waits until UNTIL
+ * (loop_now_ms()). 0, -ETIMEDOUT, or -errno of proto_send().
+ */
+int probe_file_send(int sock, const struct probe_settings *head, const void *bytes, size_t n, uint64_t until);
+
+/*
+ * Takes BODY (N bytes) of a PROBE_SETTINGS message. 1: FILE is whole; 0: more is to come; -EBADMSG, -EFBIG for more than
+ * such a file may have, -ENOMEM. What FILE was before, when it was whole, is forgotten.
+ */
+int probe_file_take(struct probe_file *file, const void *body, size_t n);
+
+void probe_file_clear(struct probe_file *file);
 
 struct probe_done {
 	int32_t code;	/* 0, or a positive errno: failed because of TEXT */

@@ -29,6 +29,8 @@
 #define VM_PATH_SIZE	   256
 #define VM_CMDLINE_SIZE	   2048 /* of the kernel's command line, with NUL: Linux's own limit */
 #define VM_LOG_MAX	   (64u << 20) /* bytes of the console's raw log, at which it stops */
+/* As vars_path of what the daemon starts: where it keeps those of the VM's disk. */
+#define VM_VARS_USUAL	   "usual"
 #define VM_DEFAULT_MEMORY  (1ULL << 30)
 #define VM_DEFAULT_OVERLAY (1ULL << 30)
 
@@ -88,7 +90,7 @@ struct vm_config {
 	char kernel_path[VM_PATH_SIZE];
 	char initrd_path[VM_PATH_SIZE]; /* empty: none */
 	char cmdline[VM_CMDLINE_SIZE];
-	char vars_path[VM_PATH_SIZE]; /* UEFI variable file; empty: variables are not kept */
+	char vars_path[VM_PATH_SIZE]; /* UEFI variable file, or VM_VARS_USUAL; empty: variables are not kept */
 	char log_path[VM_PATH_SIZE];  /* raw copy of the guest's console; empty: none */
 	uint64_t memory;	      /* bytes, multiple of 1 MiB */
 	uint32_t cpus;

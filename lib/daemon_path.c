@@ -81,13 +81,27 @@ static int run_path(char *buf, size_t size, const char *rest)
 	return dir ? path_join(buf, size, dir, rest) : -ENOENT;
 }
 
+bool daemon_path_is_volatile(const char *path)
+{
+	char there[VM_PATH_SIZE], *slash;
+	struct statfs fs;
+
+	if (text_copy(there, sizeof(there), path) < 0)
+		return false;
+	while (statfs(there[0] ? there : "/", &fs) < 0) {
+		slash = strrchr(there, '/');
+		if (errno != ENOENT || !slash)
+			return false;
+		*slash = '\0';
+	}
+	return fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;
+}
+
 uint64_t daemon_path_log_max(const char *path, uint64_t memory)
 {
 	uint64_t part = memory / 64 & ~((1ULL << 20) - 1);
-	struct statfs fs;
 
-	if (part >= VM_LOG_MAX || statfs(path, &fs) < 0 ||
-	    (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC))
+	if (part >= VM_LOG_MAX || !daemon_path_is_volatile(path))
 		return VM_LOG_MAX;
 	return part > 0 ? part : 1 << 20;
 }
@@ -119,11 +133,11 @@ static int user_path(char *buf, size_t size, const char *variable, const char *a
 	return path_join(buf, size, below, rest);
 }
 
-int daemon_path_vars(char *buf, size_t size)
+int daemon_path_state(char *buf, size_t size)
 {
 	if (geteuid() == 0)
-		return path_join(buf, size, "/var/lib", "/vmboot/machine.vars");
-	return user_path(buf, size, "XDG_STATE_HOME", "/.local/state", "/vmboot/machine.vars");
+		return path_join(buf, size, "/var/lib", "/vmboot");
+	return user_path(buf, size, "XDG_STATE_HOME", "/.local/state", "/vmboot");
 }
 
 char *daemon_path_config(char *buf, size_t size)

@@ -337,14 +337,14 @@ int entry_file_parse(const char *text, size_t n, const struct ini_report *report
 		return -ENOMEM;
 	config = &file->entry.config;
 	vm_config_init(config);
-	text_copy(config->vars_path, VM_PATH_SIZE, ENTRY_VARS_USUAL);
+	text_copy(config->vars_path, VM_PATH_SIZE, VM_VARS_USUAL);
 	strcpy(file->entry.console.keys, "auto");
 	strcpy(file->entry.console.charset, "auto");
 	file->entry.autostart = 1;
 	rc = ini_keys_parse(&table, text, n, report, &file->entry, &file->problem);
 	if (rc == 0) {
 		check_whole(file, report);
-		if (config->kernel_path[0] && strcmp(config->vars_path, ENTRY_VARS_USUAL) == 0)
+		if (config->kernel_path[0] && strcmp(config->vars_path, VM_VARS_USUAL) == 0)
 			config->vars_path[0] = '\0';
 		*ret_file = *file;
 	}
@@ -384,7 +384,7 @@ static void add_boot(struct writer *w, const struct vm_config *c)
 		add(w, "options", c->cmdline);
 	if (!c->kernel_path[0] && !c->vars_path[0])
 		add(w, "vars", "none");
-	else if (c->vars_path[0] && strcmp(c->vars_path, ENTRY_VARS_USUAL) != 0)
+	else if (c->vars_path[0] && strcmp(c->vars_path, VM_VARS_USUAL) != 0)
 		add(w, "vars", c->vars_path);
 	if (c->log_path[0])
 		add(w, "log", c->log_path);

@@ -14,8 +14,10 @@
 
 #include "atomic_file.h"
 #include "entry_file.h"
+#include "varstore.h"
 
 #define ENTRIES "entries"
+#define VARS	"vars"
 
 static bool ends_with(const char *name, const char *end)
 {
@@ -32,10 +34,32 @@ static size_t without_signature(const char *name)
 	return strlen(name) - (ends_with(name, ".sig") ? 4 : 0);
 }
 
+/* Is NAME (N bytes of it) ID.END in DIRECTORY? */
+static bool is_id_in(const char *directory, const char *name, size_t n, const char *end)
+{
+	size_t d = strlen(directory), e = strlen(end);
+	char id[MENU_ID_SIZE];
+
+	if (strncmp(name, directory, d) != 0 || n <= d + 1 + e || name[d] != '/' ||
+	    n - d - 1 - e >= sizeof(id) || strncmp(name + n - e, end, e) != 0)
+		return false;
+	memcpy(id, name + d + 1, n - d - 1 - e);
+	id[n - d - 1 - e] = '\0';
+	return entry_file_id_ok(id);
+}
+
+bool store_dir_is_vars(const char *name)
+{
+	return is_id_in(VARS, name, strlen(name), ".vars");
+}
+
+size_t store_dir_max(const char *name)
+{
+	return store_dir_is_vars(name) ? VARSTORE_SIZE : STORE_FILE_MAX;
+}
+
 bool store_dir_knows(const char *name)
 {
-	static const char directory[] = ENTRIES "/";
-	char id[MENU_ID_SIZE];
 	size_t n;
 
 	if (strlen(name) >= STORE_NAME_SIZE)
@@ -43,15 +67,7 @@ bool store_dir_knows(const char *name)
 	n = without_signature(name);
 	if ((n == 11 && strncmp(name, "vmboot.conf", n) == 0) || strcmp(name, "state.conf") == 0)
 		return true;
-	if (strncmp(name, directory, strlen(directory)) != 0)
-		return false;
-	name += strlen(directory);
-	n -= strlen(directory);
-	if (n <= 5 || n - 5 >= sizeof(id) || strncmp(name + n - 5, ".conf", 5) != 0)
-		return false;
-	memcpy(id, name, n - 5);
-	id[n - 5] = '\0';
-	return entry_file_id_ok(id);
+	return store_dir_is_vars(name) || is_id_in(ENTRIES, name, n, ".conf");
 }
 
 /* ---- reading ---- */
@@ -61,8 +77,9 @@ struct reader {
 	bool beneath;
 	const struct store_report *report;
 	void *ctx;
-	unsigned int count;
-	char text[STORE_FILE_MAX + 1];
+	unsigned int count, most;
+	size_t max;  /* bytes of a file */
+	char text[]; /* and one more */
 };
 
 static int open_in(const struct reader *r, const char *name, uint64_t flags)
@@ -79,13 +96,13 @@ static int open_in(const struct reader *r, const char *name, uint64_t flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/* Up to one byte more than a file may have; the count, or -errno. */
-static ssize_t read_whole(int fd, char *text)
+/* Up to one byte more than MAX; the count, or -errno. */
+static ssize_t read_whole(int fd, char *text, size_t max)
 {
 	size_t n = 0;
 
-	while (n <= STORE_FILE_MAX) {
-		ssize_t got = read(fd, text + n, STORE_FILE_MAX + 1 - n);
+	while (n <= max) {
+		ssize_t got = read(fd, text + n, max + 1 - n);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -108,25 +125,28 @@ static void read_file(struct reader *r, const char *name)
 		r->report->skipped(r->ctx, name, strerror(-fd));
 		return;
 	}
-	if (r->count++ >= STORE_MAX_FILES) {
+	if (r->count++ >= r->most) {
 		r->report->skipped(r->ctx, name, "is one too many");
 	} else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		r->report->skipped(r->ctx, name, "is not a regular file");
 	} else {
-		n = read_whole(fd, r->text);
+		n = read_whole(fd, r->text, r->max);
 		if (n < 0)
 			r->report->skipped(r->ctx, name, strerror((int)-n));
-		else if (n > STORE_FILE_MAX)
-			r->report->skipped(r->ctx, name, "is bigger than 32 KiB");
+		else if ((size_t)n > r->max)
+			r->report->skipped(r->ctx, name,
+					   r->max > STORE_FILE_MAX ? "is bigger than 528 KiB"
+								   : "is bigger than 32 KiB");
 		else
-			r->report->file(r->ctx, name, r->text, (size_t)n);
+			r->report->file(r->ctx, name, r->text, (size_t)n, st.st_mtime);
 	}
 	close(fd);
 }
 
-static int read_entries(struct reader *r)
+/* Variables that were put aside lie beside the others: what is not known there is nobody's mistake. */
+static int read_directory(struct reader *r, const char *directory)
 {
-	int fd = open_in(r, ENTRIES, O_DIRECTORY);
+	int fd = open_in(r, directory, O_DIRECTORY);
 	struct dirent **names;
 	int count;
 
@@ -141,10 +161,10 @@ static int read_entries(struct reader *r)
 	for (int i = 0; i < count; i++) {
 		char name[sizeof(names[i]->d_name) + sizeof(ENTRIES) + 1];
 
-		snprintf(name, sizeof(name), ENTRIES "/%s", names[i]->d_name);
+		snprintf(name, sizeof(name), "%.7s/%s", directory, names[i]->d_name);
 		if (store_dir_knows(name))
 			read_file(r, name);
-		else if (names[i]->d_name[0] != '.')
+		else if (names[i]->d_name[0] != '.' && strcmp(directory, ENTRIES) == 0)
 			r->report->skipped(r->ctx, name, "is not called NAME.conf");
 		free(names[i]);
 	}
@@ -152,19 +172,43 @@ static int read_entries(struct reader *r)
 	return 0;
 }
 
+static struct reader *make_reader(int dir, bool beneath, const struct store_report *report,
+				  void *ctx, size_t max)
+{
+	struct reader *r = malloc(sizeof(*r) + max + 1);
+
+	if (r)
+		*r = (struct reader){
+			.dir = dir, .beneath = beneath, .report = report, .ctx = ctx, .max = max};
+	return r;
+}
+
 int store_dir_read(int dir, bool beneath, const struct store_report *report, void *ctx)
 {
 	static const char *const names[] = {"vmboot.conf", "vmboot.conf.minisig", "vmboot.conf.sig",
 					    "state.conf"};
-	struct reader *r = malloc(sizeof(*r));
+	struct reader *r = make_reader(dir, beneath, report, ctx, STORE_FILE_MAX);
 	int rc;
 
 	if (!r)
 		return -ENOMEM;
-	*r = (struct reader){.dir = dir, .beneath = beneath, .report = report, .ctx = ctx};
+	r->most = STORE_MAX_FILES;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		read_file(r, names[i]);
-	rc = read_entries(r);
+	rc = read_directory(r, ENTRIES);
+	free(r);
+	return rc;
+}
+
+int store_dir_read_vars(int dir, bool beneath, const struct store_report *report, void *ctx)
+{
+	struct reader *r = make_reader(dir, beneath, report, ctx, VARSTORE_SIZE);
+	int rc;
+
+	if (!r)
+		return -ENOMEM;
+	r->most = STORE_MAX_VARS;
+	rc = read_directory(r, VARS);
 	free(r);
 	return rc;
 }
@@ -190,24 +234,51 @@ static int replace(int dir, const char *name, const void *data, size_t n)
 	return atomic_file_rename(dir, temp, name);
 }
 
-int store_dir_write(int dir, const char *name, const void *data, size_t n)
+/*
+ * The directory that NAME lies in and its name there, which is made with MAKE. A descriptor, the caller's, or
+ * -errno.
+ */
+static int open_directory(int dir, const char *name, bool make, const char **ret_name)
 {
 	const char *slash = strchr(name, '/');
-	int rc, sub = -1;
+	char directory[sizeof(ENTRIES)];
+	int sub;
 
-	if (!store_dir_knows(name) || n > STORE_FILE_MAX)
+	if (slash)
+		snprintf(directory, sizeof(directory), "%.*s", (int)(slash - name), name);
+	else
+		strcpy(directory, ".");
+	if (slash && make && mkdirat(dir, directory, 0755) == 0)
+		fsync(dir);
+	sub = openat(dir, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*ret_name = slash ? slash + 1 : name;
+	return sub < 0 ? -errno : sub;
+}
+
+int store_dir_write(int dir, const char *name, const void *data, size_t n)
+{
+	int sub, rc;
+
+	if (!store_dir_knows(name) || n > store_dir_max(name))
 		return -EINVAL;
-	if (slash) {
-		if (mkdirat(dir, ENTRIES, 0755) == 0)
-			fsync(dir);
-		sub = openat(dir, ENTRIES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (sub < 0)
-			return -errno;
-		dir = sub;
-		name = slash + 1;
-	}
-	rc = data ? replace(dir, name, data, n) : atomic_file_remove(dir, name);
-	if (sub >= 0)
-		close(sub);
+	sub = open_directory(dir, name, true, &name);
+	if (sub < 0)
+		return sub;
+	rc = data ? replace(sub, name, data, n) : atomic_file_remove(sub, name);
+	close(sub);
+	return rc;
+}
+
+int store_dir_set_aside(int dir, const char *name, const char *suffix)
+{
+	int sub, rc;
+
+	if (!store_dir_knows(name))
+		return -EINVAL;
+	sub = open_directory(dir, name, false, &name);
+	if (sub < 0)
+		return sub == -ENOENT ? 0 : sub;
+	rc = atomic_file_set_aside(sub, name, suffix);
+	close(sub);
 	return rc;
 }

@@ -126,13 +126,24 @@ char *describe_pcis(const struct vm_config *config, char *buf, size_t size)
 	return buf;
 }
 
+enum menu_vars_kept describe_vars_kept(const struct model *model, const struct vm_config *config)
+{
+	if (!config->vars_path[0])
+		return MENU_VARS_NOT_KEPT;
+	return strcmp(config->vars_path, VM_VARS_USUAL) == 0
+		       ? (enum menu_vars_kept)model->settings.vars_kept
+		       : MENU_VARS_LAST;
+}
+
 char *describe_machine(const struct model *model, const struct vm_config *config, char *buf,
 		       size_t size, int columns)
 {
-	const char *vars = config->kernel_path[0] ? "no variables"
-			   : config->fresh_vars	  ? "variables start fresh"
-			   : config->vars_path[0] ? "variables kept"
-						  : "variables not kept";
+	enum menu_vars_kept kept = describe_vars_kept(model, config);
+	const char *vars = config->kernel_path[0]	 ? "no variables"
+			   : config->fresh_vars		 ? "variables start fresh"
+			   : kept == MENU_VARS_LAST	 ? "variables kept"
+			   : kept == MENU_VARS_UNTIL_OFF ? "variables kept until power-off"
+							 : "variables not kept";
 	char memory[16], room[16], nets[VM_MAX_NETS * (VM_NET_NAME_SIZE + 2)],
 		pcis[VM_MAX_VFIO * (VM_PCI_ADDRESS_SIZE + 2)];
 	int n;
@@ -144,9 +155,12 @@ char *describe_machine(const struct model *model, const struct vm_config *config
 	n = snprintf(buf, size, "%s of %s free   %u of %u CPUs   %s   net: %s   pci: %s", memory,
 		     room, config->cpus, model->welcome.host_cpus, vars, nets, pcis);
 	if (n > columns)
-		snprintf(buf, size, "%s of %s free  %u/%u CPUs  %s  net: %s  pci: %s", memory,
-			 room, config->cpus, model->welcome.host_cpus,
-			 config->vars_path[0] ? "vars kept" : "no vars kept", nets, pcis);
+		snprintf(buf, size, "%s of %s free  %u/%u CPUs  %s  net: %s  pci: %s", memory, room,
+			 config->cpus, model->welcome.host_cpus,
+			 kept == MENU_VARS_LAST	       ? "vars kept"
+			 : kept == MENU_VARS_UNTIL_OFF ? "vars till off"
+						       : "no vars kept",
+			 nets, pcis);
 	return buf;
 }
 
@@ -201,15 +215,17 @@ static char *describe_age(int64_t then, int64_t now, char *buf, size_t size)
 char *describe_vars(const struct model *model, int64_t now, char *buf, size_t size)
 {
 	const struct menu_welcome *host = &model->welcome;
+	const char *until =
+		model->settings.vars_kept == MENU_VARS_UNTIL_OFF ? ", gone at power-off" : "";
 	char bytes[16], age[32];
 
-	if (!host->vars_path[0])
+	if (!host->vars_path[0] || model->settings.vars_kept == MENU_VARS_NOT_KEPT)
 		text_copy(buf, size, "not kept");
 	else if (host->vars_size == 0)
-		text_copy(buf, size, "none yet");
+		snprintf(buf, size, "none yet%s", until);
 	else
-		snprintf(buf, size, "%s, written %s",
+		snprintf(buf, size, "%s, written %s%s",
 			 text_format_size(host->vars_size, bytes, sizeof(bytes)),
-			 describe_age(host->vars_changed, now, age, sizeof(age)));
+			 describe_age(host->vars_changed, now, age, sizeof(age)), until);
 	return buf;
 }

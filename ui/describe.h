@@ -47,9 +47,12 @@ const struct menu_firmware *describe_firmware(const struct model *model,
 bool describe_trouble(const struct model *model, const struct menu_entry *entry, char *buf,
 		      size_t size);
 
+/* Do CONFIG's UEFI variables last, and how long? */
+enum menu_vars_kept describe_vars_kept(const struct model *model, const struct vm_config *config);
+
 /*
- * The variable file of a start without an entry, at time NOW (seconds since 1970): "528K, written 3 days ago", "none
- * yet" or "not kept".
+ * The UEFI variables that have no file of their own, at time NOW (seconds since 1970): "528K, written 3 days ago", "none
+ * yet, gone at power-off" or "not kept".
  */
 char *describe_vars(const struct model *model, int64_t now, char *buf, size_t size);
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon_path.h"
 #include "text.h"
 #include "ui/describe.h"
 #include "ui/plan.h"
@@ -40,7 +39,7 @@ void draft_begin(struct draft *draft, const struct vm_config *config,
 						 : DRAFT_VARS_NONE;
 	text_copy(draft->vars_path, sizeof(draft->vars_path), config->vars_path);
 	if (!draft->vars_path[0])
-		daemon_path_vars(draft->vars_path, sizeof(draft->vars_path));
+		text_copy(draft->vars_path, sizeof(draft->vars_path), VM_VARS_USUAL);
 	if (entry) {
 		text_copy(draft->id, sizeof(draft->id), entry->id);
 		draft->now.keys = name_index(keys_names, COUNT(keys_names), entry->console.keys);
@@ -157,6 +156,30 @@ static void check_disks(const struct draft *draft, const struct model *model, st
 	}
 }
 
+/* Where they are, if it is not the guest's own choice that they are nowhere. */
+static void check_vars(const struct draft *draft, const struct model *model, struct form_row *row)
+{
+	struct vm_config config = {.cpus = 0};
+
+	if (draft->now.vars == DRAFT_VARS_NONE)
+		return;
+	text_copy(config.vars_path, sizeof(config.vars_path), draft->vars_path);
+	switch (describe_vars_kept(model, &config)) {
+	case MENU_VARS_UNTIL_OFF:
+		check_text(row, UI_WARN,
+			   "In memory, gone at power-off. To keep them label a partition VMBOOT.");
+		return;
+	case MENU_VARS_NOT_KEPT:
+		check_text(row, UI_WARN, "They cannot be kept now; the log (l) says why.");
+		return;
+	case MENU_VARS_LAST: break;
+	}
+	row->check_element = UI_NORMAL;
+	snprintf(row->check, sizeof(row->check), "In %.200s.",
+		 strcmp(draft->vars_path, VM_VARS_USUAL) == 0 ? model->welcome.vars_path
+							      : draft->vars_path);
+}
+
 static void check_tries(const struct draft *draft, struct form_row *row)
 {
 	uint64_t tries;
@@ -255,6 +278,7 @@ static void describe_checks(struct draft *draft, const struct model *model, enum
 			check_text(ret, UI_BAD, "It needs a title.");
 		break;
 	case DRAFT_FIRMWARE: check_firmware(draft, model, ret); break;
+	case DRAFT_VARS: check_vars(draft, model, ret); break;
 	case DRAFT_KERNEL: check_path(&draft->kernel, true, ret); break;
 	case DRAFT_INITRD: check_path(&draft->initrd, false, ret); break;
 	case DRAFT_DISKS: check_disks(draft, model, ret); break;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon_path.h"
 #include "text.h"
 #include "ui/describe.h"
 
@@ -271,7 +270,7 @@ int plan_config(const struct plan *plan, const struct model *model,
 	text_copy(config.firmware_path, sizeof(config.firmware_path), firmware->path);
 	config.memory = plan_memory(model);
 	config.cpus = 1;
-	daemon_path_vars(config.vars_path, sizeof(config.vars_path));
+	text_copy(config.vars_path, sizeof(config.vars_path), VM_VARS_USUAL);
 	rc = disk ? config_one_disk(plan, model, disk, &config, err)
 		  : config_all_disks(plan, model, &config, err);
 	if (rc < 0)

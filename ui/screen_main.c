@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon_path.h"
 #include "text.h"
 #include "ui/describe.h"
 #include "ui/draw.h"
@@ -295,7 +294,7 @@ static void edit_new(struct ui *ui, const struct menu_firmware *firmware,
 	if (!firmware) {
 		vm_config_init(&config);
 		config.memory = plan_memory(&ui->model);
-		daemon_path_vars(config.vars_path, sizeof(config.vars_path));
+		text_copy(config.vars_path, sizeof(config.vars_path), VM_VARS_USUAL);
 		text_copy(config.title, sizeof(config.title), "New entry");
 	} else if (plan_config(&ui->plan, &ui->model, firmware, disk, &config, &err) < 0) {
 		ui_say(ui, UI_BAD, "%s", err.text);

@@ -1,5 +1,6 @@
 """Power that goes while the appliance works: at 100 moments of a session, on each disk that is written."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from machine import Machine
 from terminal import Terminal
 from test_appliance import debian_disk, output, root_of
 from test_settings import read, store
+from test_vars_store import SIZE, VARS, variables
 
 CUTS = 100
 SETTINGS = "default = debian\ntimeout = 1\n"
@@ -39,20 +41,22 @@ def check(*command):
 
 
 def check_settings(image):
-    """What nobody wrote is as it was, and state.conf is all old or all new.
+    """What nobody wrote is as it was, and state.conf and the guest's variables are all old or all new.
 
     FAT has no journal: a mark that it was in use, blocks of nobody and an unfinished temporary file are what a cut leaves,
     and what fsck.fat mends without a question. With a file that has a meaning nothing may be wrong.
     """
     damaged = set(re.findall(r"^(/\S+)\n  ", check("fsck.fat", "-n", image)[1], re.M))
-    expect(damaged <= {"/.state.conf.new"}, "damaged: %s" % damaged)
+    expect(damaged <= {"/.state.conf.new", "/vars/." + VARS[5:] + ".new"}, "damaged: %s" % damaged)
     check("fsck.fat", "-a", image)
     status, said = check("fsck.fat", "-n", image)
     expect(status == 0, "fsck.fat: " + said)
     expect(read(image, "vmboot.conf") == SETTINGS and read(image, "entries/debian.conf") == ENTRY, "settings are as they were")
     state = read(image, "state.conf")
     expect(re.fullmatch(r"(#.*\n(failed = debian 1\n)?)?", state), "state.conf is old or new, not %r" % state)
-    return state
+    kept = variables(image)
+    expect(not kept or (len(kept) == SIZE and kept[0x28:0x2C] == b"_FVH"), "variables are none or whole: %d bytes" % len(kept))
+    return state, hashlib.sha256(kept).hexdigest()[:8]
 
 
 def check_root(disk):
@@ -73,8 +77,9 @@ def test_power_may_go_at_any_moment():
     for at, chance in write_log.moments(settings_writes, CUTS, 1):
         write_log.cut(settings, settings_writes, at, left, chance)
         states.add(check_settings(left))
-    print("state.conf was one of", sorted(states))
-    expect(len(states) > 1, "some cuts were before, some after state.conf was written")
+    print("state.conf and variables were one of", sorted(states))
+    for i, what in enumerate(("state.conf", "the variables")):
+        expect(len({state[i] for state in states}) > 1, "some cuts were before, some after %s were written" % what)
     for at, chance in write_log.moments(debian_writes, CUTS, 2):
         write_log.cut(debian, debian_writes, at, left, chance)
         check_root(left)

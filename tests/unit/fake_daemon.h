@@ -172,7 +172,7 @@ static void fake_hello(struct fake *f)
 		.kvm_ok = f->scene != FAKE_NO_KVM,
 		.firmware_ok = f->scene != FAKE_NO_KVM,
 		.host_name = "rack7-n3",
-		.vars_path = "/var/lib/vmboot/machine.vars",
+		.vars_path = "/var/lib/vmboot",
 		.vars_size = f->scene == FAKE_NO_ROOM ? 0 : 528 << 10,
 		.vars_changed = time(NULL) - 3 * 86400 - 60,
 		.controllers = 2,

@@ -148,7 +148,7 @@ static inline int try_start(struct run *r, const char *how, struct vmb_err *err)
 {
 	setenv("FAKE_VMM", how, 1);
 	memset(err, 0, sizeof(*err));
-	return launch_start(r->loop, &r->config, r->trust.policy ? &r->trust : NULL, &events, r,
+	return launch_start(r->loop, &r->config, NULL, r->trust.policy ? &r->trust : NULL, &events, r,
 			    &r->launch, err);
 }
 

@@ -137,15 +137,15 @@ static void a_menu_is_told_of_the_files_of_a_start(void **state)
 
 	start_daemon_at_home(f, "", home);
 	greet(f, f->sock);
-	snprintf(path, sizeof(path), "%.200s/vmboot/machine.vars", home);
+	snprintf(path, sizeof(path), "%.200s/vmboot", home);
 	assert_string_equal(w->vars_path, path);
 	assert_int_equal(w->vars_size, 0);
 	snprintf(path, sizeof(path), "%.200s/vmboot/console.log", home);
 	assert_string_equal(w->log_path, path);
 	assert_true(w->log_room > 0);
 	/* Asked again it is what is there now. */
-	assert_true(sh("truncate -s 540672 %s/vmboot/machine.vars && touch -d @1000000000 "
-		       "%s/vmboot/machine.vars",
+	assert_true(sh("truncate -s 540672 %s/vmboot/serial-A.vars && touch -d @1000000000 "
+		       "%s/vmboot/serial-A.vars",
 		       home, home));
 	greet(f, f->sock);
 	assert_int_equal(w->vars_size, 540672);

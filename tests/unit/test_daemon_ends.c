@@ -134,8 +134,7 @@ static void a_vm_starts_without_a_place_for_its_variables(void **state)
 	assert_int_equal(chmod(f->config_path, 0755), 0);
 	assert_int_equal(chmod(f->config.firmware_path, 0644), 0);
 	setenv("XDG_STATE_HOME", "/proc/none", 1);
-	text_copy(f->config.vars_path, sizeof(f->config.vars_path),
-		  "/proc/none/vmboot/machine.vars");
+	text_copy(f->config.vars_path, sizeof(f->config.vars_path), VM_VARS_USUAL);
 	start_daemon_as(f, "vars-live", 65534);
 	greet(f, f->sock);
 	start_vm(f, f->sock);

@@ -41,8 +41,8 @@ static void root_has_the_places_of_the_system(void **state)
 	assert_string_equal(daemon_path_config(path, sizeof(path)), "/etc/vmboot");
 	assert_int_equal(daemon_path_images(path, sizeof(path)), 0);
 	assert_string_equal(path, "/var/lib/vmboot/images");
-	assert_int_equal(daemon_path_vars(path, sizeof(path)), 0);
-	assert_string_equal(path, "/var/lib/vmboot/machine.vars");
+	assert_int_equal(daemon_path_state(path, sizeof(path)), 0);
+	assert_string_equal(path, "/var/lib/vmboot");
 	assert_int_equal(daemon_path_socket(path, sizeof(path), NULL), 0);
 	assert_string_equal(path, "/run/vmboot/daemon.sock");
 }
@@ -58,6 +58,15 @@ static void a_log_in_memory_takes_a_share_of_it(void **state)
 	assert_int_equal(daemon_path_log_max("/dev/shm", 64ULL << 30), 64 << 20);
 }
 
+static void what_is_in_memory_is_known_before_it_is_there(void **state)
+{
+	(void)state;
+	assert_true(daemon_path_is_volatile("/dev/shm"));
+	assert_true(daemon_path_is_volatile("/dev/shm/not/there"));
+	assert_false(daemon_path_is_volatile("/proc"));
+	assert_false(daemon_path_is_volatile(""));
+}
+
 static void a_user_has_files_at_home(void **state)
 {
 	char path[256];
@@ -66,8 +75,8 @@ static void a_user_has_files_at_home(void **state)
 	assert_string_equal(daemon_path_config(path, sizeof(path)), "/home/op/.config/vmboot");
 	assert_int_equal(daemon_path_images(path, sizeof(path)), 0);
 	assert_string_equal(path, "/home/op/.local/share/vmboot/images");
-	assert_int_equal(daemon_path_vars(path, sizeof(path)), 0);
-	assert_string_equal(path, "/home/op/.local/state/vmboot/machine.vars");
+	assert_int_equal(daemon_path_state(path, sizeof(path)), 0);
+	assert_string_equal(path, "/home/op/.local/state/vmboot");
 }
 
 /* XDG base directory specification: "All paths set in these environment variables must be absolute". */
@@ -82,8 +91,8 @@ static void xdg_directories_come_first_when_they_are_absolute(void **state)
 	assert_string_equal(daemon_path_config(path, sizeof(path)), "/c/vmboot");
 	assert_int_equal(daemon_path_images(path, sizeof(path)), 0);
 	assert_string_equal(path, "/d/vmboot/images");
-	assert_int_equal(daemon_path_vars(path, sizeof(path)), 0);
-	assert_string_equal(path, "/home/op/.local/state/vmboot/machine.vars");
+	assert_int_equal(daemon_path_state(path, sizeof(path)), 0);
+	assert_string_equal(path, "/home/op/.local/state/vmboot");
 }
 
 static void without_a_home_there_is_the_system(void **state)
@@ -94,7 +103,7 @@ static void without_a_home_there_is_the_system(void **state)
 	(void)state;
 	unsetenv("HOME");
 	assert_int_equal(daemon_path_images(path, sizeof(path)), -ENOENT);
-	assert_int_equal(daemon_path_vars(path, sizeof(path)), -ENOENT);
+	assert_int_equal(daemon_path_state(path, sizeof(path)), -ENOENT);
 	assert_string_equal(path, "as before");
 	assert_string_equal(daemon_path_config(path, sizeof(path)), "/etc/vmboot");
 	setenv("HOME", "/home/op", 1);
@@ -129,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(root_has_the_places_of_the_system, setup),
 		cmocka_unit_test_setup(a_log_in_memory_takes_a_share_of_it, setup),
+		cmocka_unit_test(what_is_in_memory_is_known_before_it_is_there),
 		cmocka_unit_test_setup(a_user_has_files_at_home, setup),
 		cmocka_unit_test_setup(xdg_directories_come_first_when_they_are_absolute, setup),
 		cmocka_unit_test_setup(without_a_home_there_is_the_system, setup),

@@ -112,7 +112,7 @@ static void what_is_not_said_has_a_default(void **state)
 	assert_int_equal(f.entry.config.cpus, 1);
 	assert_int_equal(f.entry.autostart, 1);
 	assert_int_equal(f.entry.tries, 0);
-	assert_string_equal(f.entry.config.vars_path, ENTRY_VARS_USUAL);
+	assert_string_equal(f.entry.config.vars_path, VM_VARS_USUAL);
 	assert_string_equal(f.entry.console.keys, "auto");
 	f = parse("firmware = /fw.fd\nvars = none\n");
 	assert_string_equal(f.entry.config.vars_path, "");

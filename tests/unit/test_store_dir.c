@@ -98,11 +98,12 @@ struct files {
 	char text[4096];
 };
 
-static void on_file(void *ctx, const char *name, const char *text, size_t n)
+static void on_file(void *ctx, const char *name, const char *text, size_t n, int64_t changed)
 {
 	struct files *f = ctx;
 	size_t at = strlen(f->text);
 
+	(void)changed;
 	snprintf(f->text + at, sizeof(f->text) - at, "%s=%.*s\n", name, (int)n, text);
 }
 

@@ -34,7 +34,7 @@ static void test_hash_and_variables(void **state)
 		session_keys(s, "v");
 		session_wait(s, FAKE_SHA256_1);
 		session_wait(s, FAKE_SHA256_2);
-		session_wait(s, "machine.vars");
+		session_wait(s, "/var/lib/vmboot");
 		session_keys(s, "q");
 		session_wait_gone(s, FAKE_SHA256_2);
 		session_keys(s, "q");

@@ -1,0 +1,90 @@
+"""UEFI variables of the appliance lie on the partition labelled VMBOOT: what a guest has set is there when the machine was
+off, by its power button or by its plug."""
+
+import os
+import subprocess
+import time
+
+from harness import ROOT, disk_file, expect, guest_disk
+from machine import Machine
+from terminal import Terminal
+from test_settings import store
+
+VARIABLE = "VmbTest -guid 5a1e3b0c-7d2f-4e68-9b1a-2c3d4e5f6071"
+VARS = "vars/serial-TEST1.vars"
+SIZE = 0x84000
+ENTRY = "title = Shell\nfirmware = /firmware/CLOUDHV.fd\nmemory = 128M\ndisk = serial:TEST1\nafter = poweroff\n"
+SETTINGS = "default = a\ntimeout = 1\n"
+
+
+def script(*then):
+    """Says in a file whether the variable was there, sets it, and does THEN."""
+    return guest_disk("@echo -off", "fs0:", "setvar " + VARIABLE, "if %lasterror% == 0x0 then", "  echo it was there > said.txt",
+                      "else", "  setvar " + VARIABLE + " -nv -bs -rt =4142434445", "  echo it is new > said.txt", "endif", *then)
+
+
+def boot(settings, guest):
+    return Machine(init=True, sleep=True, disks=[settings + ",virtio", guest + ",virtio"])
+
+
+def run_until_off(settings, guest):
+    with boot(settings, guest) as machine:
+        Terminal(machine.child).wait_raw(rb"reboot: Power down", 300)
+        expect(machine.proc.wait(60) == 0, "the machine is off")
+
+
+def variables(settings, name=VARS):
+    done = subprocess.run(["mtype", "-i", settings, "::/" + name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          check=False)
+    return done.stdout
+
+
+def has_variable(settings):
+    data = variables(settings)
+    return len(data) == SIZE and "VmbTest".encode("utf-16-le") in data
+
+
+def expect_clean(settings):
+    done = subprocess.run(["fsck.fat", "-n", settings], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                          text=True, env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin"))
+    expect(done.returncode == 0, "the file system is clean: " + done.stdout)
+
+
+def test_variables_survive_the_machine():
+    settings, guest = store(SETTINGS, a=ENTRY), script("reset -s")
+    run_until_off(settings, guest)
+    expect("it is new" in disk_file(guest, "said.txt"), "the first start begins without variables")
+    expect(has_variable(settings), "they are on the store's partition")
+    expect_clean(settings)
+    run_until_off(settings, guest)
+    expect("it was there" in disk_file(guest, "said.txt"), "the second one has them")
+    expect_clean(settings)
+
+
+def test_variables_survive_the_plug():
+    """Of a guest that runs on they are written, too: seconds after it has set them, the machine's power goes."""
+    settings, guest = store(SETTINGS, a=ENTRY), script("stall 600000000")
+    with boot(settings, guest) as machine:
+        end = time.monotonic() + 300
+        term = Terminal(machine.child)
+        while not has_variable(settings):
+            expect(time.monotonic() < end, "they are written while the guest runs")
+            term.pump(0.5)
+    expect_clean(settings)
+    expect("it is new" in disk_file(guest, "said.txt"), "the guest has set it")
+    run_until_off(settings, script("reset -s"))
+
+
+def test_damaged_variables_are_refused_and_kept():
+    """A sentence, nothing started, not one byte changed."""
+    settings, guest = store(SETTINGS, a=ENTRY), script("reset -s")
+    subprocess.run(["mmd", "-i", settings, "::/vars"], check=True)
+    with open(os.path.join(ROOT, "build/firmware/ovmf/OVMF_VARS_4M.fd"), "rb") as f:
+        damaged = f.read()[:1000]
+    subprocess.run(["mcopy", "-i", settings, "-", "::/" + VARS], input=damaged, check=True)
+    with boot(settings, guest) as machine:
+        term = Terminal(machine.child)
+        term.wait_for(r"vars/serial-TEST1\.vars on /dev/vda[\s\S]*is for another firmware, or[\s\S]*it has 1000 bytes", 120)
+        term.show("refused")
+    expect(disk_file(guest, "said.txt") is None, "nothing has started")
+    expect(variables(settings) == damaged, "it is as it was")
