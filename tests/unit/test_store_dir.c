@@ -4,73 +4,9 @@
 #include <errno.h>
 #include <sys/wait.h>
 
+#include "cut.h"
 #include "store_dir.h"
-
-/* ---- cutting: the call numbered CUT.AT does not happen any more, or fails, or happens by half ---- */
-
-enum cut { CUT_NONE, CUT_POWER, CUT_HALF, CUT_ERROR };
-
-static struct {
-	enum cut how;
-	int at, count;
-} cut;
-
-/* True: the call is to fail. A power cut does not return. */
-static bool cut_here(void)
-{
-	if (cut.how == CUT_NONE || ++cut.count != cut.at)
-		return false;
-	if (cut.how == CUT_POWER)
-		_exit(0);
-	errno = EIO;
-	return cut.how == CUT_ERROR;
-}
-
-#define WRAP(ret, name, params, args)                        \
-	ret __real_##name params;                            \
-	ret __wrap_##name params;                            \
-	ret __wrap_##name params                             \
-	{                                                    \
-		return cut_here() ? -1 : __real_##name args; \
-	}
-
-WRAP(int, fsync, (int fd), (fd))
-WRAP(int, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
-WRAP(int, unlinkat, (int dir, const char *name, int flags), (dir, name, flags))
-WRAP(int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode))
-
-int __real_openat(int dir, const char *name, int flags, mode_t mode);
-int __wrap_openat(int dir, const char *name, int flags, mode_t mode);
-int __wrap_openat(int dir, const char *name, int flags, mode_t mode)
-{
-	return cut_here() ? -1 : __real_openat(dir, name, flags, mode);
-}
-
-int __real_close(int fd);
-int __wrap_close(int fd);
-int __wrap_close(int fd)
-{
-	bool fails = cut_here();
-	int rc = __real_close(fd);
-
-	errno = EIO;
-	return fails ? -1 : rc;
-}
-
-ssize_t __real_write(int fd, const void *buf, size_t n);
-ssize_t __wrap_write(int fd, const void *buf, size_t n);
-ssize_t __wrap_write(int fd, const void *buf, size_t n)
-{
-	if (cut_here())
-		return -1;
-	if (cut.how == CUT_HALF && cut.count == cut.at) {
-		(void)!__real_write(fd, buf, n / 2);
-		_exit(0);
-	}
-	return __real_write(fd, buf, n);
-}
-
-/* ---- */
+#include "varstore.h"
 
 static int open_dir(const struct scratch *s)
 {
@@ -177,6 +113,13 @@ static void names_that_do_not_belong_there_are_refused(void **state)
 					  "entries/x.conf.new",
 					  "/etc/passwd",
 					  "vmboot.conf/x",
+					  "vars/a.conf",
+					  "vars/.a.vars",
+					  "vars/a.vars.minisig",
+					  "vars/a.vars.old",
+					  "entries/a.vars",
+					  "vars/.vars",
+					  "vars/../x.vars",
 					  ""};
 	struct scratch *s = *state;
 	int dir = open_dir(s);
@@ -188,6 +131,9 @@ static void names_that_do_not_belong_there_are_refused(void **state)
 	assert_true(store_dir_knows("entries/debian-12.conf"));
 	assert_true(store_dir_knows("entries/debian-12.conf.minisig"));
 	assert_true(store_dir_knows("vmboot.conf.sig"));
+	assert_true(store_dir_knows("vars/serial-S64.vars"));
+	assert_true(store_dir_is_vars("vars/serial-S64.vars"));
+	assert_false(store_dir_is_vars("entries/debian-12.conf"));
 	close(dir);
 }
 
@@ -212,6 +158,41 @@ static void a_file_is_replaced_and_keeps_its_mode(void **state)
 	assert_int_equal(store_dir_write(dir, "entries/a.conf", NULL, 0), 0);
 	assert_true(sh("test -z \"$(ls -A %s/entries)\"", s->dir));
 	close(dir);
+}
+
+/* Variables are bigger than settings, and those that were put aside are nobody's any more. */
+static void variables_lie_in_a_directory_of_their_own(void **state)
+{
+	struct scratch *s = *state;
+	uint8_t *store = malloc(VARSTORE_SIZE);
+	struct files f = {.text = ""};
+	int dir = open_dir(s);
+
+	memset(store, 'x', VARSTORE_SIZE);
+	assert_int_equal(store_dir_read_vars(dir, true, &report, &f), 0);
+	assert_string_equal(f.text, "");
+	assert_int_equal(store_dir_write(dir, "vars/a.vars", store, VARSTORE_SIZE), 0);
+	assert_int_equal(store_dir_write(dir, "vars/a.vars", store, VARSTORE_SIZE + 1), -EINVAL);
+	assert_int_equal(store_dir_write(dir, "vmboot.conf", store, VARSTORE_SIZE), -EINVAL);
+	assert_true(sh("test $(stat -c %%s %s/vars/a.vars) = 540672", s->dir));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(store_dir_set_aside(dir, "vars/a.vars", "bad"), 0);
+		assert_int_equal(store_dir_write(dir, "vars/a.vars", "aaa", 3), 0);
+	}
+	assert_int_equal(store_dir_set_aside(dir, "vars/none.vars", "bad"), 0);
+	assert_int_equal(store_dir_set_aside(dir, "passwd", "bad"), -EINVAL);
+	assert_true(sh("cd %s/vars; test \"$(echo *)\" = 'a.vars a.vars.bad a.vars.bad.1 "
+		       "a.vars.bad.2' && test $(stat -c %%s a.vars.bad) = 540672; head -c 540673 "
+		       "/dev/zero >big.vars; ln -s /etc/passwd link.vars; mkdir d.vars; echo >x",
+		       s->dir));
+	assert_int_equal(store_dir_read_vars(dir, true, &report, &f), 0);
+	assert_string_equal(f.text, "vars/a.vars=aaa\n!vars/big.vars is bigger than 528 KiB\n"
+				    "!vars/d.vars is not a regular file\n"
+				    "!vars/link.vars Invalid cross-device link\n");
+	/* They are no settings: nobody who reads those is told of them. */
+	assert_string_equal(read_all(s, true, &f), "");
+	close(dir);
+	free(store);
 }
 
 /* Writes "new..." over "old..." in a process whose call number AT is cut. True: AT was reached. */
@@ -249,10 +230,11 @@ static void check_cuts(const struct scratch *s, const char *name, const char *be
 			bool again;
 
 			if (before[0])
-				assert_true(sh("mkdir -p %s/entries && printf '%s' >%s/%s", s->dir,
-					       before, s->dir, name));
+				assert_true(sh("mkdir -p %s/entries %s/vars && printf '%s' >%s/%s",
+					       s->dir, s->dir, before, s->dir, name));
 			else
-				assert_true(sh("rm -rf %s/entries %s/%s", s->dir, s->dir, name));
+				assert_true(sh("rm -rf %s/entries %s/vars %s/%s", s->dir, s->dir,
+					       s->dir, name));
 			again = write_cut(s, name, hows[h], at, &rc);
 			text = read_text(s, name);
 			if (strcmp(text, before) != 0 && strcmp(text, "new new new new") != 0)
@@ -277,6 +259,8 @@ static void a_cut_leaves_the_old_file_or_the_new_one(void **state)
 	check_cuts(*state, "vmboot.conf", "old");
 	check_cuts(*state, "entries/debian-12.conf", "old");
 	check_cuts(*state, "entries/debian-12.conf", "");
+	check_cuts(*state, "vars/serial-S64.vars", "old");
+	check_cuts(*state, "vars/serial-S64.vars", "");
 }
 
 int main(void)
@@ -289,6 +273,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_that_do_not_belong_there_are_refused,
 						scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(a_file_is_replaced_and_keeps_its_mode,
+						scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(variables_lie_in_a_directory_of_their_own,
 						scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(a_cut_leaves_the_old_file_or_the_new_one,
 						scratch_setup, scratch_teardown),
