@@ -11,6 +11,7 @@
 #include "daemon/store.h"
 #include "log.h"
 #include "text.h"
+#include "varstore.h"
 
 struct fixture {
 	struct scratch *scratch;
@@ -332,6 +333,94 @@ static void a_directory_that_cannot_be_read_needs_nobody_who_asks(void **state)
 	assert_non_null(strstr(about(f).store_text, "/dev/null cannot be read: Not a directory"));
 }
 
+#define VARS "vars/serial-S64.vars"
+
+/* The same partition, seen by a daemon that has just been started. */
+static void start_again(struct fixture *f)
+{
+	const struct store_options options = {
+		.usual = "/nowhere", .loaded = on_loaded, .changed = on_changed, .ctx = f};
+
+	store_destroy(f->store);
+	assert_int_equal(store_create(f->loop, &options, &f->store, NULL), 0);
+	load(f);
+}
+
+static void variables_are_kept_on_a_partition(void **state)
+{
+	struct fixture *f = *state;
+	char *vars = malloc(VARSTORE_SIZE);
+	const struct store_file *file;
+
+	if (!make_partition(f)) {
+		free(vars);
+		NEED_LOOP(f->device);
+	}
+	memset(vars, 'v', VARSTORE_SIZE);
+	assert_int_equal(store_vars(f->store), STORE_VARS_WAITING);
+	load(f);
+	assert_int_equal(store_vars(f->store), STORE_VARS_YES);
+	assert_int_equal(store_put(f->store, VARS, vars, VARSTORE_SIZE + 1, NULL), -EFBIG);
+	assert_int_equal(store_put(f->store, VARS, vars, VARSTORE_SIZE, NULL), 0);
+	assert_false(store_is_dirty(f->store, VARS));
+	start_again(f);
+	file = store_find(f->store, VARS);
+	assert_non_null(file);
+	assert_int_equal(file->size, VARSTORE_SIZE);
+	assert_memory_equal(file->text, vars, VARSTORE_SIZE);
+	assert_in_range(file->changed, 1600000000, INT64_MAX);
+	/* Others begin, these are kept under another name. */
+	for (int i = 0; i < 2; i++) {
+		vars[0] = (char)('0' + i);
+		assert_int_equal(store_put(f->store, VARS, vars, VARSTORE_SIZE, NULL), 0);
+		assert_int_equal(store_set_aside(f->store, VARS, i == 1, NULL), 0);
+		assert_null(store_find(f->store, VARS));
+	}
+	start_again(f);
+	assert_null(store_find(f->store, VARS));
+	assert_int_equal(text_on(f, VARS ".old")[0], '0');
+	assert_int_equal(text_on(f, VARS ".bad")[0], '1');
+	free(vars);
+}
+
+/* Variables that have no room are in memory, and in nobody's way; what cannot be read is no reason to begin anew. */
+static void a_full_partition_still_takes_settings(void **state)
+{
+	struct fixture *f = *state;
+	char *vars = malloc(VARSTORE_SIZE), point[PATH_MAX];
+	struct vmb_err err = {0};
+
+	if (!make_partition(f)) {
+		free(vars);
+		NEED_LOOP(f->device);
+	}
+	mkdir(scratch_path(f->scratch, "full", point), 0700);
+	assert_true(
+		sh("mount %s %s && mkdir %s/vars && head -c 540673 /dev/zero >%s/vars/big.vars; "
+		   "dd if=/dev/zero of=%s/filler bs=16k 2>/dev/null; sync; umount %s",
+		   f->device, point, point, point, point, point));
+	memset(vars, 'v', VARSTORE_SIZE);
+	load(f);
+	assert_non_null(store_find(f->store, "vars/big.vars"));
+	assert_int_equal(store_find(f->store, "vars/big.vars")->size, 0);
+	assert_int_equal(store_put(f->store, VARS, vars, VARSTORE_SIZE, &err), 1);
+	assert_non_null(strstr(err.text, "The UEFI variables are not on "));
+	assert_non_null(strstr(err.text, "No space left on device"));
+	assert_true(store_is_dirty(f->store, VARS));
+	assert_int_equal(store_find(f->store, VARS)->size, VARSTORE_SIZE);
+	assert_int_equal(about(f).store_state, MENU_STORE_READ_ONLY);
+	assert_int_equal(store_put(f->store, "entries/a.conf", NULL, 0, &err), 0);
+	assert_string_equal(text_on(f, "entries/a.conf"), "");
+	/* Room again: with the next thing that is saved they are, too. */
+	assert_true(
+		sh("mount %s %s && rm %s/filler; sync; umount %s", f->device, point, point, point));
+	assert_int_equal(store_put(f->store, "state.conf", "x", 1, &err), 0);
+	assert_false(store_is_dirty(f->store, VARS));
+	assert_int_equal(about(f).store_state, MENU_STORE_OK);
+	assert_string_equal(about(f).store_text, "");
+	free(vars);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +437,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			a_directory_of_the_user_is_made_when_something_is_saved, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_directory_that_cannot_be_made_is_said, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(variables_are_kept_on_a_partition, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_partition_still_takes_settings, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_directory_that_cannot_be_read_needs_nobody_who_asks, setup, teardown),
