@@ -121,7 +121,7 @@ void vars_place_find(struct store *store, const struct menu_device *devices, siz
 	name_of(devices, count, config, name);
 	switch (store_use(store)) {
 	case STORE_VARS_YES:
-		snprintf(ret_place->name, sizeof(ret_place->name), "vars/%s" SUFFIX, name);
+		snprintf(ret_place->name, sizeof(ret_place->name), "%s" SUFFIX, name);
 		return;
 	case STORE_VARS_WAITING:
 		give_up(config,

@@ -1,6 +1,6 @@
 /*
  * The directory that settings are kept in: vmboot.conf, state.conf, entries/NAME.conf and the signatures beside
- * them; on a partition of its own UEFI variables, too: vars/NAME.vars. A file is replaced whole or not at all, whenever
+ * them; on a partition of its own UEFI variables, too: NAME.vars. A file is replaced whole or not at all, whenever
  * the power goes.
  */
 #ifndef VMB_INCLUDE_STORE_DIR_H

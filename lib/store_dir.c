@@ -17,7 +17,6 @@
 #include "varstore.h"
 
 #define ENTRIES "entries"
-#define VARS	"vars"
 
 static bool ends_with(const char *name, const char *end)
 {
@@ -34,23 +33,22 @@ static size_t without_signature(const char *name)
 	return strlen(name) - (ends_with(name, ".sig") ? 4 : 0);
 }
 
-/* Is NAME (N bytes of it) ID.END in DIRECTORY? */
-static bool is_id_in(const char *directory, const char *name, size_t n, const char *end)
+/* Is NAME (N bytes of it) ID and END? */
+static bool is_id_with(const char *name, size_t n, const char *end)
 {
-	size_t d = strlen(directory), e = strlen(end);
+	size_t e = strlen(end);
 	char id[MENU_ID_SIZE];
 
-	if (strncmp(name, directory, d) != 0 || n <= d + 1 + e || name[d] != '/' ||
-	    n - d - 1 - e >= sizeof(id) || strncmp(name + n - e, end, e) != 0)
+	if (n <= e || n - e >= sizeof(id) || strncmp(name + n - e, end, e) != 0)
 		return false;
-	memcpy(id, name + d + 1, n - d - 1 - e);
-	id[n - d - 1 - e] = '\0';
+	memcpy(id, name, n - e);
+	id[n - e] = '\0';
 	return entry_file_id_ok(id);
 }
 
 bool store_dir_is_vars(const char *name)
 {
-	return is_id_in(VARS, name, strlen(name), ".vars");
+	return is_id_with(name, strlen(name), ".vars");
 }
 
 size_t store_dir_max(const char *name)
@@ -67,7 +65,9 @@ bool store_dir_knows(const char *name)
 	n = without_signature(name);
 	if ((n == 11 && strncmp(name, "vmboot.conf", n) == 0) || strcmp(name, "state.conf") == 0)
 		return true;
-	return store_dir_is_vars(name) || is_id_in(ENTRIES, name, n, ".conf");
+	if (strncmp(name, ENTRIES "/", sizeof(ENTRIES)) == 0)
+		return is_id_with(name + sizeof(ENTRIES), n - sizeof(ENTRIES), ".conf");
+	return store_dir_is_vars(name);
 }
 
 /* ---- reading ---- */
@@ -143,10 +143,10 @@ static void read_file(struct reader *r, const char *name)
 	close(fd);
 }
 
-/* Variables that were put aside lie beside the others: what is not known there is nobody's mistake. */
+/* Reads the files in DIRECTORY ("" for DIR itself) that are ours; in that of entries there is nothing else. */
 static int read_directory(struct reader *r, const char *directory)
 {
-	int fd = open_in(r, directory, O_DIRECTORY);
+	int fd = open_in(r, directory[0] ? directory : ".", O_DIRECTORY);
 	struct dirent **names;
 	int count;
 
@@ -161,10 +161,10 @@ static int read_directory(struct reader *r, const char *directory)
 	for (int i = 0; i < count; i++) {
 		char name[sizeof(names[i]->d_name) + sizeof(ENTRIES) + 1];
 
-		snprintf(name, sizeof(name), "%.7s/%s", directory, names[i]->d_name);
-		if (store_dir_knows(name))
+		snprintf(name, sizeof(name), "%s%s", directory, names[i]->d_name);
+		if (directory[0] ? store_dir_knows(name) : store_dir_is_vars(name))
 			read_file(r, name);
-		else if (names[i]->d_name[0] != '.' && strcmp(directory, ENTRIES) == 0)
+		else if (directory[0] && names[i]->d_name[0] != '.')
 			r->report->skipped(r->ctx, name, "is not called NAME.conf");
 		free(names[i]);
 	}
@@ -195,7 +195,7 @@ int store_dir_read(int dir, bool beneath, const struct store_report *report, voi
 	r->most = STORE_MAX_FILES;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		read_file(r, names[i]);
-	rc = read_directory(r, ENTRIES);
+	rc = read_directory(r, ENTRIES "/");
 	free(r);
 	return rc;
 }
@@ -208,7 +208,7 @@ int store_dir_read_vars(int dir, bool beneath, const struct store_report *report
 	if (!r)
 		return -ENOMEM;
 	r->most = STORE_MAX_VARS;
-	rc = read_directory(r, VARS);
+	rc = read_directory(r, "");
 	free(r);
 	return rc;
 }
@@ -235,22 +235,37 @@ static int replace(int dir, const char *name, const void *data, size_t n)
 }
 
 /*
- * The directory that NAME lies in and its name there, which is made with MAKE. A descriptor, the caller's, or
- * -errno.
+ * Makes directory NAME in DIR. It is whole on the disk before it gets its name: on FAT a power cut could else leave one
+ * that cannot be read, and that nothing can be written to. What goes wrong is found when it is opened.
  */
+static void make_directory(int dir, const char *name)
+{
+	char temp[sizeof(ENTRIES) + 8];
+	int fd;
+
+	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return;
+	snprintf(temp, sizeof(temp), ".%s.new", name);
+	unlinkat(dir, temp, AT_REMOVEDIR);
+	if (mkdirat(dir, temp, 0755) < 0)
+		return;
+	fd = openat(dir, temp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (fsync(fd) == 0 && renameat(dir, temp, dir, name) == 0)
+		fsync(dir);
+	close(fd);
+}
+
+/* The directory that NAME lies in, and its name there. A descriptor, the caller's, or -errno. */
 static int open_directory(int dir, const char *name, bool make, const char **ret_name)
 {
 	const char *slash = strchr(name, '/');
-	char directory[sizeof(ENTRIES)];
 	int sub;
 
-	if (slash)
-		snprintf(directory, sizeof(directory), "%.*s", (int)(slash - name), name);
-	else
-		strcpy(directory, ".");
-	if (slash && make && mkdirat(dir, directory, 0755) == 0)
-		fsync(dir);
-	sub = openat(dir, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (slash && make)
+		make_directory(dir, ENTRIES);
+	sub = openat(dir, slash ? ENTRIES : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*ret_name = slash ? slash + 1 : name;
 	return sub < 0 ? -errno : sub;
 }

@@ -58,6 +58,10 @@ void ui_tick(struct ui *ui)
 
 static void daemon_lost(struct ui *ui, int rc)
 {
+	/* Where the machine ends the menus are told before the daemon is: then that is why. */
+	ui_take_signals(ui);
+	if (ui->leaving)
+		return;
 	if (rc == -EPROTO)
 		vmb_err_set(ui->err, EPROTO,
 			    "The daemon is of another version than this menu. End the "

@@ -403,14 +403,11 @@ static void shell_ended(struct ui *ui)
 		ui_say(ui, UI_NORMAL, "returned from shell (exit %d)", code);
 }
 
-static void on_signal(void *arg, int fd, short revents)
+void ui_take_signals(struct ui *ui)
 {
-	struct ui *ui = arg;
 	bool had_shell = ui->shell != 0;
 	int number;
 
-	(void)fd;
-	(void)revents;
 	while ((number = screen_next_signal()) != 0) {
 		if (number == SIGWINCH) {
 			if (!ui->shell)
@@ -423,6 +420,13 @@ static void on_signal(void *arg, int fd, short revents)
 						strsignal(number)));
 		}
 	}
+}
+
+static void on_signal(void *arg, int fd, short revents)
+{
+	(void)fd;
+	(void)revents;
+	ui_take_signals(arg);
 }
 
 /* ---- the whole ---- */

@@ -174,6 +174,9 @@ void ui_ask_quit(struct ui *ui);
 /* Ends the loop: 0, or -errno with ui->err filled. */
 void ui_quit(struct ui *ui, int result);
 
+/* Does what the signals ask for that have come so far. */
+void ui_take_signals(struct ui *ui);
+
 /* Shows the theme called THEME (empty: default) and, with ASCII, no other glyphs; to try it on. */
 void ui_set_looks(struct ui *ui, const char *theme, bool ascii);
 

@@ -47,7 +47,7 @@ def check_settings(image):
     and what fsck.fat mends without a question. With a file that has a meaning nothing may be wrong.
     """
     damaged = set(re.findall(r"^(/\S+)\n  ", check("fsck.fat", "-n", image)[1], re.M))
-    expect(damaged <= {"/.state.conf.new", "/vars/." + VARS[5:] + ".new"}, "damaged: %s" % damaged)
+    expect(damaged <= {"/.state.conf.new", "/." + VARS + ".new"}, "damaged: %s" % damaged)
     check("fsck.fat", "-a", image)
     status, said = check("fsck.fat", "-n", image)
     expect(status == 0, "fsck.fat: " + said)

@@ -333,7 +333,7 @@ static void a_directory_that_cannot_be_read_needs_nobody_who_asks(void **state)
 	assert_non_null(strstr(about(f).store_text, "/dev/null cannot be read: Not a directory"));
 }
 
-#define VARS "vars/serial-S64.vars"
+#define VARS "serial-S64.vars"
 
 /* The same partition, seen by a daemon that has just been started. */
 static void start_again(struct fixture *f)
@@ -395,14 +395,13 @@ static void a_full_partition_still_takes_settings(void **state)
 		NEED_LOOP(f->device);
 	}
 	mkdir(scratch_path(f->scratch, "full", point), 0700);
-	assert_true(
-		sh("mount %s %s && mkdir %s/vars && head -c 540673 /dev/zero >%s/vars/big.vars; "
-		   "dd if=/dev/zero of=%s/filler bs=16k 2>/dev/null; sync; umount %s",
-		   f->device, point, point, point, point, point));
+	assert_true(sh("mount %s %s && head -c 540673 /dev/zero >%s/big.vars; dd if=/dev/zero "
+		       "of=%s/filler bs=16k 2>/dev/null; sync; umount %s",
+		       f->device, point, point, point, point));
 	memset(vars, 'v', VARSTORE_SIZE);
 	load(f);
-	assert_non_null(store_find(f->store, "vars/big.vars"));
-	assert_int_equal(store_find(f->store, "vars/big.vars")->size, 0);
+	assert_non_null(store_find(f->store, "big.vars"));
+	assert_int_equal(store_find(f->store, "big.vars")->size, 0);
 	assert_int_equal(store_put(f->store, VARS, vars, VARSTORE_SIZE, &err), 1);
 	assert_non_null(strstr(err.text, "The UEFI variables are not on "));
 	assert_non_null(strstr(err.text, "No space left on device"));

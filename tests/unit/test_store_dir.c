@@ -113,13 +113,13 @@ static void names_that_do_not_belong_there_are_refused(void **state)
 					  "entries/x.conf.new",
 					  "/etc/passwd",
 					  "vmboot.conf/x",
-					  "vars/a.conf",
-					  "vars/.a.vars",
-					  "vars/a.vars.minisig",
-					  "vars/a.vars.old",
+					  "a.conf",
+					  ".a.vars",
+					  "a.vars.minisig",
+					  "a.vars.old",
 					  "entries/a.vars",
-					  "vars/.vars",
-					  "vars/../x.vars",
+					  ".vars",
+					  "../x.vars",
 					  ""};
 	struct scratch *s = *state;
 	int dir = open_dir(s);
@@ -131,8 +131,8 @@ static void names_that_do_not_belong_there_are_refused(void **state)
 	assert_true(store_dir_knows("entries/debian-12.conf"));
 	assert_true(store_dir_knows("entries/debian-12.conf.minisig"));
 	assert_true(store_dir_knows("vmboot.conf.sig"));
-	assert_true(store_dir_knows("vars/serial-S64.vars"));
-	assert_true(store_dir_is_vars("vars/serial-S64.vars"));
+	assert_true(store_dir_knows("serial-S64.vars"));
+	assert_true(store_dir_is_vars("serial-S64.vars"));
 	assert_false(store_dir_is_vars("entries/debian-12.conf"));
 	close(dir);
 }
@@ -161,7 +161,7 @@ static void a_file_is_replaced_and_keeps_its_mode(void **state)
 }
 
 /* Variables are bigger than settings, and those that were put aside are nobody's any more. */
-static void variables_lie_in_a_directory_of_their_own(void **state)
+static void variables_lie_beside_the_settings(void **state)
 {
 	struct scratch *s = *state;
 	uint8_t *store = malloc(VARSTORE_SIZE);
@@ -171,24 +171,24 @@ static void variables_lie_in_a_directory_of_their_own(void **state)
 	memset(store, 'x', VARSTORE_SIZE);
 	assert_int_equal(store_dir_read_vars(dir, true, &report, &f), 0);
 	assert_string_equal(f.text, "");
-	assert_int_equal(store_dir_write(dir, "vars/a.vars", store, VARSTORE_SIZE), 0);
-	assert_int_equal(store_dir_write(dir, "vars/a.vars", store, VARSTORE_SIZE + 1), -EINVAL);
+	assert_int_equal(store_dir_write(dir, "a.vars", store, VARSTORE_SIZE), 0);
+	assert_int_equal(store_dir_write(dir, "a.vars", store, VARSTORE_SIZE + 1), -EINVAL);
 	assert_int_equal(store_dir_write(dir, "vmboot.conf", store, VARSTORE_SIZE), -EINVAL);
-	assert_true(sh("test $(stat -c %%s %s/vars/a.vars) = 540672", s->dir));
+	assert_true(sh("test $(stat -c %%s %s/a.vars) = 540672", s->dir));
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(store_dir_set_aside(dir, "vars/a.vars", "bad"), 0);
-		assert_int_equal(store_dir_write(dir, "vars/a.vars", "aaa", 3), 0);
+		assert_int_equal(store_dir_set_aside(dir, "a.vars", "bad"), 0);
+		assert_int_equal(store_dir_write(dir, "a.vars", "aaa", 3), 0);
 	}
-	assert_int_equal(store_dir_set_aside(dir, "vars/none.vars", "bad"), 0);
+	assert_int_equal(store_dir_set_aside(dir, "none.vars", "bad"), 0);
 	assert_int_equal(store_dir_set_aside(dir, "passwd", "bad"), -EINVAL);
-	assert_true(sh("cd %s/vars; test \"$(echo *)\" = 'a.vars a.vars.bad a.vars.bad.1 "
+	assert_true(sh("cd %s; test \"$(echo *)\" = 'a.vars a.vars.bad a.vars.bad.1 "
 		       "a.vars.bad.2' && test $(stat -c %%s a.vars.bad) = 540672; head -c 540673 "
 		       "/dev/zero >big.vars; ln -s /etc/passwd link.vars; mkdir d.vars; echo >x",
 		       s->dir));
 	assert_int_equal(store_dir_read_vars(dir, true, &report, &f), 0);
-	assert_string_equal(f.text, "vars/a.vars=aaa\n!vars/big.vars is bigger than 528 KiB\n"
-				    "!vars/d.vars is not a regular file\n"
-				    "!vars/link.vars Invalid cross-device link\n");
+	assert_string_equal(f.text, "a.vars=aaa\n!big.vars is bigger than 528 KiB\n"
+				    "!d.vars is not a regular file\n"
+				    "!link.vars Invalid cross-device link\n");
 	/* They are no settings: nobody who reads those is told of them. */
 	assert_string_equal(read_all(s, true, &f), "");
 	close(dir);
@@ -230,11 +230,10 @@ static void check_cuts(const struct scratch *s, const char *name, const char *be
 			bool again;
 
 			if (before[0])
-				assert_true(sh("mkdir -p %s/entries %s/vars && printf '%s' >%s/%s",
-					       s->dir, s->dir, before, s->dir, name));
+				assert_true(sh("mkdir -p %s/entries && printf '%s' >%s/%s", s->dir,
+					       before, s->dir, name));
 			else
-				assert_true(sh("rm -rf %s/entries %s/vars %s/%s", s->dir, s->dir,
-					       s->dir, name));
+				assert_true(sh("rm -rf %s/entries %s/%s", s->dir, s->dir, name));
 			again = write_cut(s, name, hows[h], at, &rc);
 			text = read_text(s, name);
 			if (strcmp(text, before) != 0 && strcmp(text, "new new new new") != 0)
@@ -259,8 +258,8 @@ static void a_cut_leaves_the_old_file_or_the_new_one(void **state)
 	check_cuts(*state, "vmboot.conf", "old");
 	check_cuts(*state, "entries/debian-12.conf", "old");
 	check_cuts(*state, "entries/debian-12.conf", "");
-	check_cuts(*state, "vars/serial-S64.vars", "old");
-	check_cuts(*state, "vars/serial-S64.vars", "");
+	check_cuts(*state, "serial-S64.vars", "old");
+	check_cuts(*state, "serial-S64.vars", "");
 }
 
 int main(void)
@@ -274,8 +273,8 @@ int main(void)
 						scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(a_file_is_replaced_and_keeps_its_mode,
 						scratch_setup, scratch_teardown),
-		cmocka_unit_test_setup_teardown(variables_lie_in_a_directory_of_their_own,
-						scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(variables_lie_beside_the_settings, scratch_setup,
+						scratch_teardown),
 		cmocka_unit_test_setup_teardown(a_cut_leaves_the_old_file_or_the_new_one,
 						scratch_setup, scratch_teardown),
 	};

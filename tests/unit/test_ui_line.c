@@ -27,6 +27,7 @@ static void assert_left_tidy(struct session *s, int exit_code, const char *sente
 static void test_every_way_out(void **state)
 {
 	struct session *s;
+	siginfo_t ended;
 
 	(void)state;
 	s = session_open_main(FAKE_NORMAL);
@@ -46,6 +47,14 @@ static void test_every_way_out(void **state)
 	assert_left_tidy(s, 1, "The daemon is gone. Start vmboot again.");
 	s = session_open(FAKE_VANISH, &plain);
 	assert_left_tidy(s, 1, "The daemon is gone");
+	/* The machine ends: the menu is told first, and what it says does not depend on who is quicker. */
+	s = session_open_main(FAKE_NORMAL);
+	kill(s->pid, SIGSTOP);
+	kill(s->pid, SIGTERM);
+	kill(s->daemon.pid, SIGKILL);
+	assert_int_equal(waitid(P_PID, (id_t)s->daemon.pid, &ended, WEXITED | WNOWAIT), 0);
+	kill(s->pid, SIGCONT);
+	assert_left_tidy(s, 1, "The menu was ended by Terminated.");
 	/* From the console, with a VM. */
 	s = session_open_main(FAKE_NORMAL);
 	session_keys(s, "\r");
@@ -104,7 +113,8 @@ static bool raw_has_colour(const struct session *s)
 
 		if (s->raw[i] != 033 || s->raw[i + 1] != '[')
 			continue;
-		for (; at < s->raw_len && ((s->raw[at] >= '0' && s->raw[at] <= '9') || s->raw[at] == ';');
+		for (; at < s->raw_len &&
+		       ((s->raw[at] >= '0' && s->raw[at] <= '9') || s->raw[at] == ';');
 		     at++) {
 			arg = s->raw[at] == ';' ? 0 : arg * 10 + (unsigned int)(s->raw[at] - '0');
 			colour = colour || (arg >= 30 && arg < 49) || (arg >= 90 && arg <= 107);
@@ -117,8 +127,8 @@ static bool raw_has_colour(const struct session *s)
 
 static void test_monochrome(void **state)
 {
-	static const struct session_options no_color = {.term = "xterm-256color", .rows = 24, .cols = 80,
-							.env = {"NO_COLOR=1"}};
+	static const struct session_options no_color = {
+		.term = "xterm-256color", .rows = 24, .cols = 80, .env = {"NO_COLOR=1"}};
 	static const struct session_options vt100 = {.term = "vt100", .rows = 24, .cols = 80};
 	const struct session_options *both[] = {&no_color, &vt100};
 	struct session *s = session_open_main(FAKE_NORMAL);
@@ -143,8 +153,8 @@ static void test_monochrome(void **state)
 /* Not UTF-8: nothing but ASCII is written, frames and guest's lines included. */
 static void test_ascii_only(void **state)
 {
-	static const struct session_options o = {.term = "linux", .rows = 24, .cols = 80,
-						 .env = {"LANG=C"}};
+	static const struct session_options o = {
+		.term = "linux", .rows = 24, .cols = 80, .env = {"LANG=C"}};
 	struct session *s = session_open(FAKE_SETUP, &o);
 
 	(void)state;
@@ -161,10 +171,10 @@ static void test_ascii_only(void **state)
 /* Not UTF-8, but a terminal with lines of its own: real lines, by ASCII and the switch to them; not with --ascii. */
 static void test_acs_frames(void **state)
 {
-	static const struct session_options o = {.term = "screen", .rows = 24, .cols = 80,
-						 .env = {"LANG=C"}};
-	static const struct session_options ascii = {.term = "screen", .rows = 24, .cols = 80,
-						     .env = {"LANG=C"}, .args = {"--ascii"}};
+	static const struct session_options o = {
+		.term = "screen", .rows = 24, .cols = 80, .env = {"LANG=C"}};
+	static const struct session_options ascii = {
+		.term = "screen", .rows = 24, .cols = 80, .env = {"LANG=C"}, .args = {"--ascii"}};
 	struct session *s = session_open(FAKE_NORMAL, &o);
 
 	(void)state;
@@ -192,7 +202,8 @@ static void test_utf8_frames(void **state)
 
 static void test_unknown_terminal_says_so(void **state)
 {
-	static const struct session_options o = {.term = "no-such-terminal", .rows = 24, .cols = 80};
+	static const struct session_options o = {
+		.term = "no-such-terminal", .rows = 24, .cols = 80};
 	struct session *s = session_open(FAKE_NORMAL, &o);
 
 	(void)state;
@@ -218,8 +229,8 @@ static void test_no_window_size(void **state)
 
 static void test_no_daemon_there(void **state)
 {
-	static const struct session_options o = {.term = "vt100", .rows = 24, .cols = 80,
-						 .socket = "/no/such/socket"};
+	static const struct session_options o = {
+		.term = "vt100", .rows = 24, .cols = 80, .socket = "/no/such/socket"};
 	struct session *s = session_open(FAKE_NORMAL, &o);
 
 	(void)state;
