@@ -17,7 +17,6 @@
 #include "vmm/lazy.h"
 
 #define NET_CLASS   0x020000 /* Ethernet controller */
-#define PACKET_SIZE (NET_HDR_LEN + NET_PACKET_MAX)
 #define CONFIG_LEN  offsetof(struct virtio_net_config, speed)
 
 static struct net *to_net(struct virtio_device *vdev)
@@ -215,7 +214,7 @@ static void close_port(void *arg)
 static void free_net(struct net *net)
 {
 	for (unsigned int i = 0; i < VIRTIO_NET_MAX_PAIRS; i++)
-		lazy_free(net->pairs[i].packet, PACKET_SIZE);
+		lazy_free(net->pairs[i].memory, sizeof(struct net_memory));
 	free(net);
 }
 
@@ -329,8 +328,8 @@ static int init_pair(struct net *net, unsigned int index, const struct virtio_ne
 	pair->ring = from->ring;
 	pair->port = from->port;
 	net_pair_init(pair);
-	pair->packet = lazy_alloc(PACKET_SIZE);
-	return pair->packet ? 0 : -ENOMEM;
+	pair->memory = lazy_alloc(sizeof(*pair->memory));
+	return pair->memory ? 0 : -ENOMEM;
 }
 
 /* Without the kernel's help a card works as well, so that is no failure. */

@@ -38,6 +38,21 @@ struct net_counters {
 	_Atomic uint64_t tx_dropped;
 };
 
+/* The driver's buffers for one packet, as they were popped. */
+struct net_buffers {
+	unsigned int count;
+	uint16_t heads[VQ_MAX_SIZE];
+	uint32_t lens[VQ_MAX_SIZE]; /* written into each */
+	uint8_t *num_buffers[2];    /* where that field of the header lies, byte by byte */
+};
+
+/* What a pair works with. Not on the stack: that is cleared each time, 5 KiB for each packet. */
+struct net_memory {
+	struct iovec iov[1 + VQ_MAX_SIZE]; /* of the chain in hand, behind room for a header */
+	struct net_buffers buffers;	   /* for the packet in hand */
+	uint8_t packet[NET_HDR_LEN + NET_PACKET_MAX]; /* that was received, header first */
+};
+
 struct net_pair {
 	struct net *net;
 	struct virtio_queue *rx;
@@ -50,8 +65,8 @@ struct net_pair {
 	bool writing;	 /* WRITABLE is watched: the port took no more */
 	bool active;	 /* the driver uses this pair */
 	bool gone;	 /* the port is no more */
-	uint8_t *packet; /* lazy_alloc(): what was received, header first */
-	size_t waiting;	 /* its bytes, while there were not enough buffers for it; 0: none */
+	size_t waiting; /* bytes of the packet, while there were not enough buffers for it; 0: none */
+	struct net_memory *memory; /* lazy_alloc() */
 	struct net_counters counters;
 
 	/* net_kernel.c: the kernel may serve the pair instead */

@@ -202,7 +202,7 @@ static int send_chain(struct net_pair *pair, const struct vq_chain *chain, struc
 
 void net_send(struct net_pair *pair)
 {
-	struct iovec iov[1 + VQ_MAX_SIZE];
+	struct iovec *iov = pair->memory->iov;
 	struct vq *vq = &pair->tx->vq;
 	struct vq_chain chain;
 	int rc = 0;
@@ -227,15 +227,7 @@ void net_send(struct net_pair *pair)
 
 /* ---- receiving ---- */
 
-/* The driver's buffers for one packet, as they were popped. */
-struct rx_buffers {
-	unsigned int count;
-	uint16_t heads[VQ_MAX_SIZE];
-	uint32_t lens[VQ_MAX_SIZE]; /* written into each */
-	uint8_t *num_buffers[2];    /* where that field of the header lies, byte by byte */
-};
-
-static void put_back(struct vq *vq, struct rx_buffers *buffers)
+static void put_back(struct vq *vq, struct net_buffers *buffers)
 {
 	while (buffers->count > 0)
 		vq_put_back(vq, buffers->heads[--buffers->count]);
@@ -264,9 +256,10 @@ static uint8_t *byte_at(const struct iovec *iov, size_t offset)
 }
 
 /* Fills one chain with what comes AT bytes into the packet. Bytes, or -EIO. */
-static int64_t fill_chain(struct net_pair *pair, struct rx_buffers *buffers,
-			  const struct vq_chain *chain, const struct iovec *iov, size_t at)
+static int64_t fill_chain(struct net_pair *pair, const struct vq_chain *chain,
+			  const struct iovec *iov, size_t at)
 {
+	struct net_buffers *buffers = &pair->memory->buffers;
 	const struct iovec *in = iov + chain->out_count;
 	size_t n;
 
@@ -276,7 +269,7 @@ static int64_t fill_chain(struct net_pair *pair, struct rx_buffers *buffers,
 		for (unsigned int i = 0; i < 2; i++)
 			buffers->num_buffers[i] =
 				byte_at(in, offsetof(struct virtio_net_hdr_v1, num_buffers) + i);
-	n = fill(in, chain->in_count, pair->packet + at, pair->waiting - at);
+	n = fill(in, chain->in_count, pair->memory->packet + at, pair->waiting - at);
 	buffers->heads[buffers->count] = chain->head;
 	buffers->lens[buffers->count++] = (uint32_t)n;
 	return (int64_t)n;
@@ -284,18 +277,20 @@ static int64_t fill_chain(struct net_pair *pair, struct rx_buffers *buffers,
 
 /*
  * Takes buffers until the waiting packet is in them. 1: it is; 0: there are not enough now, the driver
- * was asked to kick with the next; -EMSGSIZE: it never fits; -EIO. What was taken stays in BUFFERS.
+ * was asked to kick with the next; -EMSGSIZE: it never fits; -EIO. What was taken is in the pair's BUFFERS.
  */
-static int take_buffers(struct net_pair *pair, struct rx_buffers *buffers)
+static int take_buffers(struct net_pair *pair)
 {
+	struct net_buffers *buffers = &pair->memory->buffers;
 	bool merge = virtio_has_feature(&pair->net->vdev, VIRTIO_NET_F_MRG_RXBUF);
 	struct vq *vq = &pair->rx->vq;
-	struct iovec iov[VQ_MAX_SIZE];
+	struct iovec *iov = pair->memory->iov;
 	struct vq_chain chain;
 	size_t at = 0;
 	int64_t n;
 	int rc;
 
+	buffers->count = 0;
 	while (at < pair->waiting) {
 		if (buffers->count == vq->size || (at && !merge))
 			return -EMSGSIZE;
@@ -305,7 +300,7 @@ static int take_buffers(struct net_pair *pair, struct rx_buffers *buffers)
 			continue;
 		if (rc <= 0)
 			return rc;
-		n = fill_chain(pair, buffers, &chain, iov, at);
+		n = fill_chain(pair, &chain, iov, at);
 		if (n < 0)
 			return (int)n;
 		at += (size_t)n;
@@ -316,22 +311,22 @@ static int take_buffers(struct net_pair *pair, struct rx_buffers *buffers)
 /* The waiting packet to the driver. 1: it waits no more, 0: it waits for buffers, -EIO. */
 static int deliver(struct net_pair *pair)
 {
-	struct rx_buffers buffers = {.count = 0};
+	struct net_buffers *buffers = &pair->memory->buffers;
 	struct vq *vq = &pair->rx->vq;
-	int rc = take_buffers(pair, &buffers);
+	int rc = take_buffers(pair);
 
 	if (rc == 0 || rc == -EIO) {
-		put_back(vq, &buffers);
+		put_back(vq, buffers);
 		return rc;
 	}
 	if (rc == -EMSGSIZE) {
-		put_back(vq, &buffers);
+		put_back(vq, buffers);
 		counter_add(&pair->counters.rx_dropped, 1);
 	} else {
-		*buffers.num_buffers[0] = (uint8_t)buffers.count;
-		*buffers.num_buffers[1] = (uint8_t)(buffers.count >> 8);
-		for (unsigned int i = 0; i < buffers.count; i++)
-			vq_push(vq, buffers.heads[i], buffers.lens[i]);
+		*buffers->num_buffers[0] = (uint8_t)buffers->count;
+		*buffers->num_buffers[1] = (uint8_t)(buffers->count >> 8);
+		for (unsigned int i = 0; i < buffers->count; i++)
+			vq_push(vq, buffers->heads[i], buffers->lens[i]);
 		counter_add(&pair->counters.rx_packets, 1);
 		counter_add(&pair->counters.rx_bytes, pair->waiting - NET_HDR_LEN);
 	}
@@ -342,7 +337,8 @@ static int deliver(struct net_pair *pair)
 /* Reads the next packet. 1, or 0 when there is none for now. */
 static int read_packet(struct net_pair *pair)
 {
-	const struct iovec iov = {pair->packet, NET_HDR_LEN + NET_PACKET_MAX};
+	uint8_t *packet = pair->memory->packet;
+	const struct iovec iov = {packet, sizeof(pair->memory->packet)};
 	ssize_t n;
 
 	do
@@ -356,7 +352,7 @@ static int read_packet(struct net_pair *pair)
 	}
 	/* A driver that did not ask for checksums left undone finds no word of them (5.1.6.4.1). */
 	if (!virtio_has_feature(&pair->net->vdev, VIRTIO_NET_F_GUEST_CSUM))
-		pair->packet[offsetof(struct virtio_net_hdr_v1, flags)] = 0;
+		packet[offsetof(struct virtio_net_hdr_v1, flags)] = 0;
 	/* Nobody is there to get it: the cable is out. */
 	if ((size_t)n <= NET_HDR_LEN || !atomic_load(&pair->net->link_up))
 		counter_add(&pair->counters.rx_dropped, 1);
