@@ -9,16 +9,10 @@
 #include <cmocka.h>
 
 #include "menu_session.h"
+#include "reliability.h"
 
 #define QUICK_MS 20000
 #define FULL_MS	 600000
-
-static bool is_full(void)
-{
-	const char *how = getenv("RELIABILITY");
-
-	return how && strcmp(how, "full") == 0;
-}
 
 /*
  * All that a keyboard, a line's noise and a terminal's answers can be, but for what starts, and for the yes of
@@ -114,7 +108,7 @@ static struct session *check_left(struct session *s, unsigned int after_q)
 
 static void test_keys_by_chance_start_nothing(void **state)
 {
-	uint64_t end = loop_now_ms() + (is_full() ? FULL_MS : QUICK_MS);
+	uint64_t end = loop_now_ms() + reliability_count(QUICK_MS, FULL_MS);
 	struct session *s = open_menu();
 	unsigned int count = 0, after_q = KEYS_ON_THE_WAY + 1;
 
@@ -149,7 +143,7 @@ static void test_keys_by_chance_end_no_vm(void **state)
 {
 	static const struct session_options o = {
 		.term = "xterm", .rows = 24, .cols = 80, .env = {"SHELL=/bin/true"}};
-	uint64_t end = loop_now_ms() + (is_full() ? FULL_MS / 10 : QUICK_MS / 4);
+	uint64_t end = loop_now_ms() + reliability_count(QUICK_MS / 4, FULL_MS / 10);
 	struct session *s = session_open_console(FAKE_NORMAL, &o);
 
 	(void)state;

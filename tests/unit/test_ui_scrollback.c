@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "reliability.h"
 #include "ui/console.h"
 #include "ui/scrollback.h"
 
@@ -306,8 +307,7 @@ static void test_flood(void **state)
 {
 	static uint8_t chunks[4][1 << 16];
 	struct console *console = *state;
-	const char *how = getenv("RELIABILITY");
-	int count = how && strcmp(how, "full") == 0 ? 16384 : 512;
+	int count = (int)reliability_count(512, 16384);
 	uint64_t start = loop_now_ms(), first, end;
 	long before = 0;
 	const char *clear = "x\033[2J";
