@@ -88,8 +88,8 @@ static void put(const char *text)
 	(void)!write(STDOUT_FILENO, text, strlen(text));
 }
 
-/* What stty(1) calls sane, at the speed that the kernel has set; a menu that was killed leaves the line raw. */
-static void set_sane(void)
+/* What stty(1) calls sane, at SPEED, or with 0 the one that the kernel has set; a menu that was killed leaves the line raw. */
+static void set_sane(unsigned int speed)
 {
 	static const cc_t keys[NCCS] = {
 		[VINTR] = CINTR,       [VQUIT] = CQUIT,	    [VERASE] = CERASE,
@@ -106,6 +106,8 @@ static void set_sane(void)
 	t.c_lflag = ISIG | ICANON | IEXTEN | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE;
 	t.c_cflag = (t.c_cflag | CREAD | CLOCAL) & ~(tcflag_t)HUPCL;
 	memcpy(t.c_cc, keys, sizeof(keys));
+	if (speed)
+		cfsetspeed(&t, speed);
 	tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
 
@@ -127,7 +129,7 @@ static bool open_terminal(const struct console_start *start)
 	dup2(fd, STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
-	set_sane();
+	set_sane(start->speed);
 	/* Any sequence is ended; colours, margins, character sets, cursor as they were at power-on. */
 	put("\030\033[0m\033[r\033(B\017\033[?25h\033[?7h\033[?1l\033>\r");
 	setenv("TERM", start->term, 1);
@@ -160,7 +162,7 @@ static void offer_shell(void)
 	n = poll(&keys, 1, OFFER_SECONDS * 1000);
 	if (n > 0 && read(STDIN_FILENO, &key, 1) != 1)
 		_exit(1); /* the terminal is gone */
-	set_sane();
+	set_sane(0);
 	if (key == 's' || key == 'S' || key == '!')
 		run_shell();
 }

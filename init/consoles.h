@@ -31,6 +31,7 @@ struct console_start {
 	const char *term;
 	const char *notice;    /* printed first; safe on a terminal; NULL: nothing */
 	unsigned int delay_ms; /* then nothing happens for so long */
+	unsigned int speed;    /* of a serial line, in bits a second; 0: as it is */
 	enum console_what what;
 	const char *program; /* for CONSOLE_MENU */
 	const char *socket;  /* of the daemon; NULL: the menu starts one of its own */

@@ -21,7 +21,8 @@
 /* One console, and the process that has it. */
 struct seat {
 	char name[16], path[128];
-	pid_t pid; /* 0: none yet, it waits for the daemon */
+	unsigned int speed; /* of a serial line; 0: the kernel's */
+	pid_t pid;	    /* 0: none yet, it waits for the daemon */
 	enum console_what what;
 	uint64_t started_ms; /* when it had waited for its back-off */
 	struct backoff backoff;
@@ -67,7 +68,7 @@ struct init {
 
 /* services.c */
 
-/* The consoles that the kernel has now: a seat for each new one. */
+/* The consoles that the kernel has now, and the board's own: a seat for each new one. */
 void services_find_consoles(struct init *init);
 /* Starts the daemon, and what the seats wait for, once drivers are there and vmboot.shell has had its turn. */
 void services_begin(struct init *init);

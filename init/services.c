@@ -15,6 +15,7 @@
 #include "init_mark.h"
 #include "log.h"
 #include "spawn.h"
+#include "spcr.h"
 #include "text.h"
 
 #define READY_MS  50	/* between two looks for the daemon's socket, while it starts */
@@ -67,6 +68,7 @@ static void start_seat(struct init *init, struct seat *seat, unsigned int delay_
 		.term = consoles_term(seat->name),
 		.notice = seat->notice[0] ? seat->notice : NULL,
 		.delay_ms = delay_ms,
+		.speed = seat->speed,
 		.what = seat->what,
 		.program = init->options->program,
 		.socket = daemon_is_broken(init) ? NULL : init->socket_path,
@@ -107,7 +109,7 @@ static void start_waiting(struct init *init)
 			next_for_seat(init, &init->seats[i], 0);
 }
 
-static void add_seat(struct init *init, const char *name)
+static void add_seat(struct init *init, const char *name, unsigned int speed)
 {
 	struct seat *seat = &init->seats[init->seat_count];
 
@@ -116,7 +118,7 @@ static void add_seat(struct init *init, const char *name)
 			return;
 	if (init->seat_count == CONSOLES_MAX)
 		return;
-	*seat = (struct seat){.what = CONSOLE_MENU};
+	*seat = (struct seat){.what = CONSOLE_MENU, .speed = speed};
 	text_copy(seat->name, sizeof(seat->name), name);
 	snprintf(seat->path, sizeof(seat->path), "%.100s/dev/%.15s", init->options->root, name);
 	init->seat_count++;
@@ -125,13 +127,15 @@ static void add_seat(struct init *init, const char *name)
 
 void services_find_consoles(struct init *init)
 {
-	char names[CONSOLES_MAX][16];
-	unsigned int count = consoles_list(init->options->root, names);
+	char names[CONSOLES_MAX][16], line[16];
+	unsigned int count = consoles_list(init->options->root, names), speed;
 
 	for (unsigned int i = 0; i < count; i++)
-		add_seat(init, names[i]);
+		add_seat(init, names[i], 0);
+	if (spcr_find(init->options->root, line, &speed))
+		add_seat(init, line, speed);
 	if (init->seat_count == 0)
-		add_seat(init, "console");
+		add_seat(init, "console", 0);
 	start_waiting(init);
 }
 

@@ -2,9 +2,10 @@
 broken, and the ways to switch the machine off."""
 
 import os
+import struct
 
 from guest import VMLINUZ, initramfs
-from harness import ROOT, expect, sample_disk
+from harness import ROOT, expect, sample_disk, scratch
 from machine import Machine
 from terminal import Terminal, VgaConsole
 from test_settings import entry, read, store
@@ -33,8 +34,21 @@ def type_on_vga(machine, text):
                        ("shift-" + key.lower() if key.isupper() else key) for key in text))
 
 
+def spcr():
+    """QEMU's arguments for a board whose firmware has its console on the second serial line, at 57600 bits a second."""
+    table = bytearray(80)
+    struct.pack_into("<4sIBB6s8sI4sI", table, 0, b"SPCR", len(table), 2, 0, b"VMBOOT", b"TESTSPCR", 1, b"TEST", 1)
+    struct.pack_into("<BBBBQ", table, 40, 1, 8, 0, 1, 0x2f8)
+    table[58] = 6
+    table[9] = -sum(table) & 0xff
+    path = os.path.join(scratch(), "spcr")
+    with open(path, "wb") as f:
+        f.write(table)
+    return ["-acpitable", "file=" + path]
+
+
 def test_menus_on_every_console_come_back():
-    with boot(disks=[sample_disk() + ",virtio"]) as machine:
+    with boot(disks=[sample_disk() + ",virtio"], qemu_args=spcr()) as machine:
         term = Terminal(machine.child)
         # The disk, its file systems and KVM are modules here, all found by their aliases.
         term.wait_for("x86-64 KVM ok", 90)
@@ -44,6 +58,9 @@ def test_menus_on_every_console_come_back():
         term.send(ON)
         shell(term, "grep -c 'CLOUDHV.fd.*PVH ELF' /dev/vcs1", rb"\n1\r")
         shell(term, "echo $PPID $(on ttyS0)", rb"\n\d+ \d+")
+        # The board's own console is none of the kernel's.
+        shell(term, "grep -c ttyS1 /proc/consoles; stty -F /dev/ttyS1; echo :$(on ttyS1):",
+              rb"\n0\r\n(?s:.*)speed 57600 baud(?s:.*)\n:\d+:\r")
 
         # A menu that crashes is started again, and its console says so.
         shell(term, "for p in $(on tty1); do kill -SEGV $p; done; i=0; while [ $i -lt 40 ]; do i=$((i+1)); "

@@ -6,6 +6,7 @@
 #include "init/backoff.h"
 #include "init/boot_options.h"
 #include "init/consoles.h"
+#include "init/spcr.h"
 #include "init/modules.h"
 #include "init/spawn.h"
 #include "init/system.h"
@@ -133,6 +134,76 @@ static void without_proc_sysfs_has_the_consoles(void **state)
 	    "../../x averyveryverylongname a b c d e f g h i j\n");
 	assert_int_equal(consoles_list(s->dir, names), CONSOLES_MAX);
 	assert_string_equal(names[0], "a");
+}
+
+/* A table as the specification has it: a 16550 at I/O port 0x2F8 (or at ADDRESS of SPACE), 115200 bits a second. */
+static void put_spcr(const struct scratch *s, uint8_t space, uint64_t address, uint8_t baud)
+{
+	char path[PATH_MAX];
+	uint8_t table[80] = {'S', 'P', 'C', 'R', sizeof(table), 0, 0, 0, 2};
+
+	table[40] = space;
+	table[41] = 8;
+	for (int i = 0; i < 8; i++)
+		table[44 + i] = (uint8_t)(address >> 8 * i);
+	table[58] = baud;
+	put(s, "sys/firmware/acpi/tables/SPCR", "");
+	write_file(scratch_path(s, "sys/firmware/acpi/tables/SPCR", path), table, sizeof(table), 0);
+}
+
+static void the_boards_own_line_is_found(void **state)
+{
+	struct scratch *s = *state;
+	unsigned int speed = 1;
+	char name[16] = "old";
+
+	put(s, "sys/class/tty/ttyS0/port", "0x3F8\n");
+	put(s, "sys/class/tty/ttyS0/type", "4\n");
+	put(s, "sys/class/tty/ttyS0/iomem_base", "0x0\n");
+	put(s, "sys/class/tty/ttyS1/port", "0x2F8\n");
+	put(s, "sys/class/tty/ttyS1/type", "4\n");
+	put(s, "sys/class/tty/ttyS4/port", "0x0\n");
+	put(s, "sys/class/tty/ttyS4/type", "4\n");
+	put(s, "sys/class/tty/ttyS4/iomem_base", "0xFEDC6000\n");
+	assert_false(spcr_find(s->dir, name, &speed));
+	assert_string_equal(name, "old");
+	put_spcr(s, 1, 0x2F8, 7);
+	assert_true(spcr_find(s->dir, name, &speed));
+	assert_string_equal(name, "ttyS1");
+	assert_int_equal(speed, 115200);
+	put_spcr(s, 0, 0xFEDC6000, 0);
+	assert_true(spcr_find(s->dir, name, &speed));
+	assert_string_equal(name, "ttyS4");
+	assert_int_equal(speed, 0);
+	put_spcr(s, 1, 0x3F8, 3);
+	assert_true(spcr_find(s->dir, name, &speed));
+	assert_string_equal(name, "ttyS0");
+	assert_int_equal(speed, 9600);
+}
+
+static void a_line_that_is_none_is_left_alone(void **state)
+{
+	struct scratch *s = *state;
+	unsigned int speed = 1;
+	char name[16] = "old";
+
+	put(s, "sys/class/tty/ttyS0/port", "0x3F8\n");
+	put(s, "sys/class/tty/ttyS0/type", "0\n");
+	put_spcr(s, 1, 0x3F8, 7); /* no chip there */
+	assert_false(spcr_find(s->dir, name, &speed));
+	put(s, "sys/class/tty/ttyS0/type", "4\n");
+	put_spcr(s, 1, 0, 7); /* switched off in the firmware's set-up */
+	assert_false(spcr_find(s->dir, name, &speed));
+	put_spcr(s, 10, 0x3F8, 7); /* in a space that no line of the kernel's is in */
+	assert_false(spcr_find(s->dir, name, &speed));
+	put_spcr(s, 1, 0x3E8, 7);
+	assert_false(spcr_find(s->dir, name, &speed));
+	put(s, "sys/firmware/acpi/tables/SPCR", "SPCR");
+	assert_false(spcr_find(s->dir, name, &speed));
+	put(s, "sys/firmware/acpi/tables/SPCR", "");
+	assert_false(spcr_find(s->dir, name, &speed));
+	assert_string_equal(name, "old");
+	assert_int_equal(speed, 1);
 }
 
 static void terminals_are_what_they_can_do(void **state)
@@ -283,6 +354,8 @@ int main(void)
 		TEST(a_hostile_command_line_does_no_harm),
 		TEST(consoles_are_the_kernels),
 		TEST(without_proc_sysfs_has_the_consoles),
+		TEST(the_boards_own_line_is_found),
+		TEST(a_line_that_is_none_is_left_alone),
 		TEST(terminals_are_what_they_can_do),
 		TEST(what_fails_at_once_waits_longer_each_time),
 		TEST(each_alias_is_asked_for_once),
