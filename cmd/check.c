@@ -133,9 +133,8 @@ static int check_directory(struct check *check, const char *path)
 		close(fd);
 	if (rc < 0) {
 		fprintf(stderr,
-			"vmboot: The directory of settings %s cannot be read: %s. Name the one "
-			"that "
-			"is meant by --config; where there is none every setting is as usual.\n",
+			"vmboot: The directory of settings %s cannot be read: %s. Name another by "
+			"--config; where there is none every setting is as usual.\n",
 			path, strerror(-rc));
 		return 1;
 	}

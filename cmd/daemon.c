@@ -19,6 +19,7 @@
 #include "vmm.h"
 
 #define MAX_NOTES 8
+#define LOG_MAX	  (256 * 1024) /* bytes, where it lies in memory */
 
 struct arguments {
 	struct daemon_options options;
@@ -114,8 +115,12 @@ int cmd_daemon(int argc, char **argv)
 	if (args.log && open_log(args.log) != 0)
 		return 1;
 	log_init(STDERR_FILENO, args.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "daemon");
-	if (args.options.client_fd >= 0)
+	if (args.options.client_fd >= 0) {
 		fcntl(args.options.client_fd, F_SETFD, FD_CLOEXEC);
+		/* The menu has it in memory, for our last words. */
+		if (!args.log)
+			log_bound(LOG_MAX);
+	}
 	if (!args.options.socket_path && args.options.client_fd < 0) {
 		if (daemon_path_socket(args.usual_socket, sizeof(args.usual_socket), &err) < 0) {
 			log_error("%s", err.text);

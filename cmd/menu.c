@@ -175,8 +175,11 @@ static int find_daemon(const char *named, struct own_daemon *daemon, int *ret_so
 
 	if (named) {
 		rc = daemon_path_connect(named, ret_sock);
-		return rc == 0 ? 0 : vmb_err_set(err, -rc, "No daemon answers on %s: %s.", named,
-						 strerror(-rc));
+		return rc == 0 ? 0
+			       : vmb_err_set(err, -rc,
+					     "No daemon answers on %s: %s. Start one there, or leave "
+					     "--socket away.",
+					     named, strerror(-rc));
 	}
 	/* Settings of its own need a daemon of its own. */
 	rc = daemon->config ? -ENOENT : daemon_path_socket(path, sizeof(path), NULL);
@@ -220,7 +223,9 @@ int cmd_attach(int argc, char **argv)
 	if (rc == 0)
 		rc = daemon_path_connect(socket_path ? socket_path : path, &sock);
 	if (rc < 0 && !err.text[0])
-		vmb_err_set(&err, -rc, "No daemon answers on %s: %s.",
+		vmb_err_set(&err, -rc,
+			    "No daemon answers on %s: %s. Only the virtual machine of a `vmboot "
+			    "daemon` has a console for others.",
 			    socket_path ? socket_path : path, strerror(-rc));
 	if (rc == 0) {
 		rc = menu_run(sock, &options, &err);

@@ -18,6 +18,12 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
  */
 void log_init(int fd, enum log_level level, const char *source);
 
+/*
+ * The descriptor of log_init() is a file that nobody else writes to: it begins anew when it has BYTES, so that it has an
+ * end and its last lines are always there. For a program of one thread.
+ */
+void log_bound(uint64_t bytes);
+
 /* The level that log_init() set: a vmm process logs as much as the one that starts it. */
 enum log_level log_current_level(void);
 

@@ -19,6 +19,7 @@ static struct {
 	int fd;
 	enum log_level level;
 	const char *source;
+	uint64_t bound, written; /* bytes; BOUND 0: none */
 	int child_fd;
 	void (*hook)(void *ctx, enum log_level level, const char *source, uint64_t time_ms,
 		     const char *text);
@@ -38,6 +39,12 @@ void log_init(int fd, enum log_level level, const char *source)
 	logger.fd = fd;
 	logger.level = level;
 	logger.source = source;
+}
+
+void log_bound(uint64_t bytes)
+{
+	logger.bound = bytes;
+	logger.written = 0;
 }
 
 enum log_level log_current_level(void)
@@ -83,8 +90,16 @@ static void put_line(enum log_level level, const char *source, uint64_t time_ms,
 	n = snprintf(line, sizeof(line), "%6llu.%03llu %s %s: %s\n",
 		     (unsigned long long)(time_ms / 1000), (unsigned long long)(time_ms % 1000),
 		     source, names[level], safe);
+	if ((size_t)n >= sizeof(line))
+		n = sizeof(line) - 1;
+	if (logger.bound && logger.written + (size_t)n > logger.bound) {
+		(void)!ftruncate(logger.fd, 0);
+		lseek(logger.fd, 0, SEEK_SET);
+		logger.written = 0;
+	}
+	logger.written += (size_t)n;
 	/* Nothing useful can be done about a log that cannot be written. */
-	(void)!write(logger.fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+	(void)!write(logger.fd, line, (size_t)n);
 }
 
 void log_put(enum log_level level, const char *source, uint64_t time_ms, const char *text)

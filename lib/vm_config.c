@@ -43,9 +43,10 @@ static int check_memory(const struct vm_config *config, struct vmb_err *err)
 				   "Give more, for example 1G.",
 				   asked, text_format_size(VM_MIN_MEMORY, least, sizeof(least)));
 	if (config->memory % (1ULL << 20) != 0)
-		return vmb_err_set(err, EINVAL,
-				   "Memory of %llu bytes is not a multiple of 1M. Give it as 512M or 4G.",
-				   (unsigned long long)config->memory);
+		return vmb_err_set(
+			err, EINVAL,
+			"Memory of %llu bytes is not a multiple of 1M. Give it as 512M or 4G.",
+			(unsigned long long)config->memory);
 	return 0;
 }
 
@@ -55,20 +56,24 @@ static int check_host_memory(const struct vm_config *config, struct vmb_err *err
 	char asked[16], have[16];
 
 	if (available > 0 && config->memory > available)
-		return vmb_err_set(err, ERANGE,
-				   "Memory %s is more than this machine has free (%s). Give less, or "
-				   "end something that uses memory.",
-				   text_format_size(config->memory, asked, sizeof(asked)),
-				   text_format_size(available, have, sizeof(have)));
+		return vmb_err_set(
+			err, ERANGE,
+			"Memory %s is more than this machine has free (%s). Give less, or "
+			"end something that uses memory.",
+			text_format_size(config->memory, asked, sizeof(asked)),
+			text_format_size(available, have, sizeof(have)));
 	return 0;
 }
 
 static int check_cpus(const struct vm_config *config, struct vmb_err *err)
 {
 	if (config->cpus == 0)
-		return vmb_err_set(err, ERANGE, "A virtual machine needs at least 1 CPU; 0 were asked for. Give one or more.");
+		return vmb_err_set(err, ERANGE,
+				   "A virtual machine needs at least 1 CPU; 0 were asked for. Give "
+				   "one or more.");
 	if (config->cpus > VM_MAX_CPUS)
-		return vmb_err_set(err, ERANGE, "%u CPUs are more than vmboot supports (%u). Give fewer.",
+		return vmb_err_set(err, ERANGE,
+				   "%u CPUs are more than vmboot supports (%u). Give fewer.",
 				   config->cpus, VM_MAX_CPUS);
 	return 0;
 }
@@ -78,7 +83,8 @@ static int check_host_cpus(const struct vm_config *config, struct vmb_err *err)
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (online > 0 && config->cpus > (unsigned long)online)
-		return vmb_err_set(err, ERANGE, "%u CPUs are more than this machine has (%ld). Give fewer.",
+		return vmb_err_set(err, ERANGE,
+				   "%u CPUs are more than this machine has (%ld). Give fewer.",
 				   config->cpus, online);
 	return 0;
 }
@@ -103,7 +109,9 @@ static int check_strings(const struct vm_config *c, struct vmb_err *err)
 		ok = terminated(c->disks[i].path, sizeof(c->disks[i].path)) &&
 		     terminated(c->disks[i].serial, sizeof(c->disks[i].serial));
 	if (!ok)
-		return vmb_err_set(err, EINVAL, "The configuration holds a text without an end; it was not made by vmboot.");
+		return vmb_err_set(err, EINVAL,
+				   "The configuration holds a text without an end; it was not made "
+				   "by vmboot.");
 	return 0;
 }
 
@@ -112,7 +120,8 @@ static int check_serial(const struct vm_disk *disk, struct vmb_err *err)
 	for (const char *p = disk->serial; *p; p++)
 		if (*p <= ' ' || *p >= 0x7F)
 			return vmb_err_set(err, EINVAL,
-					   "The serial of disk %s may hold printable ASCII without spaces only.",
+					   "The serial of disk %s may hold printable ASCII without "
+					   "spaces only.",
 					   disk->path);
 	return 0;
 }
@@ -133,23 +142,27 @@ static int check_boot(const struct vm_config *c, struct vmb_err *err)
 
 	if (c->kernel_path[0] == '\0') {
 		if (c->firmware_path[0] == '\0')
-			return vmb_err_set(err, EINVAL,
-					   "No firmware was chosen. Name one with --firmware FILE, or "
-					   "a Linux kernel with --kernel FILE.");
+			return vmb_err_set(
+				err, EINVAL,
+				"No firmware was chosen. Name one with --firmware FILE, or "
+				"a Linux kernel with --kernel FILE.");
 		if (c->initrd_path[0] || c->cmdline[0])
-			return vmb_err_set(err, EINVAL,
-					   "An initrd and a command line go with a kernel, not with "
-					   "firmware. Name the kernel with --kernel FILE instead.");
+			return vmb_err_set(
+				err, EINVAL,
+				"An initrd and a command line go with a kernel, not with "
+				"firmware. Name the kernel with --kernel FILE instead.");
 		return 0;
 	}
 	if (firmware)
-		return vmb_err_set(err, EINVAL,
-				   "Both firmware and a kernel were named. Give --firmware to boot as "
-				   "from a disk, or --kernel to boot that kernel alone.");
+		return vmb_err_set(
+			err, EINVAL,
+			"Both firmware and a kernel were named. Give --firmware to boot as "
+			"from a disk, or --kernel to boot that kernel alone.");
 	if (c->vars_path[0] || c->fresh_vars)
-		return vmb_err_set(err, EINVAL,
-				   "A directly booted kernel has no UEFI, so there are no variables "
-				   "to keep. Leave --vars away, or give --firmware instead.");
+		return vmb_err_set(
+			err, EINVAL,
+			"A directly booted kernel has no UEFI, so there are no variables "
+			"to keep. Leave --vars away, or give --firmware instead.");
 	return 0;
 }
 
@@ -157,27 +170,32 @@ static int check_boot(const struct vm_config *c, struct vmb_err *err)
 static int check_counts(const struct vm_config *config, struct vmb_err *err)
 {
 	if (config->disk_count > VM_MAX_DISKS)
-		return vmb_err_set(err, ERANGE, "%u disks are more than vmboot supports (%u). Attach fewer.",
+		return vmb_err_set(err, ERANGE,
+				   "%u disks are more than vmboot supports (%u). Attach fewer.",
 				   config->disk_count, VM_MAX_DISKS);
 	if (config->net_count > VM_MAX_NETS)
-		return vmb_err_set(err, ERANGE,
-				   "%u network cards are more than vmboot supports (%u). Attach fewer.",
-				   config->net_count, VM_MAX_NETS);
+		return vmb_err_set(
+			err, ERANGE,
+			"%u network cards are more than vmboot supports (%u). Attach fewer.",
+			config->net_count, VM_MAX_NETS);
 	if (config->net_count > 0 && config->disk_count > VM_MAX_DISKS_OF_NETS)
-		return vmb_err_set(err, ERANGE,
-				   "%u disks leave no room for a network card; with one there are places "
-				   "for %d. Attach fewer.",
-				   config->disk_count, VM_MAX_DISKS_OF_NETS);
+		return vmb_err_set(
+			err, ERANGE,
+			"%u disks leave no room for a network card; with one there are places "
+			"for %d. Attach fewer.",
+			config->disk_count, VM_MAX_DISKS_OF_NETS);
 	if (config->vfio_count > VM_MAX_VFIO)
-		return vmb_err_set(err, ERANGE,
-				   "%u devices passed through are more than vmboot supports (%u). Pass fewer.",
-				   config->vfio_count, VM_MAX_VFIO);
+		return vmb_err_set(
+			err, ERANGE,
+			"%u devices passed through are more than vmboot supports (%u). Pass fewer.",
+			config->vfio_count, VM_MAX_VFIO);
 	if (config->vfio_count > 0 && config->disk_count > VM_MAX_DISKS_OF_VFIO(config->vfio_count))
-		return vmb_err_set(err, ERANGE,
-				   "%u disks leave no room for %u devices passed through; with them there "
-				   "are places for %u. Attach fewer.",
-				   config->disk_count, config->vfio_count,
-				   VM_MAX_DISKS_OF_VFIO(config->vfio_count));
+		return vmb_err_set(
+			err, ERANGE,
+			"%u disks leave no room for %u devices passed through; with them there "
+			"are places for %u. Attach fewer.",
+			config->disk_count, config->vfio_count,
+			VM_MAX_DISKS_OF_VFIO(config->vfio_count));
 	return 0;
 }
 
@@ -279,11 +297,12 @@ static int parse_disk_option(const char *option, size_t n, struct vm_disk *disk,
 		memset(disk->serial, 0, sizeof(disk->serial));
 		memcpy(disk->serial, option + 7, n - 7);
 	} else {
-		return vmb_err_set(err, EINVAL,
-				   "Disk %s: unknown option \"%.*s\"; known are ro, overlay, "
-				   "overlay=SIZE, sector=512, sector=4096 and serial=S. A comma in a "
-				   "path is written \",,\".",
-				   disk->path, (int)n, option);
+		return vmb_err_set(
+			err, EINVAL,
+			"Disk %s: unknown option \"%.*s\"; known are ro, overlay, "
+			"overlay=SIZE, sector=512, sector=4096 and serial=S. A comma in a "
+			"path is written \",,\".",
+			disk->path, (int)n, option);
 	}
 	return 0;
 }
@@ -299,7 +318,8 @@ int vm_config_parse_disk(const char *arg, struct vm_disk *disk, struct vmb_err *
 				   VM_PATH_SIZE - 1, arg);
 	if (result.path[0] == '\0')
 		return vmb_err_set(err, EINVAL,
-				   "--disk needs a path: --disk PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S].");
+				   "--disk needs a path: --disk "
+				   "PATH[,ro][,overlay[=SIZE]][,sector=4096][,serial=S].");
 	while (*at == ',') {
 		const char *option = ++at;
 		size_t n = strcspn(option, ",");
@@ -310,10 +330,11 @@ int vm_config_parse_disk(const char *arg, struct vm_disk *disk, struct vmb_err *
 			return rc;
 	}
 	if (result.read_only && result.overlay)
-		return vmb_err_set(err, EINVAL,
-				   "Disk %s: ro and overlay exclude each other: with an overlay the guest "
-				   "may write, but the disk is not changed.",
-				   result.path);
+		return vmb_err_set(
+			err, EINVAL,
+			"Disk %s: ro and overlay exclude each other: with an overlay the guest "
+			"may write, but the disk is not changed.",
+			result.path);
 	*disk = result;
 	return 0;
 }
@@ -361,7 +382,8 @@ int vm_config_add_disk(struct vm_config *config, const char *arg, struct vmb_err
 	int rc;
 
 	if (config->disk_count >= VM_MAX_DISKS)
-		return vmb_err_set(err, EINVAL, "There are more than %d disks.", VM_MAX_DISKS);
+		return vmb_err_set(err, EINVAL, "There are more than %d disks. Attach fewer.",
+				   VM_MAX_DISKS);
 	rc = vm_config_parse_disk(arg, &disk, err);
 	if (rc == 0)
 		config->disks[config->disk_count++] = disk;

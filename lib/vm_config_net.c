@@ -208,7 +208,9 @@ int vm_config_add_net(struct vm_config *config, const char *arg, struct vmb_err 
 	int rc;
 
 	if (config->net_count >= VM_MAX_NETS)
-		return vmb_err_set(err, EINVAL, "There are more than %d network cards.", VM_MAX_NETS);
+		return vmb_err_set(err, EINVAL,
+				   "There are more than %d network cards. Attach fewer.",
+				   VM_MAX_NETS);
 	rc = vm_config_parse_net(arg, &net, err);
 	if (rc == 0)
 		config->nets[config->net_count++] = net;

@@ -95,7 +95,8 @@ int vm_config_add_vfio(struct vm_config *config, const char *arg, struct vmb_err
 	int rc;
 
 	if (config->vfio_count >= VM_MAX_VFIO)
-		return vmb_err_set(err, EINVAL, "There are more than %d PCI devices.", VM_MAX_VFIO);
+		return vmb_err_set(err, EINVAL, "There are more than %d PCI devices. Pass fewer.",
+				   VM_MAX_VFIO);
 	rc = vm_config_parse_vfio(arg, &vfio, err);
 	if (rc == 0)
 		config->vfio[config->vfio_count++] = vfio;

@@ -180,7 +180,7 @@ static void too_many_disks_are_told(void **state)
 	for (int i = 0; i <= VM_MAX_DISKS; i++)
 		snprintf(text + strlen(text), 32, "disk = serial:%d\n", i);
 	assert_int_equal(parse(text).entry.config.disk_count, VM_MAX_DISKS);
-	assert_string_equal(told, "26!There are more than 24 disks.\n");
+	assert_string_equal(told, "26!There are more than 24 disks. Attach fewer.\n");
 }
 
 static void a_title_cannot_act_on_a_terminal(void **state)

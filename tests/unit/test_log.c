@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -95,6 +96,29 @@ static void a_line_stays_a_line(void **state)
 	assert_string_equal(written(), "     1.500 pro\\x0abe warn: text of\\x09another\n");
 }
 
+/* A daemon may run for a year, and its log lie in memory. */
+static void a_bounded_log_keeps_its_last_lines(void **state)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	char text[1024];
+	ssize_t n;
+
+	(void)state;
+	log_init(fd, LOG_LEVEL_WARN, "daemon");
+	log_bound(1000);
+	for (int i = 0; i < 10000; i++) {
+		log_warn("line %d", i);
+		assert_in_range(lseek(fd, 0, SEEK_END), 20, 1000);
+	}
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	assert_true(n > 0);
+	text[n] = '\0';
+	assert_non_null(strstr(text, "daemon warn: line 9999\n"));
+	assert_memory_equal(text, "  1000.250 daemon warn: line ", 29);
+	log_bound(0);
+	close(fd);
+}
+
 struct heard {
 	unsigned int count;
 	enum log_level level;
@@ -178,9 +202,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(lines_up_to_the_level_are_written),
-		TEST(a_line_stays_a_line),
-		TEST(a_hook_hears_all_but_debugging),
+		TEST(lines_up_to_the_level_are_written),  TEST(a_line_stays_a_line),
+		TEST(a_bounded_log_keeps_its_last_lines), TEST(a_hook_hears_all_but_debugging),
 		TEST(a_guest_causes_few_lines),
 	};
 
