@@ -395,6 +395,36 @@ void launch_on_child(void *arg, int fd, short revents)
 		on_vmm_ended(launch, status);
 }
 
+/*
+ * A process that waits for a disk inside the kernel hears no signal: the start ends without it. What it would write goes
+ * to memory that nobody uses any more.
+ */
+static void leave_reader(struct launch *launch)
+{
+	size_t n = strlen(launch->exited.text);
+
+	log_error("process %d, which reads %s on %s, does not end; leaving it",
+		  (int)launch->child.pid, launch->config.firmware_path,
+		  launch->config.firmware_device);
+	snprintf(launch->exited.text + n, sizeof(launch->exited.text) - n,
+		 " The process that reads it hangs in the kernel until %s answers.",
+		 launch->config.firmware_device);
+	stop_watching(launch);
+	close_fd(&launch->control);
+	close_fd(&launch->child.pidfd);
+	launch->child.pid = 0;
+	end_launch(launch);
+}
+
+/* A reader has so long to be gone. */
+static void kill_child(struct launch *launch)
+{
+	child_kill(&launch->child);
+	launch->killed = true;
+	if (launch->phase == LAUNCH_READING)
+		launch_kill_later(launch, LAUNCH_STOP_MS);
+}
+
 static void on_kill_timer(void *arg)
 {
 	struct launch *launch = arg;
@@ -410,7 +440,11 @@ static void on_kill_timer(void *arg)
 		launch->exited.reason = VMM_EXIT_ERROR;
 		text_copy(launch->exited.text, sizeof(launch->exited.text), err.text);
 	}
-	child_kill(&launch->child);
+	if (launch->phase == LAUNCH_READING && launch->killed) {
+		leave_reader(launch);
+		return;
+	}
+	kill_child(launch);
 }
 
 void launch_kill_later(struct launch *launch, uint64_t msec)
@@ -526,7 +560,9 @@ void launch_stop(struct launch *launch)
 		launch->exited.reason = VMM_EXIT_STOPPED;
 		snprintf(launch->exited.text, sizeof(launch->exited.text),
 			 "Stopped while the firmware was being read.");
-		child_kill(&launch->child);
+		loop_remove_timer(launch->kill_timer);
+		launch->kill_timer = NULL;
+		kill_child(launch);
 		return;
 	}
 	if (launch->phase == LAUNCH_TAKING) {

@@ -49,6 +49,7 @@ struct launch {
 	struct loop_io *child_io, *control_io, *console_io;
 	struct loop_timer *kill_timer, *vars_timer;
 	bool stopping;	    /* launch_stop() was called */
+	bool killed;	    /* the reader of the firmware was told to end */
 	bool input_blocked; /* launch_input() took less than it was given */
 	bool console_ended;
 	struct launch_trust trust;

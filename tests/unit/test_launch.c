@@ -6,6 +6,7 @@
 
 #include <sys/mount.h>
 
+#include "daemon/child.h"
 #include "kernel_image.h"
 #include "sign_test.h"
 
@@ -376,6 +377,38 @@ static void stopping_while_firmware_is_read_ends_it(void **state)
 	assert_int_equal(r->started, 0);
 }
 
+/* As a process that waits for a dead disk in the kernel. */
+static bool is_deaf;
+
+void __real_child_kill(const struct child *child);
+void __wrap_child_kill(const struct child *child);
+void __wrap_child_kill(const struct child *child)
+{
+	if (!is_deaf)
+		__real_child_kill(child);
+}
+
+/* Cancelled, or given up: the start ends, and says what hangs. */
+static void a_reader_that_hears_no_signal_is_left(void **state)
+{
+	struct run *r = *state;
+
+	text_copy(r->config.firmware_device, sizeof(r->config.firmware_device), "/dev/hang");
+	is_deaf = true;
+	start(r, "");
+	launch_stop(r->launch);
+	wait_end(r);
+	assert_int_equal(r->exited.reason, VMM_EXIT_STOPPED);
+	assert_non_null(strstr(r->exited.text, "Stopped while the firmware was being read. The "
+					       "process that reads it hangs in the kernel until "
+					       "/dev/hang answers."));
+	run(r, "");
+	assert_int_equal(r->exited.reason, VMM_EXIT_ERROR);
+	assert_non_null(strstr(r->exited.text, "no answer from /dev/hang for 10 s."));
+	assert_non_null(strstr(r->exited.text, "hangs in the kernel"));
+	is_deaf = false;
+}
+
 /* The test's binary is also the processes that the launcher starts. */
 /* ---- trust ---- */
 
@@ -469,6 +502,7 @@ int main(int argc, char **argv)
 		TEST(firmware_is_read_from_a_disk),
 		TEST(missing_firmware_on_a_disk_is_told_at_the_end),
 		TEST(stopping_while_firmware_is_read_ends_it),
+		TEST(a_reader_that_hears_no_signal_is_left),
 		TEST(what_is_signed_starts_and_nothing_else),
 		TEST(a_signature_is_read_from_the_disk_of_the_firmware),
 		TEST(a_changed_image_is_refused_or_warned_of),
