@@ -193,6 +193,25 @@ static void check_log(struct preflight *p)
 		    (unsigned int)(host->log_max >> 20));
 }
 
+/* Firmware that has forgotten its boot order may boot something else. */
+static void check_vars(struct preflight *p)
+{
+	const char *path = p->config->vars_path;
+	bool usual = strcmp(path, VM_VARS_USUAL) == 0;
+
+	if (!path[0])
+		add(p, PREFLIGHT_NONE, "Variables", "not kept");
+	else if (describe_vars_kept(p->model, p->config) == MENU_VARS_NOT_KEPT)
+		add(p, PREFLIGHT_WARN, "Variables",
+		    "They cannot be kept now: the log (l) says why.");
+	else if (describe_vars_kept(p->model, p->config) == MENU_VARS_UNTIL_OFF)
+		add(p, PREFLIGHT_NONE, "Variables",
+		    "in memory, gone at power-off; label a partition VMBOOT to keep them");
+	else
+		add(p, PREFLIGHT_OK, "Variables", "in %s",
+		    usual ? p->model->welcome.vars_path : path);
+}
+
 unsigned int preflight_check(const struct model *model, const struct vm_config *config,
 			     const char *problem, struct preflight_item *items,
 			     enum preflight_level *ret_worst)
@@ -210,6 +229,8 @@ unsigned int preflight_check(const struct model *model, const struct vm_config *
 		check_net(&p, &config->nets[i]);
 	for (unsigned int i = 0; i < config->vfio_count; i++)
 		check_pci(&p, config->vfio[i].address);
+	if (!config->kernel_path[0])
+		check_vars(&p);
 	check_log(&p);
 	/* The daemon may know of something that is not seen from here. */
 	if (problem[0] && p.worst < PREFLIGHT_FIX)

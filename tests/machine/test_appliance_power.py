@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import re
 import subprocess
 
@@ -14,6 +15,8 @@ from test_settings import read, store
 from test_vars_store import SIZE, VARS, variables
 
 CUTS = 100
+# In the boot sector of the FAT12 or FAT16 that store() makes: fat16.state in struct fat_boot_sector of <linux/msdos_fs.h>.
+FAT_STATE, FAT_DIRTY = 0x25, 1
 SETTINGS = "default = debian\ntimeout = 1\n"
 ENTRY = ("title = Debian\nmemory = 512M\ndisk = serial:TEST1\nfirmware = /usr/share/cloudhv-efi-x86-64/CLOUDHV.fd\n"
          "after = poweroff\n")
@@ -34,19 +37,34 @@ def session():
     return [(before, write_log.read(log)) for before, log in disks]
 
 
+def within_saves(writes):
+    """For each moment whether something is being saved: from the mark that a FAT is in use until it is gone for good."""
+    saving, cleared, moments = False, False, [False]
+    for sector, flags, data in writes:
+        if sector == 0 and data:
+            saving, cleared = True, not data[FAT_STATE] & FAT_DIRTY
+        elif flags & write_log.FLUSH and cleared:
+            saving = False
+        moments.append(saving)
+    return moments
+
+
 def check(*command):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
                           text=True)
     return done.returncode, done.stdout
 
 
-def check_settings(image):
+def check_settings(image, saving):
     """What nobody wrote is as it was, and state.conf and the guest's variables are all old or all new.
 
-    FAT has no journal: a mark that it was in use, blocks of nobody and an unfinished temporary file are what a cut leaves,
-    and what fsck.fat mends without a question. With a file that has a meaning nothing may be wrong.
+    FAT has no journal: a mark that it was in use, blocks of nobody and an unfinished temporary file are what a cut while
+    something is SAVING leaves, and what fsck.fat mends without a question. With a file that has a meaning nothing may be
+    wrong, and at any other moment nothing at all.
     """
-    damaged = set(re.findall(r"^(/\S+)\n  ", check("fsck.fat", "-n", image)[1], re.M))
+    status, said = check("fsck.fat", "-n", image)
+    expect(saving or status == 0, "not clean, although nothing was being saved: " + said)
+    damaged = set(re.findall(r"^(/\S+)\n  ", said, re.M))
     expect(damaged <= {"/.state.conf.new", "/." + VARS + ".new"}, "damaged: %s" % damaged)
     check("fsck.fat", "-a", image)
     status, said = check("fsck.fat", "-n", image)
@@ -74,9 +92,12 @@ def test_power_may_go_at_any_moment():
     expect(settings_writes and debian_writes, "both disks were written to")
     left = os.path.join(scratch(), "left.img")
     states = set()
-    for at, chance in write_log.moments(settings_writes, CUTS, 1):
+    saving = within_saves(settings_writes)
+    expect(saving.count(False) > 2, "between saves there are moments without one")
+    quiet = [(at, random.Random(at)) for at, is_saving in enumerate(saving) if not is_saving]
+    for at, chance in quiet + list(write_log.moments(settings_writes, CUTS, 1)):
         write_log.cut(settings, settings_writes, at, left, chance)
-        states.add(check_settings(left))
+        states.add(check_settings(left, saving[at]))
     print("state.conf and variables were one of", sorted(states))
     for i, what in enumerate(("state.conf", "the variables")):
         expect(len({state[i] for state in states}) > 1, "some cuts were before, some after %s were written" % what)

@@ -15,6 +15,7 @@ VARS = "serial-TEST1.vars"
 SIZE = 0x84000
 ENTRY = "title = Shell\nfirmware = /firmware/CLOUDHV.fd\nmemory = 128M\ndisk = serial:TEST1\nafter = poweroff\n"
 SETTINGS = "default = a\ntimeout = 1\n"
+SBIN = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
 
 
 def script(*then):
@@ -46,7 +47,7 @@ def has_variable(settings):
 
 def expect_clean(settings):
     done = subprocess.run(["fsck.fat", "-n", settings], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                          text=True, env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin"))
+                          text=True, env=SBIN)
     expect(done.returncode == 0, "the file system is clean: " + done.stdout)
 
 
@@ -73,6 +74,24 @@ def test_variables_survive_the_plug():
     expect_clean(settings)
     expect("it is new" in disk_file(guest, "said.txt"), "the guest has set it")
     run_until_off(settings, script("reset -s"))
+
+
+def test_store_on_the_disk_of_the_guest():
+    """While the guest has the disk nobody writes to its partition VMBOOT; what is to be there is when the guest has ended."""
+    disk, size_mib = script("reset -s"), 66
+    settings = store(SETTINGS, a=ENTRY.replace("TEST1", "TEST0"))
+    os.truncate(disk, (size_mib + 18) << 20)
+    subprocess.run(["sgdisk", "--move-second-header", "--new=2:%dM:+16M" % size_mib, disk], check=True,
+                   stdout=subprocess.DEVNULL, env=SBIN)
+    subprocess.run(["dd", "if=" + settings, "of=" + disk, "bs=1M", "seek=%d" % size_mib, "conv=notrunc", "status=none"], check=True)
+    for said in ("it is new", "it was there"):
+        with Machine(init=True, sleep=True, disks=[disk + ",virtio"]) as machine:
+            Terminal(machine.child).wait_raw(rb"reboot: Power down", 300)
+            expect(machine.proc.wait(60) == 0, "the machine is off")
+        expect(said in disk_file(disk, "said.txt"), said)
+    subprocess.run(["dd", "if=" + disk, "of=" + settings, "bs=1M", "skip=%d" % size_mib, "count=16", "status=none"], check=True)
+    expect(len(variables(settings, "serial-TEST0.vars")) == SIZE, "they are on the partition")
+    expect_clean(settings)
 
 
 def test_damaged_variables_are_refused_and_kept():

@@ -314,6 +314,51 @@ static void a_draft_keeps_what_it_does_not_show(void **state)
 	free(draft);
 }
 
+/* In the preview, the checklist and the editor. */
+static void where_variables_are_is_said(void **state)
+{
+	static const struct {
+		const char *path;
+		uint8_t kept;
+		const char *preview, *item, *row;
+		enum preflight_level level;
+	} cases[] = {
+		{VM_VARS_USUAL, MENU_VARS_LAST, "variables kept ", "in /dev/sda3 (VMBOOT)",
+		 "In /dev/sda3 (VMBOOT).", PREFLIGHT_OK},
+		{VM_VARS_USUAL, MENU_VARS_UNTIL_OFF, "variables kept until power-off",
+		 "in memory, gone at power-off; label a partition VMBOOT to keep them",
+		 "In memory, gone at power-off. To keep them label a partition VMBOOT.",
+		 PREFLIGHT_NONE},
+		{VM_VARS_USUAL, MENU_VARS_NOT_KEPT, "variables not kept",
+		 "They cannot be kept now: the log (l) says why.",
+		 "They cannot be kept now; the log (l) says why.", PREFLIGHT_WARN},
+		{"/srv/own.vars", MENU_VARS_NOT_KEPT, "variables kept ", "in /srv/own.vars",
+		 "In /srv/own.vars.", PREFLIGHT_OK},
+		{"", MENU_VARS_LAST, "variables not kept", "not kept", "In /dev/sda3 (VMBOOT).",
+		 PREFLIGHT_NONE},
+	};
+	struct fixture *f = *state;
+	struct draft *draft = calloc(1, sizeof(*draft));
+
+	snprintf(f->model.welcome.vars_path, VM_PATH_SIZE, "/dev/sda3 (VMBOOT)");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct form_row row = {.check = ""};
+		char text[256];
+
+		snprintf(f->config.vars_path, VM_PATH_SIZE, "%s", cases[i].path);
+		f->model.settings.vars_kept = cases[i].kept;
+		describe_machine(&f->model, &f->config, text, sizeof(text), 200);
+		assert_non_null(strstr(text, cases[i].preview));
+		check(f, "");
+		assert_item(f, "Variables", cases[i].level, cases[i].item);
+		draft_begin(draft, &f->config, NULL);
+		draft->now.vars = DRAFT_VARS_KEEP;
+		draft_describe(draft, &f->model, DRAFT_VARS, &row);
+		assert_string_equal(row.check, cases[i].row);
+	}
+	free(draft);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -326,6 +371,7 @@ int main(void)
 		TEST(what_only_the_daemon_knows),
 		TEST(no_disk_is_written_to_untold),
 		TEST(a_draft_keeps_what_it_does_not_show),
+		TEST(where_variables_are_is_said),
 	};
 
 	return cmocka_run_group_tests_name("ui_preflight", tests, NULL, NULL);
