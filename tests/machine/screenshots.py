@@ -29,7 +29,7 @@ ENTRIES = {
 # Name, keys from the main screen, what must be there, keys back to the main screen.
 SCREENS = (
     ("menu", [], "Debian GNU/Linux 12 .*default", []),
-    ("editor", ["e"] + ["down"] * 7, "6?[0-9.]+[MG] of [0-9.]+[MG] free", ["esc"]),
+    ("form", ["e"] + ["down"] * 7, "6?[0-9.]+[MG] of [0-9.]+[MG] free", ["esc"]),
     ("disks", ["s"], "Disks for starts without an entry", ["q"]),
     ("firmware", ["f"], "sha256 [0-9a-f]{12}", ["q"]),
     ("checklist", ["end", "ret"], "will not start like this", ["q", "home"]),
