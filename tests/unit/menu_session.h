@@ -39,6 +39,10 @@ struct session_options {
 	const char *args[4]; /* more for the command line */
 };
 
+/* What most terminals are. */
+static const struct session_options plain __attribute__((unused)) = {
+	.term = "xterm-256color", .rows = 24, .cols = 80};
+
 static __attribute__((unused)) void session_resize(struct session *s, int rows, int cols)
 {
 	struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
@@ -311,20 +315,43 @@ static void session_close(struct session *s)
 /* The menu in a terminal of the usual size, its lists there. */
 static __attribute__((unused)) struct session *session_open_main(enum fake_scene scene)
 {
-	static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
 	struct session *s = session_open(scene, &plain);
 
 	session_wait(s, "firmware image");
 	return s;
 }
 
-/* q on the main screen, and all is as it was before. */
-static __attribute__((unused)) void session_leave(struct session *s)
+/* The menu in a terminal as O says, once it knows what Enter does. */
+static __attribute__((unused)) struct session *session_open_ready(enum fake_scene scene,
+								   const struct session_options *o)
 {
-	session_keys(s, "q");
+	struct session *s = session_open(scene, o);
+
+	session_wait(s, "Enter starts /boot/CLOUDHV.fd");
+	return s;
+}
+
+/* KEYS end the menu, and all is as it was before. */
+static __attribute__((unused)) void session_leave_by(struct session *s, const char *keys)
+{
+	session_keys(s, keys);
 	assert_int_equal(session_end(s), 0);
 	assert_true(session_tty_restored(s));
 	session_close(s);
+}
+
+/* From the main screen, without a guest. */
+static __attribute__((unused)) void session_leave(struct session *s)
+{
+	session_leave_by(s, "q");
+}
+
+/* From a guest's console back to the menu, and out of that, with the question about the guest. */
+static __attribute__((unused)) void session_leave_console(struct session *s)
+{
+	session_keys(s, "\035.");
+	session_wait(s, "Enter: console");
+	session_leave_by(s, "qy");
 }
 
 #endif

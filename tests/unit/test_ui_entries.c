@@ -11,8 +11,6 @@
 #include "menu_keys.h"
 #include "menu_session.h"
 
-static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
-
 /* What an operator must see of TEXT beside its letters. */
 enum look { LOOK_PLAIN, LOOK_SELECTED, LOOK_BAD, LOOK_STRONG };
 

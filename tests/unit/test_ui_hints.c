@@ -12,8 +12,6 @@
 #include "menu_keys.h"
 #include "menu_session.h"
 
-static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
-
 /* The key row, two above the last. */
 static bool hints_show(struct session *s, const char *text)
 {

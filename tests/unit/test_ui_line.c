@@ -7,8 +7,6 @@
 
 #include "menu_session.h"
 
-static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
-
 /* Waits for the end by SIGNAL-like means, then looks at what the operator is left with. */
 static void assert_left_tidy(struct session *s, int exit_code, const char *sentence)
 {

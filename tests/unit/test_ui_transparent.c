@@ -7,18 +7,6 @@
 
 #include "menu_session.h"
 
-static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
-
-static void end(struct session *s)
-{
-	session_keys(s, "\035.");
-	session_wait(s, "Enter: console");
-	session_keys(s, "qy");
-	assert_int_equal(session_end(s), 0);
-	assert_true(session_tty_restored(s));
-	session_close(s);
-}
-
 /* True if what the menu wrote since SINCE holds the N bytes in this order without anything between them. */
 static bool wrote(const struct session *s, size_t since, const char *bytes, size_t n)
 {
@@ -57,7 +45,7 @@ static void test_bytes_pass_both_ways(void **state)
 	assert_false(session_shows(s, "^] menu"));
 	session_keys(s, "\035t");
 	session_wait(s, "^] menu");
-	end(s);
+	session_leave_console(s);
 }
 
 /* The guest asks where the cursor is: the terminal answers, and libvterm does not do so, too. */
@@ -80,7 +68,7 @@ static void test_questions_have_one_answer(void **state)
 	assert_memory_equal(s->daemon.seen->input + 1 + 6 + 1, "\033[3;9R", 6);
 	session_idle(s, 300);
 	assert_int_equal(s->daemon.seen->input_len, 1 + 6 + 1 + 6);
-	end(s);
+	session_leave_console(s);
 }
 
 /* Whatever the guest did to the terminal, the menu looks as it does after a redraw from scratch. */
@@ -183,7 +171,7 @@ static void test_no_means_no(void **state)
 	session_keys(s, "\033[21~");
 	session_wait_count(s, input_len, 2);
 	assert_memory_equal(s->daemon.seen->input, "\0330", 2);
-	end(s);
+	session_leave_console(s);
 }
 
 /* In a paste: the guest must not get what would reset it, in any mode. */
@@ -201,7 +189,7 @@ static void test_paste_resets_nothing(void **state)
 	session_wait_count(s, input_len, 5 + 7);
 	assert_memory_equal(s->daemon.seen->input, "\033R\033r\033x\033R\033r\033y", 12);
 	assert_int_equal(s->daemon.seen->reset, 0);
-	end(s);
+	session_leave_console(s);
 }
 
 /* ^] f: the guest's last row is where ours was; after ^] and for a message ours is there. */
@@ -226,7 +214,7 @@ static void test_whole_screen(void **state)
 	session_wait(s, "boot line 300x");
 	session_keys(s, "\035f");
 	session_wait(s, "^] menu");
-	end(s);
+	session_leave_console(s);
 }
 
 /* 15 s without a byte from the guest, at every width. */
@@ -249,7 +237,7 @@ static void test_silence_has_a_word(void **state)
 
 		session_wait(s, table[i].says);
 		session_wait(s, "^] menu");
-		end(s);
+		session_leave_console(s);
 	}
 }
 
@@ -268,7 +256,7 @@ static void test_a_full_log_is_said(void **state)
 		session_wait(s, "^] menu");
 		session_keys(s, "\035l");
 		session_wait(s, "log stopped at 32 MiB: /run/vmboot/console.log");
-		end(s);
+		session_leave_console(s);
 	}
 }
 
@@ -289,7 +277,7 @@ static void test_keys_follow_the_guest(void **state)
 	session_keys(s, "\017\033[21~");
 	session_wait_count(s, input_len, 8 + 4);
 	assert_memory_equal(s->daemon.seen->input + 8, "\017\033[V", 4);
-	end(s);
+	session_leave_console(s);
 }
 
 /* An entry that says how its guest takes keys and what its bytes mean. */

@@ -7,18 +7,6 @@
 
 #include "menu_session.h"
 
-static const struct session_options plain = {.term = "xterm-256color", .rows = 24, .cols = 80};
-
-static void end(struct session *s)
-{
-	session_keys(s, "\035.");
-	session_wait(s, "Enter: console");
-	session_keys(s, "qy");
-	assert_int_equal(session_end(s), 0);
-	assert_true(session_tty_restored(s));
-	session_close(s);
-}
-
 static void scroll_at(const struct session_options *o)
 {
 	struct session *s = session_open_console(FAKE_NORMAL, o);
@@ -66,7 +54,7 @@ static void scroll_at(const struct session_options *o)
 	session_wait(s, "boot line 300");
 	/* No key of all these was the guest's. */
 	assert_int_equal(s->daemon.seen->input_len, 1);
-	end(s);
+	session_leave_console(s);
 }
 
 static void test_scroll_at_every_size(void **state)
@@ -99,7 +87,7 @@ static void test_found_words_are_marked(void **state)
 	vterm_screen_get_cell(s->screen, (VTermPos){.row = 1, .col = 16}, &beside);
 	assert_false(vterm_color_is_equal(&marked.bg, &beside.bg));
 	session_keys(s, "q");
-	end(s);
+	session_leave_console(s);
 }
 
 /* What the firmware cleared away, from a recording of one; and beyond the right border. */
@@ -121,7 +109,7 @@ static void test_cleared_screens_are_there(void **state)
 	session_resize(s, 30, 100);
 	session_wait(s, "Boot Maintenance Manager");
 	session_keys(s, "q");
-	end(s);
+	session_leave_console(s);
 }
 
 /* The end of the VM: its result comes, and what it said can still be looked at. */
@@ -165,7 +153,7 @@ static void test_key_profiles(void **state)
 	session_wait_count(s, input_len, 2 + 2 + 5 + 4 + 3 + 3 + 5 + 4 + 2);
 	assert_memory_equal(s->daemon.seen->input,
 			    "\0330\033-" "\033[21~\033[3~" "\033[V\033[X" "\033[21~\033[3~" "\0330", 30);
-	end(s);
+	session_leave_console(s);
 }
 
 /* For terminals whose F-keys do not come through. */
@@ -177,7 +165,7 @@ static void test_function_keys_by_prefix(void **state)
 	session_keys(s, "\0351\0359\0350");
 	session_wait_count(s, input_len, 6);
 	assert_memory_equal(s->daemon.seen->input, "\0331\0339\0330", 6);
-	end(s);
+	session_leave_console(s);
 }
 
 static void test_charset_by_prefix(void **state)
@@ -192,7 +180,7 @@ static void test_charset_by_prefix(void **state)
 	session_keys(s, "\035u");
 	session_wait(s, "Character set: automatic");
 	assert_int_equal(s->daemon.seen->input_len, 0);
-	end(s);
+	session_leave_console(s);
 }
 
 /* A panic is said when it comes, and seen until the reset; the watchdog's reset is said. */
@@ -217,7 +205,7 @@ static void test_what_the_guest_says_of_itself(void **state)
 	session_wait(s, "running 00:00:");
 	session_keys(s, "\027");
 	session_wait(s, "did not serve its watchdog in time");
-	end(s);
+	session_leave_console(s);
 }
 
 int main(void)

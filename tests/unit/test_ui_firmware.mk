@@ -1,2 +1,0 @@
-# Drives the real program under a pseudo-terminal.
-$(B)/tests/unit/test_ui_firmware: $(B)/vmboot
