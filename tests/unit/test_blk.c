@@ -379,6 +379,46 @@ static void indirect_with_the_most_segments(void **state)
 
 /* ---- many at once ---- */
 
+/* A read of COUNT sectors from 16 * COUNT on, each into a buffer of its own, at head COUNT. */
+static void put_read_in_pieces(struct test_machine *m, uint16_t count)
+{
+	struct vring_desc *table = gm_ptr(m->mem, GPA_INDIRECT + 0x400 * count, 0x400);
+
+	put_header(m, GPA_HEADER + 16 * count, VIRTIO_BLK_T_IN, 16 * count);
+	table[0] = (struct vring_desc){GPA_HEADER + 16 * count, 16, NEXT, 1};
+	for (uint16_t i = 0; i < count; i++)
+		table[1 + i] = (struct vring_desc){GPA_DATA + 0x4000 * count + 1024 * i, 512,
+						   NEXT | WRITE, (uint16_t)(i + 2)};
+	table[1 + count] = (struct vring_desc){GPA_STATUS + count, 1, WRITE, 0};
+	set_desc(m, count, GPA_INDIRECT + 0x400 * count, 16u * (count + 2u), INDIRECT, 0);
+	make_available(m, count);
+}
+
+/* What the device keeps of a request, few buffers or many, is not in the way of its neighbours'. */
+static void neighbours_of_any_number_of_buffers(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+
+	driver_up(m, F_FLUSH | F_INDIRECT, 32);
+	f->disk->hold = true;
+	for (uint16_t count = 1; count <= 12; count++)
+		put_read_in_pieces(m, count);
+	kick(m);
+	settle(m);
+	assert_int_equal(f->disk->held_count, 12);
+	fake_disk_release(f->disk, m->ring);
+	for (unsigned int n = 0; n < 12; n++) {
+		struct vring_used_elem e = wait_used(m);
+
+		assert_int_equal(e.len, 512 * e.id + 1);
+		assert_int_equal(*ram(m, GPA_STATUS + e.id), VIRTIO_BLK_S_OK);
+		for (unsigned int i = 0; i < e.id; i++)
+			assert_memory_equal(ram(m, GPA_DATA + 0x4000 * e.id + 1024 * i),
+					    f->disk->bytes + (16 * e.id + i) * 512, 512);
+	}
+}
+
 static void answers_come_in_any_order(void **state)
 {
 	struct fixture *f = *state;
@@ -486,6 +526,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(status_behind_the_data_in_one_piece, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(indirect_with_the_most_segments, setup, teardown),
+		cmocka_unit_test_setup_teardown(neighbours_of_any_number_of_buffers, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(answers_come_in_any_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(growing_is_told_and_usable, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_asked_is_counted, setup, teardown),

@@ -23,6 +23,9 @@
 #define BLK_DISCARD_SECTORS (1U << 22) /* 2 GiB */
 #define BLK_ZERO_SECTORS    (1U << 18) /* 128 MiB */
 
+/* As many buffers a request has room for in its slot. */
+#define BLK_FEW 4
+
 struct blk_queue;
 
 struct blk_slot {
@@ -35,9 +38,10 @@ struct blk_slot {
 	uint16_t range_count;
 	uint32_t written; /* data bytes in guest memory once the request succeeded */
 	uint8_t *status;
+	struct iovec few[BLK_FEW];
 };
 
-/* What a slot keeps of a request: its buffers, or its ranges. */
+/* What a slot keeps of a request that has more than a few buffers, or has ranges: a page for each, if it is ever touched. */
 union blk_pieces {
 	struct iovec iov[BLK_QUEUE_SIZE];
 	struct virtio_blk_discard_write_zeroes ranges[BLK_QUEUE_SIZE];

@@ -100,7 +100,7 @@ static bool writes_through(const struct blk_queue *queue)
 }
 
 static void submit(struct blk_queue *queue, struct blk_slot *slot, enum disk_op op, uint64_t offset,
-		   unsigned int iov_count, uint64_t length)
+		   const struct iovec *iov, unsigned int iov_count, uint64_t length)
 {
 	slot->generation = queue->generation;
 	slot->written = op == DISK_READ ? (uint32_t)length : 0;
@@ -109,7 +109,7 @@ static void submit(struct blk_queue *queue, struct blk_slot *slot, enum disk_op 
 	slot->req = (struct disk_req){
 		.op = op,
 		.offset = offset,
-		.iov = pieces_of(slot)->iov,
+		.iov = iov,
 		.iov_count = iov_count,
 		.length = length,
 		.done = disk_done,
@@ -134,6 +134,7 @@ static void transfer(struct blk_queue *queue, struct blk_slot *slot, const struc
 	const struct iovec *iov = writing ? r->out : r->in;
 	unsigned int count = writing ? r->out_count : r->in_count;
 	uint64_t length = writing ? r->out_len : r->in_len;
+	struct iovec *kept = count <= BLK_FEW ? slot->few : pieces_of(slot)->iov;
 
 	if (!range_ok(queue, r->hdr.sector, length) || (writing && queue->disk->read_only)) {
 		complete(queue, slot, VIRTIO_BLK_S_IOERR, 0);
@@ -143,8 +144,8 @@ static void transfer(struct blk_queue *queue, struct blk_slot *slot, const struc
 		complete(queue, slot, VIRTIO_BLK_S_OK, 0);
 		return;
 	}
-	memcpy(pieces_of(slot)->iov, iov, count * sizeof(*iov));
-	submit(queue, slot, op, r->hdr.sector * BLK_SECTOR, count, length);
+	memcpy(kept, iov, count * sizeof(*iov));
+	submit(queue, slot, op, r->hdr.sector * BLK_SECTOR, kept, count, length);
 }
 
 /* The serial number, 20 bytes, without a NUL when it fills them (5.2.6.1). */
@@ -270,7 +271,7 @@ static void dispatch(struct blk_queue *queue, struct blk_slot *slot, const struc
 	switch (r->hdr.type) {
 	case VIRTIO_BLK_T_IN: transfer(queue, slot, r, DISK_READ); break;
 	case VIRTIO_BLK_T_OUT: transfer(queue, slot, r, DISK_WRITE); break;
-	case VIRTIO_BLK_T_FLUSH: submit(queue, slot, DISK_FLUSH, 0, 0, 0); break;
+	case VIRTIO_BLK_T_FLUSH: submit(queue, slot, DISK_FLUSH, 0, NULL, 0, 0); break;
 	case VIRTIO_BLK_T_GET_ID: get_id(queue, slot, r); break;
 	case VIRTIO_BLK_T_DISCARD:
 	case VIRTIO_BLK_T_WRITE_ZEROES: zero(queue, slot, r); break;
