@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "vmm/lazy.h"
 
 #define INPUT_CHUNK 256
 
@@ -224,7 +224,7 @@ static void on_ready(struct ring_watch *watch, uint64_t value)
 
 int vm_console_create(const struct vm_console_params *params, struct vm_console **ret_console)
 {
-	struct vm_console *console = calloc(1, sizeof(*console));
+	struct vm_console *console = lazy_alloc(sizeof(*console));
 	struct epoll_event ev = {.events = EPOLLIN};
 	int r;
 
@@ -270,7 +270,7 @@ void vm_console_destroy(struct vm_console *console)
 		close(console->wakeup.fd);
 	pthread_cond_destroy(&console->drained);
 	pthread_mutex_destroy(&console->lock);
-	free(console);
+	lazy_free(console, sizeof(*console));
 }
 
 void vm_console_flush(struct vm_console *console, unsigned int msec)

@@ -13,6 +13,7 @@
 
 #include "vmm/irq.h"
 #include "vmm/layout.h"
+#include "vmm/lazy.h"
 
 #define MAX_MSRS    512
 #define PIC_PINS    16
@@ -105,7 +106,7 @@ int kvm_vm_create(int kvm_fd, struct kvm_vm **ret_vm, struct vmb_err *err)
 			"This kernel's KVM lacks what vmboot needs: %s. Use Linux 5.10 or "
 			"later with KVM for AMD or Intel.",
 			missing);
-	vm = calloc(1, sizeof(*vm));
+	vm = lazy_alloc(sizeof(*vm));
 	if (!vm)
 		return vmb_err_set(err, ENOMEM, "No memory for the virtual machine.");
 	pthread_mutex_init(&vm->route_lock, NULL);
@@ -114,7 +115,7 @@ int kvm_vm_create(int kvm_fd, struct kvm_vm **ret_vm, struct vmb_err *err)
 	vm->any_length = has_cap(kvm_fd, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0;
 	vm->tsc_deadline = has_cap(kvm_fd, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 	vm->page_size = (size_t)ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	vm->table = calloc(1, sizeof(*vm->table) + ENTRY_COUNT * sizeof(vm->table->entries[0]));
+	vm->table = malloc(sizeof(*vm->table) + ENTRY_COUNT * sizeof(vm->table->entries[0]));
 	vm->fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		r = -errno;
@@ -145,7 +146,7 @@ void kvm_vm_destroy(struct kvm_vm *vm)
 	pthread_mutex_destroy(&vm->route_lock);
 	free(vm->msr_list);
 	free(vm->table);
-	free(vm);
+	lazy_free(vm, sizeof(*vm));
 }
 
 static int set_slot(struct kvm_vm *vm, unsigned int slot, uint32_t flags, uint64_t gpa,
@@ -247,7 +248,8 @@ static int apply_routes(struct kvm_vm *vm)
 {
 	struct kvm_irq_routing *table = vm->table;
 
-	memset(table, 0, sizeof(*table) + ENTRY_COUNT * sizeof(table->entries[0]));
+	*table = (struct kvm_irq_routing){
+		0}; /* its entries are written whole, as many as there are */
 	for (uint32_t pin = 0; pin < PIC_PINS; pin++)
 		add_pin(table, pin, pin < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE,
 			pin % 8);
