@@ -4,6 +4,9 @@
  *
  * user_data is the address of the request or watch with a tag in its low bits; both are aligned
  * to 8. Nothing is allocated after open().
+ *
+ * Files are not registered: a ring gives them up only some time after its process has ended, and the
+ * next machine would find its disk locked. Nor is the guest's memory, all of which would be pinned.
  */
 #include "vmm/ring_engine.h"
 
