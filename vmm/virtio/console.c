@@ -22,6 +22,8 @@ struct console {
 	struct virtio_device vdev;
 	struct virtio_console_params params;
 	struct virtio_console_config config;
+	/* Of the chain in hand. Not on the stack: that is cleared each time, and Linux sends 16 bytes a time. */
+	struct iovec iov[VQ_MAX_SIZE];
 };
 
 static struct console *to_console(struct virtio_device *vdev)
@@ -36,7 +38,7 @@ static struct console *to_console(struct virtio_device *vdev)
  */
 static void transmit(struct console *console, struct virtio_queue *queue)
 {
-	struct iovec iov[VQ_MAX_SIZE];
+	struct iovec *iov = console->iov;
 	struct vq_chain chain;
 	unsigned int turn;
 
@@ -81,9 +83,10 @@ static size_t fill(const struct iovec *iov, unsigned int count, const uint8_t *b
 	return filled;
 }
 
-static size_t receive(struct virtio_queue *queue, const uint8_t *buf, size_t n)
+static size_t receive(struct console *console, struct virtio_queue *queue, const uint8_t *buf,
+		      size_t n)
 {
-	struct iovec iov[VQ_MAX_SIZE];
+	struct iovec *iov = console->iov;
 	struct vq_chain chain;
 	size_t taken = 0;
 	unsigned int turn;
@@ -114,7 +117,7 @@ size_t virtio_console_receive(struct pci_device *dev, const uint8_t *buf, size_t
 
 	if (!console->vdev.live || !queue->started || !atomic_load(&console->vdev.bus_master))
 		return 0;
-	return receive(queue, buf, n);
+	return receive(console, queue, buf, n);
 }
 
 static void console_destroy(struct virtio_device *vdev)
