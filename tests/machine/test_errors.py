@@ -73,7 +73,7 @@ def test_memory_cpus_disks():
 
 
 def test_host_without_kvm():
-    """No /dev/kvm; no permission for it; a CPU that cannot virtualise; a KVM that cannot run firmware."""
+    """No /dev/kvm; no permission for it; a CPU that cannot virtualise. (KVM that cannot run firmware: tests/kvm/test_run.c.)"""
     start = "vmboot run " + GOOD
     cases = (
         ("no permission", "chmod 0600 /dev/kvm; su nobody -c '%s'" % start, ("no permission to use /dev/kvm", "group")),
