@@ -188,6 +188,29 @@ static void test_acs_frames(void **state)
 	session_leave(s);
 }
 
+/* Fails unless a box of line characters stands around the text at POS, closed on all sides. */
+static void check_box_around(struct session *s, VTermPos pos)
+{
+	int top = pos.row, bottom = pos.row, left = pos.col, right = pos.col;
+
+	while (left > 0 && session_char(s, pos.row, left) != 0x2502)
+		left--;
+	while (right < s->cols - 1 && session_char(s, pos.row, right) != 0x2502)
+		right++;
+	while (top > 0 && session_char(s, top, left) == 0x2502)
+		top--;
+	while (bottom < s->rows - 1 && session_char(s, bottom, left) == 0x2502)
+		bottom++;
+	assert_int_equal(session_char(s, top, left), 0x250C);
+	assert_int_equal(session_char(s, top, right), 0x2510);
+	assert_int_equal(session_char(s, bottom, left), 0x2514);
+	assert_int_equal(session_char(s, bottom, right), 0x2518);
+	for (int row = top + 1; row < bottom; row++)
+		assert_int_equal(session_char(s, row, right), 0x2502);
+	for (int col = left + 1; col < right; col++)
+		assert_int_equal(session_char(s, bottom, col), 0x2500);
+}
+
 static void test_utf8_frames(void **state)
 {
 	struct session *s = session_open_main(FAKE_NORMAL);
@@ -195,6 +218,12 @@ static void test_utf8_frames(void **state)
 	(void)state;
 	for (int col = 0; col < 80; col++)
 		assert_int_equal(session_char(s, 1, col), 0x2500);
+	session_keys(s, "Po");
+	session_wait(s, "Switch off this machine?");
+	session_settle(s);
+	check_box_around(s, session_find(s, "Switch off this machine?"));
+	session_keys(s, "n");
+	session_wait_gone(s, "Switch off this machine?");
 	session_leave(s);
 }
 

@@ -182,6 +182,17 @@ static void test_empty_and_no_kvm(void **state)
 	session_leave(s);
 }
 
+/* The row in which the last column is MARK, -1: none. */
+static int row_of_mark(struct session *s, uint32_t mark)
+{
+	int row = s->rows - 1;
+
+	session_settle(s);
+	while (row >= 0 && session_char(s, row, s->cols - 1) != mark)
+		row--;
+	return row;
+}
+
 static void test_many_disks(void **state)
 {
 	struct session *s = session_open_main(FAKE_MANY);
@@ -191,8 +202,13 @@ static void test_many_disks(void **state)
 	session_wait(s, "More than 24 disks are attached, which is the limit.");
 	session_keys(s, "\033[F");
 	session_wait(s, "/dev/vd59");
+	/* That there is more, above or below, stands in the first or last of the 15 rows. */
+	assert_int_equal(row_of_mark(s, 0x25B2), 2);
+	assert_int_equal(row_of_mark(s, 0x25BC), -1);
 	session_keys(s, "\033[H");
 	session_wait(s, "vd0 ");
+	assert_int_equal(row_of_mark(s, 0x25B2), -1);
+	assert_int_equal(row_of_mark(s, 0x25BC), 16);
 	session_keys(s, "\t\r");
 	session_wait(s, "More than 24 disks are attached");
 	assert_int_equal(s->daemon.seen->start, 0);
