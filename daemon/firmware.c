@@ -4,7 +4,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -16,6 +18,7 @@
 #include "proto.h"
 #include "pvh.h"
 #include "storage.h"
+#include "varstore.h"
 
 int firmware_make_memory(int *ret_fd, struct vmb_err *err)
 {
@@ -27,28 +30,48 @@ int firmware_make_memory(int *ret_fd, struct vmb_err *err)
 	return 0;
 }
 
-int firmware_seal(int fd, const char *name, struct vmb_err *err)
+/* What IMAGE (SIZE bytes) is, and its variables' layout. */
+static int look_at_image(struct launch *launch, const void *image, size_t size, struct vmb_err *err)
 {
+	const char *path = launch->config.firmware_path;
+	struct flash_image flash = {.vars_size = VARSTORE_SIZE};
+	char real[PATH_MAX];
 	struct vmb_err why = {0};
+	bool is_flash = flash_is_volume(image, size);
+	int rc = is_flash ? flash_check(image, size, size, &flash, &why)
+			  : pvh_check(image, size, size, NULL, &why);
+
+	if (rc == 0 && is_flash &&
+	    (flash_name_needs_smm(path) || (!launch->config.firmware_device[0] &&
+					    realpath(path, real) && flash_name_needs_smm(real))))
+		rc = vmb_err_set(&why, ENOTSUP, "%s", flash_smm_text);
+	if (rc < 0)
+		return vmb_err_set(err, -rc, "Firmware %s cannot be started: %s", path, why.text);
+	if (is_flash)
+		launch->flash = flash;
+	return vars_file_fit(&launch->vars, flash.vars_size, flash.code_at ? image : NULL, err);
+}
+
+int firmware_seal(struct launch *launch, struct vmb_err *err)
+{
 	struct stat st;
 	void *image;
-	int rc;
+	int fd = launch->firmware, rc;
 
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0 ||
 	    fstat(fd, &st) < 0)
 		return vmb_err_set(err, errno, "The firmware's memory cannot be sealed: %s.",
 				   strerror(errno));
 	if (st.st_size == 0)
-		return vmb_err_set(err, EINVAL, "Firmware %s is empty. Copy it again.", name);
+		return vmb_err_set(err, EINVAL, "Firmware %s is empty. Copy it again.",
+				   launch->config.firmware_path);
 	image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (image == MAP_FAILED)
 		return vmb_err_set(err, errno, "The firmware cannot be mapped: %s.",
 				   strerror(errno));
-	rc = pvh_check(image, (size_t)st.st_size, (uint64_t)st.st_size, NULL, &why);
+	rc = look_at_image(launch, image, (size_t)st.st_size, err);
 	munmap(image, (size_t)st.st_size);
-	if (rc < 0)
-		return vmb_err_set(err, -rc, "Firmware %s cannot be started: %s", name, why.text);
-	return 0;
+	return rc;
 }
 
 int firmware_spawn_reader(struct launch *launch, struct vmb_err *err)

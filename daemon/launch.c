@@ -115,6 +115,13 @@ static bool boots_kernel(const struct launch *launch)
 	return launch->config.kernel_path[0] != '\0';
 }
 
+static enum vmm_boot way_to_boot(const struct launch *launch)
+{
+	if (boots_kernel(launch))
+		return VMM_BOOT_LINUX;
+	return launch->flash.code_size > 0 ? VMM_BOOT_FLASH : VMM_BOOT_FIRMWARE;
+}
+
 static int send_start(const struct launch *launch, int control, int console,
 		      const struct disks *disks, const struct vfio_devices *devices,
 		      struct vmb_err *err)
@@ -132,7 +139,7 @@ static int send_start(const struct launch *launch, int control, int console,
 		.virtio_console = launch->config.virtio_console != 0,
 		.nested = launch->config.nested != 0,
 		.stop_on_panic = launch->config.stop_on_panic != 0,
-		.boot = boots_kernel(launch) ? VMM_BOOT_LINUX : VMM_BOOT_FIRMWARE,
+		.boot = way_to_boot(launch),
 	};
 	int fds[VMM_MAX_FDS], *more_fds = fds + VMM_FD_DISKS + disks->count, rc;
 
@@ -350,7 +357,7 @@ static void on_reader_ended(struct launch *launch, int status)
 		return;
 	}
 	if (rc == 0)
-		rc = firmware_seal(launch->firmware, launch->config.firmware_path, &err);
+		rc = firmware_seal(launch, &err);
 	if (rc == 0)
 		rc = proceed(launch, &err);
 	if (rc < 0)
@@ -476,7 +483,7 @@ static int start_from_file(struct launch *launch, struct vmb_err *err)
 		rc = storage_copy_file(launch->config.firmware_path, "firmware",
 				       STORAGE_FIRMWARE_MAX, launch->firmware, err);
 	if (rc == 0)
-		rc = firmware_seal(launch->firmware, launch->config.firmware_path, err);
+		rc = firmware_seal(launch, err);
 	return rc < 0 ? rc : proceed(launch, err);
 }
 

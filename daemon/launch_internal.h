@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "child.h"
+#include "flash.h"
 #include "launch.h"
 #include "net_card.h"
 #include "pci_hold.h"
@@ -36,6 +37,7 @@ struct launch {
 	struct vars_file vars;
 	/* Of the vmm to be; the variables for as long as it lives. A kernel takes the firmware's place. */
 	int kvm, firmware, initrd, variables;
+	struct flash_image flash; /* what the firmware is; all zero: a PVH image */
 	int control, console, log;
 	struct net_card
 		cards[VM_MAX_NETS]; /* what was made for them is removed when the vmm is gone */
@@ -64,8 +66,11 @@ struct launch {
 
 /* firmware.c: an empty memfd for an image, or for a kernel or initrd; checks and seals an image. */
 int firmware_make_memory(int *ret_fd, struct vmb_err *err);
-/* NAME is for the sentences. 0, or -errno: empty, too big, not PVH. */
-int firmware_seal(int fd, const char *name, struct vmb_err *err);
+/*
+ * LAUNCH's firmware is all there: seals it, looks what it is (LAUNCH->flash), and has the variables fit it. 0, or
+ * -errno with the sentence: empty, neither PVH nor OVMF, variables of another layout.
+ */
+int firmware_seal(struct launch *launch, struct vmb_err *err);
 /*
  * kernel.c: reads CONFIG's kernel and initrd (none: empty) into sealed memfds and checks the kernel.
  * 0, or -errno with the sentence; what was made stays for the caller to close.

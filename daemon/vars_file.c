@@ -143,11 +143,16 @@ static int refuse_size(const struct vars_file *vars, long long size, struct vmb_
 			   vars->path, size, VARSTORE_SIZE, vars->path);
 }
 
+static bool is_size(uint64_t size)
+{
+	return size == VARSTORE_SIZE || size == VARSTORE_SIZE_2M;
+}
+
 static int check_store(const struct vars_file *vars, struct vmb_err *err)
 {
 	struct vmb_err why = {0};
 
-	if (varstore_check(vars->store, VARSTORE_SIZE, &why) < 0)
+	if (varstore_check(vars->store, vars->size, &why) < 0)
 		return vmb_err_set(
 			err, EBADMSG,
 			"The variables file %s is damaged or not one: %s It was not touched; "
@@ -165,9 +170,10 @@ static int read_file(struct vars_file *vars, struct vmb_err *err)
 	if (fstat(vars->lock, &st) < 0)
 		return vmb_err_set(err, errno, "The variables file %s cannot be read: %s.",
 				   vars->path, strerror(errno));
-	if (st.st_size != VARSTORE_SIZE)
+	if (!is_size((uint64_t)st.st_size))
 		return refuse_size(vars, st.st_size, err);
-	rc = read_all(vars->lock, vars->store, VARSTORE_SIZE, 0);
+	vars->size = (uint32_t)st.st_size;
+	rc = read_all(vars->lock, vars->store, vars->size, 0);
 	if (rc < 0)
 		return vmb_err_set(err, -rc, "The variables file %s cannot be read: %s.",
 				   vars->path, strerror(-rc));
@@ -181,9 +187,10 @@ static int read_from_store(struct vars_file *vars, struct vmb_err *err)
 
 	if (!file)
 		return -ENOENT;
-	if (file->size != VARSTORE_SIZE)
+	if (!is_size(file->size))
 		return refuse_size(vars, (long long)file->size, err);
-	memcpy(vars->store, file->text, VARSTORE_SIZE);
+	vars->size = (uint32_t)file->size;
+	memcpy(vars->store, file->text, vars->size);
 	return check_store(vars, err);
 }
 
@@ -225,12 +232,35 @@ int vars_file_open(struct vars_file *vars, const char *path, const struct vars_p
 		else if (rc < 0 && rc != -ENOENT)
 			goto fail;
 	}
-	if (!path[0] || rc == -ENOENT || vars->aside)
-		varstore_format(vars->store);
+	vars->is_new = (!path[0] && !vars->place.name[0]) || rc == -ENOENT || vars->aside;
+	if (vars->is_new) {
+		vars->size = VARSTORE_SIZE;
+		varstore_format(vars->store, vars->size);
+	}
 	return 0;
 fail:
 	vars_file_close(vars);
 	return rc;
+}
+
+int vars_file_fit(struct vars_file *vars, uint32_t size, const void *template_store,
+		  struct vmb_err *err)
+{
+	if (!vars->is_new && vars->size != size)
+		return vmb_err_set(
+			err, EBADMSG,
+			"The variables file %s is for OVMF of %d MiB (%u bytes), this firmware "
+			"keeps %u bytes. It was not touched; name another file, or start with "
+			"fresh variables.",
+			vars->path, vars->size == VARSTORE_SIZE ? 4 : 2, vars->size, size);
+	if (!vars->is_new)
+		return 0;
+	if (template_store && varstore_check(template_store, size, NULL) == 0)
+		memcpy(vars->store, template_store, size);
+	else if (vars->size != size)
+		varstore_format(vars->store, size);
+	vars->size = size;
+	return 0;
 }
 
 /* The directory of the file, and its name in it into *RET_NAME. The descriptor, or -errno. */
@@ -281,7 +311,7 @@ int vars_file_make_memory(const struct vars_file *vars, int *ret_fd, struct vmb_
 	if (fd < 0)
 		return vmb_err_set(err, errno, "No memory for the variables: %s.", strerror(errno));
 	for (int half = 0; rc == 0 && half < 2; half++)
-		rc = atomic_file_write(fd, vars->store, VARSTORE_SIZE);
+		rc = atomic_file_write(fd, vars->store, vars->size);
 	if (rc == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		rc = -errno;
 	if (rc < 0) {
@@ -297,7 +327,7 @@ static int write_new(int dir, const char *name, const struct vars_file *vars, co
 {
 	struct stat st;
 	bool is_there = vars->lock >= 0 && fstat(vars->lock, &st) == 0;
-	int fd = atomic_file_new(dir, name, is_there ? &st : NULL, store, VARSTORE_SIZE), rc;
+	int fd = atomic_file_new(dir, name, is_there ? &st : NULL, store, vars->size), rc;
 
 	if (fd < 0)
 		return fd;
@@ -367,8 +397,8 @@ static int put_store(struct vars_file *vars, const uint8_t *store, struct vmb_er
 	int rc;
 
 	if (vars->place.name[0]) {
-		rc = store_put(vars->place.store, vars->place.name, (const char *)store,
-			       VARSTORE_SIZE, err);
+		rc = store_put(vars->place.store, vars->place.name, (const char *)store, vars->size,
+			       err);
 	} else {
 		rc = replace_file(vars, store);
 		if (rc == -EBUSY)
@@ -383,7 +413,7 @@ static int put_store(struct vars_file *vars, const uint8_t *store, struct vmb_er
 					 vars->path, strerror(-rc));
 	}
 	if (rc >= 0)
-		memcpy(vars->store, store, VARSTORE_SIZE);
+		memcpy(vars->store, store, vars->size);
 	return rc;
 }
 
@@ -391,10 +421,11 @@ static int put_store(struct vars_file *vars, const uint8_t *store, struct vmb_er
  * Checked and written is the same private copy: the guest may go on writing to the memory. To be freed, or NULL with
  * the sentence.
  */
-static uint8_t *copy_half(int memory, enum vars_half half, struct vmb_err *err)
+static uint8_t *copy_half(const struct vars_file *vars, int memory, enum vars_half half,
+			  struct vmb_err *err)
 {
-	uint8_t *copy = malloc(VARSTORE_SIZE);
-	int rc = copy ? read_all(memory, copy, VARSTORE_SIZE, half == VARS_GOOD ? VARSTORE_SIZE : 0)
+	uint8_t *copy = malloc(vars->size);
+	int rc = copy ? read_all(memory, copy, vars->size, half == VARS_GOOD ? vars->size : 0)
 		      : -ENOMEM;
 
 	if (rc == 0)
@@ -411,26 +442,26 @@ int vars_file_save(struct vars_file *vars, int memory, enum vars_half half, stru
 
 	if (!vars->path[0])
 		return 0;
-	copy = copy_half(memory, half, err);
+	copy = copy_half(vars, memory, half, err);
 	if (!copy)
 		return -EIO;
-	if (varstore_check(copy, VARSTORE_SIZE, NULL) < 0)
+	if (varstore_check(copy, vars->size, NULL) < 0)
 		rc = vmb_err_set(err, EBADMSG,
 				 "The UEFI variables were not saved: the guest left no "
 				 "valid store in memory. %s still holds the last good one.",
 				 vars->path);
-	else if (memcmp(copy, vars->store, VARSTORE_SIZE) != 0)
+	else if (memcmp(copy, vars->store, vars->size) != 0)
 		rc = put_store(vars, copy, err);
 	free(copy);
 	return rc;
 }
 
 /* FNV-1a by words, never 0. */
-static uint64_t hash_of(const uint8_t *store)
+static uint64_t hash_of(const uint8_t *store, size_t size)
 {
 	uint64_t hash = 0xCBF29CE484222325ULL, word;
 
-	for (size_t at = 0; at < VARSTORE_SIZE; at += sizeof(word)) {
+	for (size_t at = 0; at < size; at += sizeof(word)) {
 		memcpy(&word, store + at, sizeof(word));
 		hash = (hash ^ word) * 0x100000001B3ULL;
 	}
@@ -445,12 +476,11 @@ int vars_file_save_quiet(struct vars_file *vars, int memory, struct vmb_err *err
 
 	if (!vars->path[0])
 		return 0;
-	copy = copy_half(memory, VARS_LIVE, err);
+	copy = copy_half(vars, memory, VARS_LIVE, err);
 	if (!copy)
 		return -EIO;
-	vars->seen = memcmp(copy, vars->store, VARSTORE_SIZE) == 0 ? 0 : hash_of(copy);
-	if (vars->seen != 0 && vars->seen == before &&
-	    varstore_check(copy, VARSTORE_SIZE, NULL) == 0)
+	vars->seen = memcmp(copy, vars->store, vars->size) == 0 ? 0 : hash_of(copy, vars->size);
+	if (vars->seen != 0 && vars->seen == before && varstore_check(copy, vars->size, NULL) == 0)
 		rc = put_store(vars, copy, err);
 	free(copy);
 	return rc;

@@ -18,7 +18,9 @@ struct vars_file {
 	char path[PATH_MAX];	 /* links resolved; empty: variables are not kept */
 	const char *aside;   /* suffix under which the present file is put aside; NULL: it is not */
 	int lock;	     /* descriptor that holds the lock on the present file; -1: none */
-	uint8_t *store;	     /* VARSTORE_SIZE: what the file holds, or the empty store */
+	bool is_new;	     /* there is no file, or it is put aside */
+	uint32_t size;	     /* of the variables: one of varstore.h's */
+	uint8_t *store;	     /* SIZE: what the file holds, or empty variables */
 	uint64_t seen;	     /* hash of what vars_file_save_quiet() saw and did not write; 0: nothing */
 };
 
@@ -40,7 +42,14 @@ int vars_file_open(struct vars_file *vars, const char *path, const struct vars_p
  */
 int vars_file_set_aside(struct vars_file *vars, struct vmb_err *err);
 
-/* A memfd of 2 * VARSTORE_SIZE whose halves hold the store. 0 or -errno with the sentence. */
+/*
+ * The firmware's variables have SIZE bytes; it brings some (TEMPLATE; NULL: none) to begin with where there is no file
+ * yet. 0, or -EBADMSG with the sentence when the file is one of the other size; it is untouched.
+ */
+int vars_file_fit(struct vars_file *vars, uint32_t size, const void *template_store,
+		  struct vmb_err *err);
+
+/* A memfd of twice the size whose halves hold the variables. 0 or -errno with the sentence. */
 int vars_file_make_memory(const struct vars_file *vars, int *ret_fd, struct vmb_err *err);
 
 /*

@@ -10,7 +10,7 @@
 #include "vm_config.h"
 
 #define VMM_CONTROL_FD	  3
-#define VMM_PROTO_VERSION 4
+#define VMM_PROTO_VERSION 5
 
 enum vmm_msg {
 	/* launcher -> vmm */
@@ -49,7 +49,8 @@ enum vmm_msg {
  * through, the VFIO container (or, with VFIO_IOMMUFD, /dev/iommu) and VFIO_FD_COUNT groups (devices). With VMM_BOOT_FIRMWARE the two
  * are 2 firmware (sealed memfd), 3 variables (memfd of 2 * VARSTORE_SIZE: the live store that is
  * mapped into guest RAM, then the last copy known to be good: at first both are one store, which the
- * launcher has checked); with VMM_BOOT_LINUX, which has no UEFI and so no variables, 2 kernel, 3 initrd
+ * launcher has checked); with VMM_BOOT_FLASH the same, but the store has the size that the firmware asks for
+ * (flash.h) and is in flash; with VMM_BOOT_LINUX, which has no UEFI and so no variables, 2 kernel, 3 initrd
  * (sealed memfds; an empty one: no initrd).
  */
 #define VMM_FD_KVM	0
@@ -87,7 +88,11 @@ struct vmm_vfio {
 	uint8_t fd; /* which of the groups it belongs to; with VFIO_IOMMUFD which of the devices it is */
 };
 
-enum vmm_boot { VMM_BOOT_FIRMWARE, VMM_BOOT_LINUX };
+enum vmm_boot {
+	VMM_BOOT_FIRMWARE, /* PVH, in RAM, on Cloud Hypervisor's platform */
+	VMM_BOOT_LINUX,	   /* the same without firmware */
+	VMM_BOOT_FLASH,	   /* OVMF, in flash, on one like a PC with an i440FX */
+};
 
 struct vmm_start {
 	uint32_t version;

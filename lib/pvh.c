@@ -9,13 +9,12 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "varstore.h"
-
 #define NOTE_PHYS32_ENTRY 18 /* XEN_ELFNOTE_PHYS32_ENTRY */
-#define FV_SIGNATURE_AT	  40 /* EFI_FIRMWARE_VOLUME_HEADER.Signature (PI 1.7, volume 3, 3.2.1) */
 #define FOUR_GIB	  (1ULL << 32)
 
-#define BOOTS_PVH "This version boots PVH images, such as the CLOUDHV.fd of EDK2 202205 and later."
+#define BOOTS_PVH                                                                        \
+	"vmboot boots PVH images, such as the CLOUDHV.fd of EDK2 202205 and later, and " \
+	"flash images of OVMF."
 
 struct span {
 	const uint8_t *p;
@@ -39,27 +38,10 @@ static bool is_text(const struct span *head)
 }
 
 /* What the file is, when it is not an ELF file. */
-static int refuse_other(const struct span *head, uint64_t file_size, struct vmb_err *err)
+static int refuse_other(const struct span *head, struct vmb_err *err)
 {
 	const uint8_t *p = head->p;
-	/* A flash image with room for variables begins with them. */
-	bool variables = varstore_claims(p, head->size);
 
-	if (head->size >= 64 && memcmp(p + FV_SIGNATURE_AT, "_FVH", 4) == 0) {
-		if (variables && file_size < (1 << 20))
-			return vmb_err_set(err, EINVAL,
-					   "The file is a store of UEFI variables, not firmware. "
-					   "Give it as the variable file. " BOOTS_PVH);
-		if (!variables && file_size == (4 << 20))
-			return vmb_err_set(
-				err, EINVAL,
-				"The file is a raw flash image, probably a CLOUDHV.fd from "
-				"before EDK2 202205, which no loader can tell from "
-				"data. " BOOTS_PVH);
-		return vmb_err_set(
-			err, EINVAL,
-			"The file is a flash image for OVMF (UEFI firmware volumes). " BOOTS_PVH);
-	}
 	if (head->size >= 0x206 && memcmp(p + 0x202, "HdrS", 4) == 0)
 		return vmb_err_set(err, EINVAL,
 				   "The file is a Linux kernel (bzImage), not firmware: `vmboot "
@@ -80,7 +62,7 @@ static int check_header(const struct span *head, uint64_t file_size, Elf64_Ehdr 
 	if (file_size == 0 || head->size == 0)
 		return vmb_err_set(err, EINVAL, "The file is empty. Copy the image again.");
 	if (head->size < SELFMAG || memcmp(head->p, ELFMAG, SELFMAG) != 0)
-		return refuse_other(head, file_size, err);
+		return refuse_other(head, err);
 	if (head->size < EI_NIDENT)
 		return vmb_err_set(
 			err, EINVAL,

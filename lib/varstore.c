@@ -7,18 +7,27 @@
 #include "varstore.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define FV_ATTRIBUTES	 0x4FEFF
 #define FV_HEADER_LENGTH 0x48
 #define FV_BLOCK_SIZE	 0x1000
-#define STORE_SIZE	 0x3FFB8 /* live area 0x40000 without the volume's header */
 #define STORE_FORMATTED	 0x5A
 #define STORE_HEALTHY	 0xFE
 #define VARIABLE_START	 0x55AA
-#define WORK_BLOCK_AT	 0x41000
 #define WORK_QUEUE_SIZE	 0xFE0
+
+/* OvmfPkg/Include/Fdf/VarStore.fdf.inc */
+struct layout {
+	uint32_t size;		/* of the whole volume */
+	uint32_t store_size;	/* the live area without the volume's header */
+	uint32_t work_block_at; /* behind the live area and the event log */
+};
+
+static const struct layout layouts[] = {
+	{VARSTORE_SIZE, 0x40000 - FV_HEADER_LENGTH, 0x41000},
+	{VARSTORE_SIZE_2M, 0xE000 - FV_HEADER_LENGTH, 0xF000},
+};
 
 struct fv_header {
 	uint8_t zero_vector[16];
@@ -80,6 +89,14 @@ static const uint8_t store_guid[16] = {0x78, 0x2C, 0xF3, 0xAA, 0x7B, 0x94, 0x9A,
 static const uint8_t work_guid[16] = {0x2B, 0x29, 0x58, 0x9E, 0x68, 0x7C, 0x7D, 0x49,
 				      0xA0, 0xCE, 0x65, 0x00, 0xFD, 0x9F, 0x1B, 0x95};
 
+static const struct layout *find_layout(size_t size)
+{
+	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
+		if (layouts[i].size == size)
+			return &layouts[i];
+	return NULL;
+}
+
 /* 16-bit sum of the volume header: 0 when the checksum is right. */
 static uint16_t header_sum(const struct fv_header *fv)
 {
@@ -91,13 +108,16 @@ static uint16_t header_sum(const struct fv_header *fv)
 	return sum;
 }
 
-bool varstore_claims(const void *head, size_t size)
+uint64_t varstore_volume_size(const void *head, size_t head_size)
 {
-	const uint8_t *p = head;
+	struct fv_header fv;
 
-	return size >= sizeof(struct fv_header) &&
-	       memcmp(p + offsetof(struct fv_header, signature), "_FVH", 4) == 0 &&
-	       memcmp(p + offsetof(struct fv_header, guid), fv_guid, sizeof(fv_guid)) == 0;
+	if (head_size < sizeof(fv))
+		return 0;
+	memcpy(&fv, head, sizeof(fv));
+	if (memcmp(fv.signature, "_FVH", 4) != 0 || memcmp(fv.guid, fv_guid, sizeof(fv_guid)) != 0)
+		return 0;
+	return fv.length;
 }
 
 static int damaged(struct vmb_err *err, const char *what)
@@ -108,7 +128,7 @@ static int damaged(struct vmb_err *err, const char *what)
 			   what);
 }
 
-static int check_volume(const uint8_t *buf, struct vmb_err *err)
+static int check_volume(const uint8_t *buf, const struct layout *layout, struct vmb_err *err)
 {
 	static const uint8_t zero[16];
 	struct fv_header fv;
@@ -119,24 +139,24 @@ static int check_volume(const uint8_t *buf, struct vmb_err *err)
 	if (memcmp(fv.zero_vector, zero, sizeof(zero)) != 0 ||
 	    memcmp(fv.guid, fv_guid, sizeof(fv_guid)) != 0)
 		return damaged(err, "its firmware volume is not one for variables");
-	if (fv.length != VARSTORE_SIZE || fv.header_length != FV_HEADER_LENGTH ||
-	    fv.revision != 2 || fv.blocks[0].count != VARSTORE_SIZE / FV_BLOCK_SIZE ||
+	if (fv.length != layout->size || fv.header_length != FV_HEADER_LENGTH || fv.revision != 2 ||
+	    fv.blocks[0].count != layout->size / FV_BLOCK_SIZE ||
 	    fv.blocks[0].length != FV_BLOCK_SIZE)
-		return damaged(err, "its firmware volume has another layout (only that of "
-				    "OVMF_VARS_4M.fd is known)");
+		return damaged(err, "its firmware volume has another layout (only those of "
+				    "OVMF_VARS_4M.fd and OVMF_VARS.fd are known)");
 	if (header_sum(&fv) != 0)
 		return damaged(err, "the checksum of its firmware volume is wrong");
 	return 0;
 }
 
-static int check_store(const uint8_t *buf, struct vmb_err *err)
+static int check_store(const uint8_t *buf, const struct layout *layout, struct vmb_err *err)
 {
 	struct store_header store;
 
 	memcpy(&store, buf + FV_HEADER_LENGTH, sizeof(store));
 	if (memcmp(store.guid, store_guid, sizeof(store_guid)) != 0)
 		return damaged(err, "it holds no authenticated variables");
-	if (store.size != STORE_SIZE)
+	if (store.size != layout->store_size)
 		return damaged(err, "its variable area has a wrong size");
 	if (store.format != STORE_FORMATTED || store.state != STORE_HEALTHY)
 		return damaged(err, "its variable area is not marked healthy");
@@ -156,9 +176,9 @@ static uint64_t payload_size(const struct variable_header *header)
  * Follows the variables. EDK2 aligns headers to 4 bytes, name and data not at all, and takes the
  * first header that does not start with 0x55AA as the end: there the flash is erased, all ones.
  */
-static int check_variables(const uint8_t *buf, struct vmb_err *err)
+static int check_variables(const uint8_t *buf, const struct layout *layout, struct vmb_err *err)
 {
-	const uint64_t end = FV_HEADER_LENGTH + STORE_SIZE;
+	const uint64_t end = FV_HEADER_LENGTH + layout->store_size;
 	uint64_t at = FV_HEADER_LENGTH + sizeof(struct store_header);
 
 	while (end - at >= sizeof(struct variable_header)) {
@@ -183,20 +203,21 @@ static int check_variables(const uint8_t *buf, struct vmb_err *err)
 
 int varstore_check(const void *buf, size_t size, struct vmb_err *err)
 {
+	const struct layout *layout = find_layout(size);
 	int r;
 
-	if (size != VARSTORE_SIZE)
+	if (!layout)
 		return vmb_err_set(
 			err, EBADMSG,
 			"The UEFI variable store is truncated or no such store: it has %zu "
-			"bytes instead of %d. Restore the file from a copy, or start with "
-			"a fresh store.",
-			size, VARSTORE_SIZE);
-	r = check_volume(buf, err);
+			"bytes instead of %d (or %d, of OVMF of 2 MiB). Restore the file from a "
+			"copy, or start with a fresh store.",
+			size, VARSTORE_SIZE, VARSTORE_SIZE_2M);
+	r = check_volume(buf, layout, err);
 	if (r == 0)
-		r = check_store(buf, err);
+		r = check_store(buf, layout, err);
 	if (r == 0)
-		r = check_variables(buf, err);
+		r = check_variables(buf, layout, err);
 	return r;
 }
 
@@ -213,18 +234,19 @@ static uint32_t crc32(const uint8_t *p, size_t n)
 	return ~crc;
 }
 
-void varstore_format(void *buf)
+void varstore_format(void *buf, size_t size)
 {
+	const struct layout *layout = find_layout(size);
 	struct fv_header fv = {
-		.length = VARSTORE_SIZE,
+		.length = layout->size,
 		.signature = {'_', 'F', 'V', 'H'},
 		.attributes = FV_ATTRIBUTES,
 		.header_length = FV_HEADER_LENGTH,
 		.revision = 2,
-		.blocks = {{VARSTORE_SIZE / FV_BLOCK_SIZE, FV_BLOCK_SIZE}},
+		.blocks = {{layout->size / FV_BLOCK_SIZE, FV_BLOCK_SIZE}},
 	};
 	struct store_header store = {
-		.size = STORE_SIZE,
+		.size = layout->store_size,
 		.format = STORE_FORMATTED,
 		.state = STORE_HEALTHY,
 	};
@@ -243,8 +265,8 @@ void varstore_format(void *buf)
 	/* The sum is taken while crc and valid still read as erased; then "valid" is programmed. */
 	work.crc = crc32((const uint8_t *)&work, sizeof(work));
 	work.valid = 0xFE;
-	memset(p, 0xFF, VARSTORE_SIZE);
+	memset(p, 0xFF, layout->size);
 	memcpy(p, &fv, sizeof(fv));
 	memcpy(p + FV_HEADER_LENGTH, &store, sizeof(store));
-	memcpy(p + WORK_BLOCK_AT, &work, sizeof(work));
+	memcpy(p + layout->work_block_at, &work, sizeof(work));
 }

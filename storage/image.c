@@ -1,7 +1,6 @@
 /*
- * See storage/image.h. Specs: lib/pvh.c for PVH; UEFI PI 1.7 vol. 3 section 3.2.1 (firmware volume
- * header); the kernel's Documentation/arch/x86/boot.rst (bzImage); Microsoft PE/COFF and UEFI 2.10
- * section 2.1.1 (UEFI images).
+ * See storage/image.h. Specs: lib/pvh.c for PVH, lib/flash.c for OVMF; the kernel's
+ * Documentation/arch/x86/boot.rst (bzImage); Microsoft PE/COFF and UEFI 2.10 section 2.1.1 (UEFI images).
  */
 #include "image.h"
 
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "flash.h"
 #include "pvh.h"
 #include "text.h"
 #include "varstore.h"
@@ -37,14 +37,9 @@ static bool has(const struct head *head, size_t at, const void *magic, size_t n)
 	return at <= head->size && n <= head->size - at && memcmp(head->bytes + at, magic, n) == 0;
 }
 
-static bool is_volume(const struct head *head)
-{
-	return has(head, 0x28, "_FVH", 4);
-}
-
 static bool is_vars(const struct head *head, uint64_t file_size)
 {
-	return varstore_claims(head->bytes, head->size) && get_le(head, 0x20, 8) == file_size;
+	return file_size > 0 && varstore_volume_size(head->bytes, head->size) == file_size;
 }
 
 static bool is_linux(const struct head *head)
@@ -79,8 +74,7 @@ static bool is_uefi_app(const struct head *head)
 	return subsystem >= 10 && subsystem <= 12;
 }
 
-static enum image_kind find_kind(const struct head *head, uint64_t file_size,
-				 struct vmb_err *pvh_err)
+static enum image_kind find_kind(const struct head *head, uint64_t file_size, struct vmb_err *why)
 {
 	if (file_size == 0 || head->size == 0)
 		return IMAGE_EMPTY;
@@ -88,13 +82,14 @@ static enum image_kind find_kind(const struct head *head, uint64_t file_size,
 		"\x7F"
 		"ELF",
 		4))
-		return pvh_check(head->bytes, head->size, file_size, NULL, pvh_err) == 0
-			       ? IMAGE_PVH
-			       : IMAGE_ELF;
+		return pvh_check(head->bytes, head->size, file_size, NULL, why) == 0 ? IMAGE_PVH
+										     : IMAGE_ELF;
 	if (is_vars(head, file_size))
 		return IMAGE_VARS;
-	if (is_volume(head))
-		return IMAGE_FLASH;
+	if (flash_is_volume(head->bytes, head->size))
+		return flash_check(head->bytes, head->size, file_size, NULL, why) == 0
+			       ? IMAGE_FLASH
+			       : IMAGE_VOLUME;
 	/* A bzImage with an EFI stub is a UEFI application too; what it is first is a kernel. */
 	if (is_linux(head))
 		return IMAGE_LINUX;
@@ -109,7 +104,8 @@ const char *image_kind_name(enum image_kind kind)
 	case IMAGE_EMPTY: return "empty file";
 	case IMAGE_PVH: return "PVH ELF";
 	case IMAGE_ELF: return "ELF";
-	case IMAGE_FLASH: return "flash image";
+	case IMAGE_FLASH: return "OVMF flash image";
+	case IMAGE_VOLUME: return "flash image";
 	case IMAGE_VARS: return "variable store";
 	case IMAGE_LINUX: return "Linux kernel";
 	case IMAGE_UEFI_APP: return "UEFI application";
@@ -118,21 +114,16 @@ const char *image_kind_name(enum image_kind kind)
 	return "unknown";
 }
 
-static void explain(struct image_info *info, const struct vmb_err *pvh_err)
+static void explain(struct image_info *info, const struct vmb_err *why)
 {
 	switch (info->kind) {
-	case IMAGE_PVH: break;
+	case IMAGE_PVH:
+	case IMAGE_FLASH: break;
 	case IMAGE_EMPTY:
 		text_copy(info->reason, sizeof(info->reason), "The file is empty. Copy it again.");
 		break;
-	case IMAGE_ELF: text_copy(info->reason, sizeof(info->reason), pvh_err->text); break;
-	case IMAGE_FLASH:
-		snprintf(info->reason, sizeof(info->reason),
-			 "A flash image (OVMF, or a CLOUDHV.fd older than May 2022) without a PVH "
-			 "entry "
-			 "point. %s",
-			 advice);
-		break;
+	case IMAGE_ELF:
+	case IMAGE_VOLUME: text_copy(info->reason, sizeof(info->reason), why->text); break;
 	case IMAGE_VARS:
 		snprintf(info->reason, sizeof(info->reason),
 			 "A store of UEFI variables, not firmware. %s", advice);
@@ -158,11 +149,11 @@ void image_classify(const void *head, size_t head_size, uint64_t file_size,
 {
 	struct head h = {.bytes = head, .size = head_size};
 	struct image_info info = {0};
-	struct vmb_err pvh_err = {0};
+	struct vmb_err why = {0};
 
-	info.kind = find_kind(&h, file_size, &pvh_err);
+	info.kind = find_kind(&h, file_size, &why);
 	if (info.kind == IMAGE_LINUX)
 		take_linux_version(&h, &info);
-	explain(&info, &pvh_err);
+	explain(&info, &why);
 	*ret_info = info;
 }

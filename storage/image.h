@@ -8,11 +8,12 @@
 enum image_kind {
 	IMAGE_UNKNOWN,
 	IMAGE_EMPTY,
-	IMAGE_PVH,   /* ELF with a PVH entry point: what vmboot boots */
-	IMAGE_ELF,   /* any other ELF file */
-	IMAGE_FLASH, /* EFI firmware volumes: OVMF for a flash chip, or CLOUDHV.fd before 2022-05 */
-	IMAGE_VARS,  /* nothing but a UEFI variable store */
-	IMAGE_LINUX, /* bzImage */
+	IMAGE_PVH,     /* ELF with a PVH entry point: what vmboot boots... */
+	IMAGE_FLASH,   /* ...and OVMF for a flash chip */
+	IMAGE_ELF,     /* any other ELF file */
+	IMAGE_VOLUME,  /* any other EFI firmware volume */
+	IMAGE_VARS,    /* nothing but a UEFI variable store */
+	IMAGE_LINUX,   /* bzImage */
 	IMAGE_UEFI_APP /* PE32+ with an EFI subsystem */
 };
 
@@ -21,7 +22,7 @@ enum image_kind {
 struct image_info {
 	enum image_kind kind;
 	char version[64]; /* raw bytes from the image, terminated; may be empty */
-	char reason[200]; /* why vmboot cannot boot it; empty for IMAGE_PVH */
+	char reason[200]; /* why vmboot cannot boot it; empty for IMAGE_PVH and IMAGE_FLASH */
 };
 
 /*

@@ -16,6 +16,7 @@
 
 #include "copy.h"
 #include "descriptor.h"
+#include "flash.h"
 #include "image.h"
 #include "loop.h"
 #include "probe_proto.h"
@@ -119,12 +120,10 @@ static void report_file(struct scan *scan, const char *path, int fd, const struc
 			const struct descriptor *descriptor)
 {
 	static const char too_big[] = "The file is too big to be firmware.";
-	static const char smm[] =
-		"It needs System Management Mode, which vmboot's machine does not "
-		"have. Use an image without Secure Boot, or CLOUDHV.fd.";
 	struct storage_firmware fw = {.size = (uint64_t)st->st_size, .on_system = scan->on_system};
 	uint8_t head[IMAGE_HEAD_SIZE];
 	struct image_info info;
+	bool needs_smm;
 
 	if (snprintf(fw.path, sizeof(fw.path), "%s%s", scan->prefix, path) >= (int)sizeof(fw.path))
 		return;
@@ -132,13 +131,15 @@ static void report_file(struct scan *scan, const char *path, int fd, const struc
 	/* A variable store lies beside each OVMF image; as something to boot it would only be noise. */
 	if (info.kind == IMAGE_VARS)
 		return;
+	needs_smm = (descriptor && descriptor->needs_smm) ||
+		    (info.kind == IMAGE_FLASH && flash_name_needs_smm(path));
 	text_copy(fw.kind, sizeof(fw.kind), image_kind_name(info.kind));
 	text_copy(fw.version, sizeof(fw.version),
 		  info.version[0] || !descriptor ? info.version : descriptor->description);
 	text_copy(fw.reason, sizeof(fw.reason),
-		  fw.size > STORAGE_FIRMWARE_MAX	? too_big
-		  : descriptor && descriptor->needs_smm ? smm
-							: info.reason);
+		  fw.size > STORAGE_FIRMWARE_MAX ? too_big
+		  : needs_smm			 ? flash_smm_text
+						 : info.reason);
 	fw.usable = fw.reason[0] == '\0';
 	if (fw.usable)
 		hash_file(scan, fd, &fw);

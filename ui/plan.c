@@ -238,10 +238,18 @@ static int config_one_disk(const struct plan *plan, const struct model *model,
 unsigned int plan_firmwares(const struct model *model, const struct menu_firmware **ret_first)
 {
 	unsigned int count = 0;
+	bool found_pvh = false;
 
-	for (unsigned int i = 0; i < model->firmware_count; i++)
-		if (model->firmwares[i].usable && count++ == 0)
-			*ret_first = &model->firmwares[i];
+	for (unsigned int i = 0; i < model->firmware_count; i++) {
+		const struct menu_firmware *firmware = &model->firmwares[i];
+		bool is_pvh = strncmp(firmware->kind, "PVH", 3) == 0;
+
+		if (!firmware->usable)
+			continue;
+		if (count++ == 0 || (is_pvh && !found_pvh))
+			*ret_first = firmware;
+		found_pvh = found_pvh || is_pvh;
+	}
 	return count;
 }
 

@@ -76,7 +76,7 @@ int plan_config(const struct plan *plan, const struct model *model,
 		const struct menu_firmware *firmware, const struct menu_device *disk,
 		struct vm_config *ret_config, struct vmb_err *err);
 
-/* How many firmware images can be started; *ret_first is one of them if there is any. */
+/* How many firmware images can be started; *ret_first is the first PVH image of them, else the first, if there is any. */
 unsigned int plan_firmwares(const struct model *model, const struct menu_firmware **ret_first);
 
 #endif

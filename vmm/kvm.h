@@ -120,6 +120,7 @@ int kvm_cpu_set_entry32(struct kvm_cpu *cpu, uint32_t eip, uint32_t ebx);
 
 /* How the boot CPU begins. */
 struct kvm_entry {
+	bool at_reset_vector; /* as after power-on, at FFFFFFF0; the rest does not matter then */
 	bool is_64bit;
 	uint64_t rip;	    /* below 4 GiB unless is_64bit */
 	uint64_t boot_info; /* EBX: PVH's start_info; in 64-bit mode RSI: Linux's boot_params */
@@ -130,7 +131,7 @@ struct kvm_entry {
 #define KVM_ENTRY64_GDT_ENTRIES 4
 
 /*
- * As ENTRY says: the 32-bit entry above, or 64-bit mode with paging, flat segments 0x10 and 0x18,
+ * As ENTRY says: as kvm_cpu_reset() left it, the 32-bit entry above, or 64-bit mode with paging, flat segments 0x10 and 0x18,
  * interrupts off (Linux boot.rst, "64-bit Boot Protocol"). 0 or -errno.
  */
 int kvm_cpu_set_entry(struct kvm_cpu *cpu, const struct kvm_entry *entry);

@@ -339,6 +339,8 @@ static int set_entry64(struct kvm_cpu *cpu, const struct kvm_entry *entry)
 
 int kvm_cpu_set_entry(struct kvm_cpu *cpu, const struct kvm_entry *entry)
 {
+	if (entry->at_reset_vector)
+		return 0;
 	if (entry->is_64bit)
 		return set_entry64(cpu, entry);
 	return kvm_cpu_set_entry32(cpu, (uint32_t)entry->rip, (uint32_t)entry->boot_info);

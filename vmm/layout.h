@@ -1,7 +1,8 @@
 /*
  * Addresses, ports and interrupt numbers of platform (a), the one CLOUDHV.fd and a directly booted
  * Linux see: one place, used by the devices, the ACPI tables and vm.c alike. The firmware dictates
- * most of them (Cloud Hypervisor's platform: host bridge 8086:0d57).
+ * most of them (Cloud Hypervisor's platform: host bridge 8086:0d57). Platform (b), OVMF's, is the same with
+ * what stands at the end added.
  */
 #ifndef VMB_VMM_LAYOUT_H
 #define VMB_VMM_LAYOUT_H
@@ -53,5 +54,13 @@
 #define LAYOUT_GSI_GED	 9
 #define LAYOUT_GSI_INTX	 16 /* 4 level lines: slot's INTx pin P is 16 + (slot + P - 1) % 4 */
 #define LAYOUT_GSI_COUNT 24 /* pins of the I/O APIC; MSI routes come above */
+
+/* Platform (b): a PC's i440FX with the PIIX behind it, as OVMF takes it (OvmfPkg/Include/IndustryStandard). */
+#define LAYOUT_FLASH_END      0x100000000ULL /* of the code; the variables end where it begins */
+#define LAYOUT_PCI32_I440FX   0x80000000ULL /* OVMF's 32-bit window begins here, or where RAM ends */
+#define LAYOUT_SLOT_PIIX      1
+#define LAYOUT_FUNCTION_PIIX4 3
+#define LAYOUT_PORT_FW_CFG    0x510  /* selector, data */
+#define LAYOUT_PORT_PIIX4     0xB000 /* PM1 status, enable, control; PM timer at 8 */
 
 #endif

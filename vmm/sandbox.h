@@ -28,6 +28,8 @@ enum sandbox_thread {
 	SANDBOX_WORKER,	 /* of ring_threads.c */
 	SANDBOX_CONTROL_VFIO, /* the first two with devices that are passed through */
 	SANDBOX_VCPU_VFIO,
+	SANDBOX_CONTROL_FLASH, /* the first two with firmware in flash, and no such devices */
+	SANDBOX_VCPU_FLASH,
 	SANDBOX_THREADS
 };
 

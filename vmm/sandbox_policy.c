@@ -90,6 +90,12 @@ static const struct seccomp_rule vcpu_vfio[] = {
 	ALLOW(pwrite64),
 };
 
+/* Flash is no memory of the guest's while it is written: map_vars(). */
+static const struct seccomp_rule vcpu_flash[] = {
+	VCPU,
+	ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION),
+};
+
 /* What a file in memory is asked for goes past the ring (ring_req.at_once). */
 static const struct seccomp_rule disk[] = {
 	RING,
@@ -185,6 +191,11 @@ static const struct seccomp_rule control_vfio[] = {
 	ALLOW_IOCTL(VFIO_DEVICE_RESET),
 	ALLOW_IOCTL(VFIO_DEVICE_PCI_HOT_RESET),
 };
+
+static const struct seccomp_rule control_flash[] = {
+	CONTROL,
+	ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION),
+};
 /* clang-format on */
 
 static const struct {
@@ -201,6 +212,9 @@ static const struct {
 	[SANDBOX_CONTROL_VFIO] = {"control", control_vfio,
 				  sizeof(control_vfio) / sizeof(control_vfio[0])},
 	[SANDBOX_VCPU_VFIO] = {"vCPU", vcpu_vfio, sizeof(vcpu_vfio) / sizeof(vcpu_vfio[0])},
+	[SANDBOX_CONTROL_FLASH] = {"control", control_flash,
+				   sizeof(control_flash) / sizeof(control_flash[0])},
+	[SANDBOX_VCPU_FLASH] = {"vCPU", vcpu_flash, sizeof(vcpu_flash) / sizeof(vcpu_flash[0])},
 };
 
 const struct seccomp_rule *sandbox_policy(enum sandbox_thread kind, size_t *ret_count)

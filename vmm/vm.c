@@ -96,7 +96,9 @@ static int create_memory_and_chips(struct vm *vm, struct vmb_err *err)
 			"The host gives no %llu MiB of memory for the guest (%s). Give it "
 			"less memory.",
 			(unsigned long long)(vm->start.memory >> 20), strerror(-r));
-	if (vm->params.vars_fd >= 0)
+	if (vm_has_flash(vm))
+		r = vm_flash_map(vm, err);
+	else if (vm->params.vars_fd >= 0)
 		r = varstore_attach(vm->mem, vm->params.vars_fd, err);
 	if (r < 0)
 		return r;
@@ -115,6 +117,13 @@ static int create_memory_and_chips(struct vm *vm, struct vmb_err *err)
 	return 0;
 }
 
+static enum sandbox_thread vcpu_kind(const struct vm *vm)
+{
+	if (vm->start.vfio_count > 0)
+		return SANDBOX_VCPU_VFIO;
+	return vm_has_flash(vm) ? SANDBOX_VCPU_FLASH : SANDBOX_VCPU;
+}
+
 static int create_vcpus(struct vm *vm, struct vmb_err *err)
 {
 	const struct vcpus_params params = {
@@ -127,7 +136,7 @@ static int create_vcpus(struct vm *vm, struct vmb_err *err)
 		.nested = vm->start.nested,
 		.nice = vm->params.vcpu_nice,
 		.sandbox = vm->params.sandbox,
-		.kind = vm->start.vfio_count > 0 ? SANDBOX_VCPU_VFIO : SANDBOX_VCPU,
+		.kind = vcpu_kind(vm),
 		.fault = cpu_fault,
 		.power_off = cpu_power_off,
 		.reset = cpu_reset,
@@ -182,17 +191,38 @@ static int check_high_bars(const struct vm *vm, const struct acpi_params *acpi, 
 		(unsigned long long)(vm->high_bars >> 20));
 }
 
-/* The 64-bit PCI window: above RAM, to the end of what the processor can address. */
-static int build_tables(struct vm *vm, uint64_t *ret_rsdp, struct vmb_err *err)
+uint64_t vm_pci32_base(const struct vm *vm)
 {
-	const struct smbios_params smbios = {.cpus = vm->start.cpus, .memory = vm->start.memory};
+	uint64_t low_end = gm_low_end(vm->mem);
+
+	if (!vm_has_flash(vm))
+		return LAYOUT_PCI32;
+	return low_end > LAYOUT_PCI32_I440FX ? low_end : LAYOUT_PCI32_I440FX;
+}
+
+/* The 64-bit PCI window: above RAM, to the end of what the processor can address. */
+int vm_get_acpi_params(const struct vm *vm, struct acpi_params *ret_params, struct vmb_err *err)
+{
 	unsigned int bits = cpuid_phys_bits(vm->supported);
 	const struct acpi_params acpi = {
 		.cpus = vm->start.cpus,
+		.pci32_base = vm_pci32_base(vm),
 		.pci64_base = GM_HIGH_BASE + gm_high_size(vm->mem),
 		.pci64_end = 1ULL << (bits < MAX_PCI_BITS ? bits : MAX_PCI_BITS),
 	};
 	int r = check_high_bars(vm, &acpi, err);
+
+	if (r < 0)
+		return r;
+	*ret_params = acpi;
+	return 0;
+}
+
+static int build_tables(struct vm *vm, uint64_t *ret_rsdp, struct vmb_err *err)
+{
+	const struct smbios_params smbios = {.cpus = vm->start.cpus, .memory = vm->start.memory};
+	struct acpi_params acpi;
+	int r = vm_get_acpi_params(vm, &acpi, err);
 
 	if (r < 0)
 		return r;
@@ -218,20 +248,28 @@ static int load_linux(struct vm *vm, uint64_t rsdp, struct kvm_entry *ret_entry,
 	return linux_load(vm->mem, &boot, ret_entry, err);
 }
 
+/* What boots in RAM, and where it begins. */
+static int load(struct vm *vm, struct kvm_entry *entry, struct vmb_err *err)
+{
+	uint64_t rsdp;
+	int r = build_tables(vm, &rsdp, err);
+
+	if (r == 0 && vm->params.kernel_fd >= 0)
+		r = load_linux(vm, rsdp, entry, err);
+	else if (r == 0)
+		r = pvh_load(vm->mem, vm->params.firmware_fd, rsdp, entry, err);
+	return r;
+}
+
 /* Everything the first instruction finds; memory reads zero. vCPUs stand still. */
 static int power_on(struct vm *vm, struct vmb_err *err)
 {
-	struct kvm_entry entry;
-	uint64_t rsdp;
-	int r = build_tables(vm, &rsdp, err);
+	struct kvm_entry entry = {.at_reset_vector = true};
+	int r = vm_has_flash(vm) ? 0 : load(vm, &entry, err);
 
 	atomic_store(&vm->events, 0);
 	atomic_store(&vm->events_untold, 0);
 	progress_reset(&vm->progress, vm->params.kernel_fd >= 0 ? VMM_STAGE_OS : VMM_STAGE_SEC);
-	if (r == 0 && vm->params.kernel_fd >= 0)
-		r = load_linux(vm, rsdp, &entry, err);
-	else if (r == 0)
-		r = pvh_load(vm->mem, vm->params.firmware_fd, rsdp, &entry, err);
 	if (r == 0)
 		r = vcpus_reset(vm->vcpus, &entry, err);
 	return r;
@@ -306,7 +344,7 @@ static int settle_vars(struct vm *vm, bool *ret_changed)
 	int r = 0;
 
 	if (vm->params.vars_fd >= 0)
-		r = varstore_settle(vm->mem, vm->params.vars_fd, ret_changed);
+		r = varstore_settle(vm->params.vars_fd, ret_changed);
 	if (r < 0)
 		log_error("variables: cannot be saved (%s)", strerror(-r));
 	return r;

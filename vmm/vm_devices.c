@@ -1,5 +1,5 @@
 /*
- * What a virtual machine of platform (a) is made of: the table of devices, with the ports and
+ * What a virtual machine is made of: the table of devices, with the ports and
  * interrupts of each (layout.h). Devices know nothing of each other; they meet here.
  */
 #include "vmm/vm_private.h"
@@ -29,13 +29,12 @@ static void guest_reset(void *ctx)
 	vm_raise_request(ctx, VM_REQUEST_RESET, "");
 }
 
-static void guest_power_off(void *ctx)
+void vm_power_off(void *ctx)
 {
 	vm_raise_request(ctx, VM_REQUEST_POWER_OFF, "");
 }
 
-static int claim_ports(struct vm *vm, uint64_t base, uint64_t len, const struct bus_ops *ops,
-		       void *dev)
+int vm_claim_ports(struct vm *vm, uint64_t base, uint64_t len, const struct bus_ops *ops, void *dev)
 {
 	return bus_add(vm->ports,
 		       &(struct bus_range){.base = base, .len = len, .ops = ops, .dev = dev});
@@ -106,7 +105,7 @@ static int create_serial(struct vm *vm, struct vmb_err *err)
 	if (r == 0)
 		r = vm_console_create(&console, &vm->console);
 	if (r == 0)
-		r = claim_ports(vm, LAYOUT_PORT_UART, 8, &uart_bus_ops, vm->uart);
+		r = vm_claim_ports(vm, LAYOUT_PORT_UART, 8, &uart_bus_ops, vm->uart);
 	return r;
 }
 
@@ -151,7 +150,7 @@ static int create_rtc(struct vm *vm, struct vmb_err *err)
 
 	(void)err;
 	if (r == 0)
-		r = claim_ports(vm, LAYOUT_PORT_RTC, 2, &watched_rtc_bus_ops, vm);
+		r = vm_claim_ports(vm, LAYOUT_PORT_RTC, 2, &watched_rtc_bus_ops, vm);
 	return r;
 }
 
@@ -169,18 +168,18 @@ static void destroy_rtc(struct vm *vm)
 
 static int create_pm(struct vm *vm, struct vmb_err *err)
 {
-	struct pm_params pm = {.power_off = guest_power_off, .reset = guest_reset, .ctx = vm};
+	struct pm_params pm = {.power_off = vm_power_off, .reset = guest_reset, .ctx = vm};
 	int r = irq_wires_connect(vm->wires, LAYOUT_GSI_GED, &pm.ged_irq);
 
 	(void)err;
 	if (r == 0)
 		r = pm_create(&pm, &vm->pm);
 	if (r == 0)
-		r = claim_ports(vm, LAYOUT_PORT_PM, 4, &pm_bus_ops, vm->pm);
+		r = vm_claim_ports(vm, LAYOUT_PORT_PM, 4, &pm_bus_ops, vm->pm);
 	if (r == 0)
-		r = claim_ports(vm, LAYOUT_PORT_PM_TIMER, 4, &pm_timer_bus_ops, vm->pm);
+		r = vm_claim_ports(vm, LAYOUT_PORT_PM_TIMER, 4, &pm_timer_bus_ops, vm->pm);
 	if (r == 0)
-		r = claim_ports(vm, LAYOUT_PORT_GED, 1, &pm_ged_bus_ops, vm->pm);
+		r = vm_claim_ports(vm, LAYOUT_PORT_GED, 1, &pm_ged_bus_ops, vm->pm);
 	return r;
 }
 
@@ -202,7 +201,7 @@ static int create_i8042(struct vm *vm, struct vmb_err *err)
 
 	(void)err;
 	if (r == 0)
-		r = claim_ports(vm, LAYOUT_PORT_I8042, 5, &i8042_bus_ops, vm->i8042);
+		r = vm_claim_ports(vm, LAYOUT_PORT_I8042, 5, &i8042_bus_ops, vm->i8042);
 	return r;
 }
 
@@ -224,7 +223,7 @@ static int create_debugcon(struct vm *vm, struct vmb_err *err)
 
 	(void)err;
 	if (r == 0)
-		r = claim_ports(vm, LAYOUT_PORT_DEBUGCON, 1, &debugcon_bus_ops, vm->debugcon);
+		r = vm_claim_ports(vm, LAYOUT_PORT_DEBUGCON, 1, &debugcon_bus_ops, vm->debugcon);
 	return r;
 }
 
@@ -246,7 +245,7 @@ static int create_pvpanic(struct vm *vm, struct vmb_err *err)
 
 	(void)err;
 	if (r == 0)
-		r = claim_ports(vm, LAYOUT_PORT_PVPANIC, 1, &pvpanic_bus_ops, vm->pvpanic);
+		r = vm_claim_ports(vm, LAYOUT_PORT_PVPANIC, 1, &pvpanic_bus_ops, vm->pvpanic);
 	return r;
 }
 
@@ -269,7 +268,7 @@ static int create_watchdog(struct vm *vm, struct vmb_err *err)
 
 	(void)err;
 	if (r == 0)
-		r = claim_ports(vm, LAYOUT_PORT_WATCHDOG, 8, &watchdog_bus_ops, vm->watchdog);
+		r = vm_claim_ports(vm, LAYOUT_PORT_WATCHDOG, 8, &watchdog_bus_ops, vm->watchdog);
 	return r;
 }
 
@@ -292,6 +291,8 @@ static int create_pci(struct vm *vm, struct vmb_err *err)
 		.mmio = vm->mmio,
 		.cf9_ops = &pm_cf9_bus_ops,
 		.cf9_dev = vm->pm,
+		.pci32_base = vm_pci32_base(vm),
+		.i440fx = vm_has_flash(vm),
 	};
 
 	(void)err;
@@ -306,6 +307,12 @@ static void reset_pci(struct vm *vm)
 static void destroy_pci(struct vm *vm)
 {
 	pci_bus_destroy(vm->pci);
+}
+
+/* The virtio devices but network cards, in a row; a PIIX has the first slot for itself. */
+static unsigned int virtio_slot(const struct vm *vm, unsigned int n)
+{
+	return (vm_has_flash(vm) ? LAYOUT_SLOT_PIIX + 1 : 1) + n;
 }
 
 int vm_add_to_bus(struct vm *vm, unsigned int slot, struct pci_device *dev)
@@ -402,7 +409,7 @@ static int create_disk(struct vm *vm, unsigned int index, struct vmb_err *err)
 	env = vm_make_env(vm, queues[0].ring);
 	r = virtio_blk_create(&env, queues, count, index, &dev);
 	if (r == 0)
-		r = vm_add_to_bus(vm, 1 + index, dev);
+		r = vm_add_to_bus(vm, virtio_slot(vm, index), dev);
 	if (r == 0)
 		vm->disks[index] = dev;
 	return r;
@@ -425,7 +432,7 @@ static int create_rng(struct vm *vm, struct vmb_err *err)
 
 	(void)err;
 	if (r == 0)
-		r = vm_add_to_bus(vm, 1 + vm->start.disk_count, dev);
+		r = vm_add_to_bus(vm, virtio_slot(vm, vm->start.disk_count), dev);
 	return r;
 }
 
@@ -441,7 +448,7 @@ static int create_balloon(struct vm *vm, struct vmb_err *err)
 		return 0;
 	r = virtio_balloon_create(&env, &dev);
 	if (r == 0)
-		r = vm_add_to_bus(vm, 2 + vm->start.disk_count, dev);
+		r = vm_add_to_bus(vm, virtio_slot(vm, 1 + vm->start.disk_count), dev);
 	if (r == 0)
 		vm->balloon = dev;
 	return r;
@@ -471,7 +478,7 @@ static int create_hvc(struct vm *vm, struct vmb_err *err)
 		return 0;
 	r = virtio_console_create(&env, &params, &dev);
 	if (r == 0)
-		r = vm_add_to_bus(vm, 3 + vm->start.disk_count, dev);
+		r = vm_add_to_bus(vm, virtio_slot(vm, 2 + vm->start.disk_count), dev);
 	if (r == 0)
 		vm->hvc = dev;
 	return r;
@@ -494,6 +501,7 @@ static const struct vm_device devices[] = {
 	{"balloon", create_balloon, NULL, NULL},
 	{"virtio console", create_hvc, NULL, NULL},
 	{"devices passed through", vm_vfio_create, NULL, vm_vfio_destroy},
+	{"flash", vm_flash_create, vm_flash_reset, vm_flash_destroy},
 };
 
 #define DEVICE_COUNT (sizeof(devices) / sizeof(devices[0]))

@@ -54,6 +54,7 @@ struct vm {
 	struct pci_bus *pci;
 	struct pci_device *disks[VM_MAX_DISKS]; /* on PCI, which owns them */
 	struct pci_device *nets[VM_MAX_NETS];	/* likewise */
+	struct vm_flash *flash; /* vm_flash.c's; NULL: firmware is in RAM, or none */
 	struct passthrough *vfio;			/* vm_vfio.c's; NULL: no device is passed through */
 	uint64_t high_bars, biggest_bar;	/* of the devices passed through, above 4 GiB: all, and one */
 
@@ -84,6 +85,13 @@ int vm_new_ring(struct vm *vm, enum sandbox_thread kind, const char *name, unsig
 /* What a virtio device needs whose queues are served by RING. */
 struct virtio_env vm_make_env(struct vm *vm, struct ring *ring);
 
+/* Gives DEV the LEN ports from BASE on. 0 or -errno. */
+int vm_claim_ports(struct vm *vm, uint64_t base, uint64_t len, const struct bus_ops *ops,
+		   void *dev);
+
+/* A callback of devices, CTX is the vm: the guest switches itself off. */
+void vm_power_off(void *ctx);
+
 /* Puts DEV (taken over, also on failure) into SLOT. 0 or -errno. */
 int vm_add_to_bus(struct vm *vm, unsigned int slot, struct pci_device *dev);
 
@@ -94,6 +102,26 @@ int vm_nets_create(struct vm *vm, struct vmb_err *err);
 
 /* Every card stands still, or goes on. */
 void vm_nets_set_paused(struct vm *vm, bool paused);
+
+/* ---- vm_flash.c: none of it when the firmware is not in flash ---- */
+
+bool vm_has_flash(const struct vm *vm);
+
+/* The flash as memory of KVM; before the interrupt controllers. 0 or -errno with the sentence. */
+int vm_flash_map(struct vm *vm, struct vmb_err *err);
+
+/* What belongs to it, when every PCI device is there. 0 or -errno. */
+int vm_flash_create(struct vm *vm, struct vmb_err *err);
+void vm_flash_reset(struct vm *vm);
+void vm_flash_destroy(struct vm *vm); /* KVM does not use it any more, or is about to go */
+
+/* ---- vm.c ---- */
+
+/* Where 32-bit PCI addresses begin. */
+uint64_t vm_pci32_base(const struct vm *vm);
+
+/* What the ACPI tables are made from. 0 or -errno, with the sentence when the PCI windows are too small. */
+int vm_get_acpi_params(const struct vm *vm, struct acpi_params *ret_params, struct vmb_err *err);
 
 /* ---- vm_vfio.c ---- */
 

@@ -137,7 +137,8 @@ static int check_start(const struct vmm *vmm, struct vmb_err *err)
 			"The launcher named %u disks, %u network cards and %u devices and sent %u "
 			"descriptors, which do not belong together.",
 			start->disk_count, start->net_count, start->vfio_count, vmm->fd_count);
-	if (start->boot != VMM_BOOT_FIRMWARE && start->boot != VMM_BOOT_LINUX)
+	if (start->boot != VMM_BOOT_FIRMWARE && start->boot != VMM_BOOT_LINUX &&
+	    start->boot != VMM_BOOT_FLASH)
 		return vmb_err_set(
 			err, EPROTO,
 			"The launcher asks for a way to boot that this vmm does not know "
@@ -208,6 +209,13 @@ static unsigned int prefer_io_to_vcpus(void)
 	return setpriority(PRIO_PROCESS, 0, nice - IO_NICER) == 0 ? IO_NICER : 0;
 }
 
+static enum sandbox_thread control_kind(const struct vmm *vmm)
+{
+	if (vmm->start.vfio_count > 0)
+		return SANDBOX_CONTROL_VFIO;
+	return vmm->start.boot == VMM_BOOT_FLASH ? SANDBOX_CONTROL_FLASH : SANDBOX_CONTROL;
+}
+
 static int build(struct vmm *vmm, struct vmb_err *err)
 {
 	bool linux_kernel = vmm->start.boot == VMM_BOOT_LINUX;
@@ -235,8 +243,7 @@ static int build(struct vmm *vmm, struct vmb_err *err)
 	vmm->kvm = NULL;
 	r = vm_create(&params, &vmm->vm, err);
 	if (r == 0)
-		r = sandbox_filter(&vmm->sandbox, vmm->start.vfio_count > 0 ? SANDBOX_CONTROL_VFIO
-									    : SANDBOX_CONTROL);
+		r = sandbox_filter(&vmm->sandbox, control_kind(vmm));
 	return r == 0 || err->code ? r
 				   : vmb_err_set(err, -r,
 						 "The host does not let the vmm into its sandbox "

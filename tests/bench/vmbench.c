@@ -98,7 +98,7 @@ static int variable_store(void)
 
 	if (fd < 0 || !store)
 		die("variable store");
-	varstore_format(store);
+	varstore_format(store, VARSTORE_SIZE);
 	if (pwrite(fd, store, VARSTORE_SIZE, 0) != VARSTORE_SIZE ||
 	    pwrite(fd, store, VARSTORE_SIZE, VARSTORE_SIZE) != VARSTORE_SIZE)
 		die("variable store");

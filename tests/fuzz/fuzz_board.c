@@ -2,13 +2,19 @@
  * A guest that writes anything to the ports of the board's small devices, in any width, while bytes
  * arrive on the serial line and the power button is pressed. Promise: what firmware and drivers wait
  * for keeps coming (THRE, VRT, a timer that moves, a controller that takes commands), the interrupt
- * pins are what the registers say, and the guest's time can be set again.
+ * pins are what the registers say, the guest's time can be set again, flash shows its bytes when it is
+ * told to, and keeps to them.
  */
 #include "fuzz.h"
+
+#include <errno.h>
 
 #include "log.h"
 #include "vmm/layout.h"
 #include "vmm/platform/platform.h"
+
+#define FLASH	   0x10000 /* behind the ports: an MMIO device as good as any */
+#define FLASH_SIZE (2 * CFI_FLASH_BLOCK)
 
 struct board {
 	struct bus *ports;
@@ -19,6 +25,10 @@ struct board {
 	struct debugcon *debugcon;
 	struct pvpanic *pvpanic;
 	struct watchdog *watchdog;
+	struct fw_cfg *fw_cfg;
+	struct piix4 *piix4;
+	struct cfi_flash *flash;
+	uint8_t flash_bytes[FLASH_SIZE];
 	struct ring *ring;
 	bool uart_irq, ged_irq;
 	unsigned int offs, resets;
@@ -49,6 +59,13 @@ static void panicked(void *ctx, bool crash_loaded)
 {
 	(void)ctx;
 	(void)crash_loaded;
+}
+
+/* Never: every read is to come here. */
+static int map_flash(void *ctx, bool map)
+{
+	(void)ctx;
+	return map ? -ENOMEM : 0;
 }
 
 static void transmit(void *ctx, uint8_t byte)
@@ -88,12 +105,16 @@ static void board_create(struct board *b)
 	const struct pm_params pm = {
 		.ged_irq = {set_ged_irq, b}, .power_off = power_off, .reset = reset, .ctx = b};
 
+	const struct cfi_flash_params flash = {.bytes = b->flash_bytes, .map = map_flash};
+	const struct acpi_params acpi = {.cpus = 2, .pci32_base = LAYOUT_PCI32_I440FX};
 	struct watchdog_params watchdog = {.expired = reset, .ctx = b};
 
 	must(bus_create(&b->ports) == 0 && uart_create(&uart, &b->uart) == 0 &&
 	     rtc_create(&rtc, &b->rtc) == 0 && pm_create(&pm, &b->pm) == 0 &&
 	     i8042_create(reset, b, &b->i8042) == 0 && debugcon_create(&b->debugcon) == 0 &&
-	     pvpanic_create(panicked, b, &b->pvpanic) == 0 &&
+	     pvpanic_create(panicked, b, &b->pvpanic) == 0 && fw_cfg_create(2, &b->fw_cfg) == 0 &&
+	     acpi_load(b->fw_cfg, &acpi) == 0 && cfi_flash_create(&flash, &b->flash) == 0 &&
+	     piix4_create(b->pm, power_off, b, &b->piix4) == 0 &&
 	     ring_create("fuzz", 8, RING_AUTO, &b->ring, NULL) == 0);
 	watchdog.ring = b->ring;
 	must(watchdog_create(&watchdog, &b->watchdog) == 0);
@@ -107,6 +128,9 @@ static void board_create(struct board *b)
 	claim(b, LAYOUT_PORT_DEBUGCON, 1, &debugcon_bus_ops, b->debugcon);
 	claim(b, LAYOUT_PORT_PVPANIC, 1, &pvpanic_bus_ops, b->pvpanic);
 	claim(b, LAYOUT_PORT_WATCHDOG, 8, &watchdog_bus_ops, b->watchdog);
+	claim(b, LAYOUT_PORT_FW_CFG, 2, &fw_cfg_bus_ops, b->fw_cfg);
+	claim(b, LAYOUT_PORT_PIIX4, 12, &piix4_bus_ops, b->piix4);
+	claim(b, FLASH, FLASH_SIZE, &cfi_flash_bus_ops, b->flash);
 }
 
 static void board_destroy(struct board *b)
@@ -120,22 +144,26 @@ static void board_destroy(struct board *b)
 	pvpanic_destroy(b->pvpanic);
 	ring_destroy(b->ring);
 	watchdog_destroy(b->watchdog);
+	fw_cfg_destroy(b->fw_cfg);
+	piix4_destroy(b->piix4);
+	cfi_flash_destroy(b->flash);
 }
 
 static void one_step(struct input *in, struct board *b)
 {
 	static const struct {
-		uint16_t base, len;
-	} ranges[] = {{LAYOUT_PORT_UART, 8},   {LAYOUT_PORT_RTC, 2},
-		      {LAYOUT_PORT_PM, 24},    {0xCF9, 1},
-		      {LAYOUT_PORT_I8042, 5},  {LAYOUT_PORT_DEBUGCON, 1},
-		      {LAYOUT_PORT_PVPANIC, 1}};
+		uint32_t base, len;
+	} ranges[] = {{LAYOUT_PORT_UART, 8},	{LAYOUT_PORT_RTC, 2},
+		      {LAYOUT_PORT_PM, 24},	{0xCF9, 1},
+		      {LAYOUT_PORT_I8042, 5},	{LAYOUT_PORT_DEBUGCON, 1},
+		      {LAYOUT_PORT_PVPANIC, 1}, {LAYOUT_PORT_FW_CFG, 2},
+		      {LAYOUT_PORT_PIIX4, 12},	{FLASH, FLASH_SIZE}};
 	uint8_t op = (uint8_t)take(in, 1), where = (uint8_t)take(in, 1);
-	unsigned int which = op % 7, size = 1u << (op >> 6 & 1) << (op >> 7 & 1);
-	uint64_t port = ranges[which].base + where % ranges[which].len;
+	unsigned int which = op % 10, size = 1u << (op >> 6 & 1) << (op >> 7 & 1);
+	uint64_t port = ranges[which].base + where * 33 % ranges[which].len;
 	uint8_t bytes[32] = {0};
 
-	switch (op / 7 % 5) {
+	switch (op / 10 % 5) {
 	case 0:
 	case 1: bus_write(b->ports, port, size, take(in, 4)); break;
 	case 2: (void)bus_read(b->ports, port, size); break;
@@ -195,6 +223,13 @@ static void check(struct board *b)
 	set_cmos(b, 0x0B, 0x02);
 	for (unsigned int i = 0; i < sizeof(time) / sizeof(time[0]); i++)
 		must(cmos(b, time[i][0]) == time[i][1]);
+	/* The first of these may have been data. */
+	bus_write(b->ports, FLASH, 1, 0xFF);
+	bus_write(b->ports, FLASH, 1, 0xFF);
+	for (unsigned int i = 0; i < FLASH_SIZE; i += 8)
+		must(bus_read(b->ports, FLASH + i, 1) == b->flash_bytes[i]);
+	bus_write(b->ports, LAYOUT_PORT_FW_CFG, 2, 0);
+	must(bus_read(b->ports, LAYOUT_PORT_FW_CFG + 1, 1) == 'Q');
 	/* Looking around and setting the clock switches nothing off. */
 	must(b->offs == offs && b->resets == resets);
 }

@@ -27,7 +27,7 @@ static void set_up(void)
 	struct vmb_err err;
 
 	log_init(-1, LOG_LEVEL_ERROR, "fuzz");
-	varstore_format(empty);
+	varstore_format(empty, VARSTORE_SIZE);
 	fd = memfd_create("fuzz", MFD_CLOEXEC);
 	must(fd >= 0 && ftruncate(fd, 2 * VARSTORE_SIZE) == 0);
 	file = mmap(NULL, 2 * VARSTORE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	good_is_good = varstore_check(good, VARSTORE_SIZE, NULL) == 0;
 	must(varstore_check(live, VARSTORE_SIZE - 1, NULL) < 0);
 
-	must(varstore_settle(mem, fd, &changed) == 0);
+	must(varstore_settle(fd, &changed) == 0);
 	must(varstore_check(file, VARSTORE_SIZE, NULL) == 0);
 	if (live_is_good) {
 		must(memcmp(file, live, VARSTORE_SIZE) == 0);

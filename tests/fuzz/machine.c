@@ -12,6 +12,7 @@
 
 #include "log.h"
 #include "vmm/virtio/virtio_devices.h"
+#include "vmm/layout.h"
 
 /* ---- ring.h without a thread ---- */
 
@@ -316,7 +317,7 @@ static void add_devices(struct machine *m)
 static struct machine *make(void)
 {
 	struct machine *m = calloc(1, sizeof(*m));
-	struct pci_bus_params params = {0};
+	struct pci_bus_params params = {.pci32_base = LAYOUT_PCI32};
 
 	must(m);
 	m->mem = shared_mem;

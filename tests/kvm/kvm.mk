@@ -12,8 +12,8 @@ $(GEN)/tests/kvm/guests/%: tests/kvm/guests/%.S tests/kvm/guests/guest.inc tests
 	$(Q)$(CC) -c -x assembler-with-cpp -Itests/kvm/guests -o $@.o $<
 	$(Q)$(LD) -m elf_x86_64 -n --no-warn-rwx-segments -T tests/kvm/guests/guest.ld -o $@ $@.o
 
-# Not a PVH image but a bzImage: a flat binary.
-$(GEN)/tests/kvm/guests/bzimage: tests/kvm/guests/bzimage.S
+# Not PVH images but a bzImage, and what is in flash: flat binaries.
+$(GEN)/tests/kvm/guests/bzimage $(GEN)/tests/kvm/guests/flash: $(GEN)/tests/kvm/guests/%: tests/kvm/guests/%.S
 	$(call say,GUEST,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -c -x assembler-with-cpp -o $@.o $<

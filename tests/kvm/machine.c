@@ -25,6 +25,7 @@
 
 #define SANITIZED_VMM "build/san/vmboot"
 #define GUEST_DIR     "build/gen/tests/kvm/guests/"
+#define FLASH_CODE    0x37C000 /* of OVMF of 4 MiB */
 
 uint64_t machine_now_ms(void)
 {
@@ -79,6 +80,21 @@ static int guest_memfd(const char *guest, uint32_t seed)
 	return machine_sealed_memfd(image, (size_t)n);
 }
 
+/* The guest NAME at the end of a flash image. */
+static int flash_memfd(const char *name)
+{
+	uint8_t *image = calloc(1, FLASH_CODE);
+	int guest = guest_memfd(name, 0), fd;
+
+	assert_non_null(image);
+	memcpy(image + 40, "_FVH", 4);
+	assert_int_equal(pread(guest, image + FLASH_CODE - 65536, 65536, 0), 65536);
+	close(guest);
+	fd = machine_sealed_memfd(image, FLASH_CODE);
+	free(image);
+	return fd;
+}
+
 /* TEXT, then zeroes up to SIZE bytes. */
 static int initrd_memfd(const char *text, size_t size)
 {
@@ -103,7 +119,7 @@ static int vars_memfd(const void *content)
 	if (content) {
 		assert_int_equal(pwrite(fd, content, 2 * VARSTORE_SIZE, 0), 2 * VARSTORE_SIZE);
 	} else {
-		varstore_format(fresh);
+		varstore_format(fresh, VARSTORE_SIZE);
 		for (int i = 0; i < 2; i++)
 			assert_int_equal(pwrite(fd, fresh, VARSTORE_SIZE, i * VARSTORE_SIZE),
 					 VARSTORE_SIZE);
@@ -198,6 +214,10 @@ static void send_start(struct machine *m, const struct machine_config *config, i
 	fds[VMM_FD_FIRMWARE] =
 		config->guest ? guest_memfd(config->guest, config->seed) : config->firmware_fd;
 	fds[VMM_FD_VARS] = m->vars;
+	if (config->flash) {
+		start.boot = VMM_BOOT_FLASH;
+		fds[VMM_FD_FIRMWARE] = flash_memfd(config->flash);
+	}
 	if (config->kernel) {
 		start.boot = VMM_BOOT_LINUX;
 		if (config->cmdline)

@@ -35,6 +35,7 @@ struct machine {
 struct machine_config {
 	const char *guest; /* name of a file in build/gen/tests/kvm/guests, or */
 	int firmware_fd;   /* a memfd instead, when GUEST is NULL; taken over */
+	const char *flash; /* name of a file there, which is the end of a flash image of OVMF of 4 MiB; or */
 	const char *kernel; /* instead of firmware: name of a file there, booted as Linux is */
 	const char *initrd; /* text that it begins with, or NULL: none */
 	size_t initrd_size; /* 0: the text and its NUL */

@@ -323,6 +323,29 @@ static void destroyed_variables_are_restored_at_reset(void **state)
 	free(both);
 }
 
+/* What OVMF finds on its platform, from the reset vector on; its flash keeps what it programs, its code is not written. */
+static void firmware_in_flash(void **state)
+{
+	static const char found[] =
+		"bridge 12378086 pm 0000b001 fw_cfg 554d4551 store 4856465f probe 0000008d spare ";
+	struct machine *m = machine_start_for(state, &(struct machine_config){.flash = "flash"});
+	uint8_t *both = malloc(2 * VARSTORE_SIZE);
+
+	assert_non_null(both);
+	machine_expect_message(m, VMM_STARTED);
+	machine_expect_output(m, found);
+	machine_expect_output(m, "000000ff programmed 00005a80 read ffffff5a ");
+	machine_expect_message(m, VMM_VARS_CHANGED);
+	machine_expect_message(m, VMM_WAS_RESET);
+	machine_expect_output(m, found);
+	machine_expect_output(m, "0000005a changed 00000000 ");
+	assert_int_equal(machine_expect_exit(m, VMM_EXIT_POWER_OFF, NULL), 0);
+	read_vars(m, both);
+	assert_int_equal(both[0x83FF0], 0x5A);
+	assert_memory_equal(both, both + VARSTORE_SIZE, VARSTORE_SIZE);
+	free(both);
+}
+
 /* The live half is the launcher's even when the vmm is killed outright. */
 static void variables_survive_sigkill(void **state)
 {
@@ -362,6 +385,7 @@ int main(void)
 		MACHINE_TEST(bad_firmware_is_refused_with_a_sentence),
 		MACHINE_TEST(impossible_shapes_are_refused),
 		MACHINE_TEST(changed_variables_become_the_good_copy),
+		MACHINE_TEST(firmware_in_flash),
 		MACHINE_TEST(destroyed_variables_are_restored_at_reset),
 		MACHINE_TEST(variables_survive_sigkill),
 	};

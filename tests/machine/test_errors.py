@@ -7,7 +7,7 @@ import os
 
 from harness import CLOUDHV, ROOT, expect, guest_disk, plain, run
 
-OVMF = os.path.join(ROOT, "build/firmware/ovmf/OVMF_CODE_4M.fd")
+OVMF = os.path.join(ROOT, "build/firmware/ovmf")
 GOOD = "--firmware /firmware/CLOUDHV.fd --memory 128M"
 
 
@@ -39,7 +39,12 @@ def test_firmware_files():
         ("directory", run_with + "/tmp", ("/tmp is a directory",)),
         ("empty", "true >/tmp/empty; " + run_with + "/tmp/empty", ("/tmp/empty is empty", "Copy it again")),
         ("truncated", "head -c 2000000 /firmware/CLOUDHV.fd >/tmp/cut; " + run_with + "/tmp/cut", ("/tmp/cut cannot", "cut off", "Copy")),
-        ("flash image", run_with + "/OVMF_CODE_4M.fd", ("flash image for OVMF", "CLOUDHV.fd")),
+        ("flash image that is cut off", "head -c 2000000 /OVMF_CODE_4M.fd >/tmp/flash; " + run_with + "/tmp/flash",
+         ("/tmp/flash cannot", "flash image", "truncated")),
+        ("flash image that needs SMM", "ln -s /OVMF_CODE_4M.fd /tmp/OVMF_CODE_4M.secboot.fd; "
+         + run_with + "/tmp/OVMF_CODE_4M.secboot.fd", ("System Management Mode", "without Secure Boot")),
+        ("variables of 2 MiB with flash of 4", run_with + "/OVMF_CODE_4M.fd --vars /OVMF_VARS.fd",
+         ("/OVMF_VARS.fd is for OVMF of 2 MiB", "not touched")),
         ("text file", "echo hello >/tmp/text; " + run_with + "/tmp/text", ("/tmp/text cannot", "holds text")),
         ("old raw image", "{ head -c 40 /dev/zero; printf _FVH; head -c 4194260 /dev/zero; } >/tmp/raw; " + run_with + "/tmp/raw",
          ("/tmp/raw cannot", "raw flash image", "202205")),
@@ -48,7 +53,7 @@ def test_firmware_files():
          ("32-bit ELF", "64-bit PVH")),
         ("not PVH", run_with + "/bin/busybox", ("without the PVH note",)),
     )
-    check_cases(run(script(cases), files={"OVMF_CODE_4M.fd": OVMF}), cases)
+    check_cases(run(script(cases), files={name: os.path.join(OVMF, name) for name in ("OVMF_CODE_4M.fd", "OVMF_VARS.fd")}), cases)
 
 
 def test_memory_cpus_disks():

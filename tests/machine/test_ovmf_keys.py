@@ -1,5 +1,5 @@
 """The keys that the console view sends to a firmware whose terminal is PC-ANSI (Debian 12's OVMF, the one of which tests/data
-has recordings), tried on that firmware itself: it runs as QEMU's own, since vmboot boots PVH images only. The bytes are those of
+has recordings), tried on that firmware itself: it runs as QEMU's own, which is quicker than in vmboot. The bytes are those of
 ui/guest_keys.c, which tests/unit/test_ui_keys.c holds to them."""
 
 import os

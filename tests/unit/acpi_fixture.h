@@ -72,17 +72,14 @@ static inline const struct table *find(const struct tables *t, const char *signa
 }
 
 /* Builds the tables and walks them from the RSDP as EDK2 and Linux do. */
-static inline void build(struct tables *t, unsigned int cpus, uint64_t pci64_base,
-			 uint64_t pci64_end)
+static inline void build_from(struct tables *t, const struct acpi_params *params)
 {
-	const struct acpi_params params = {
-		.cpus = cpus, .pci64_base = pci64_base, .pci64_end = pci64_end};
 	const struct table *xsdt;
 	const uint8_t *rsdp;
 
 	memset(t, 0, sizeof(*t));
 	assert_int_equal(gm_create(MEMORY, &t->mem), 0);
-	assert_int_equal(acpi_build(t->mem, &params, &t->rsdp), 0);
+	assert_int_equal(acpi_build(t->mem, params, &t->rsdp), 0);
 	rsdp = gm_ptr(t->mem, t->rsdp, 36);
 	assert_non_null(rsdp);
 	assert_int_equal(t->rsdp % 16, 0);
@@ -97,6 +94,19 @@ static inline void build(struct tables *t, unsigned int cpus, uint64_t pci64_bas
 	for (uint32_t at = 36; at < xsdt->len; at += 8)
 		walk_table(t, get(xsdt->bytes + at, 8));
 	walk_table(t, get(find(t, "FACP")->bytes + 140, 8));
+}
+
+static inline void build(struct tables *t, unsigned int cpus, uint64_t pci64_base,
+			 uint64_t pci64_end)
+{
+	const struct acpi_params params = {
+		.cpus = cpus,
+		.pci32_base = LAYOUT_PCI32,
+		.pci64_base = pci64_base,
+		.pci64_end = pci64_end,
+	};
+
+	build_from(t, &params);
 }
 
 static inline int setup(void **state)

@@ -413,7 +413,8 @@ static inline int fake_make_bus(struct fake_vfio *f)
 
 	if (bus_create(&f->ports) < 0 || bus_create(&f->mmio) < 0)
 		return -ENOMEM;
-	params = (struct pci_bus_params){.ports = f->ports, .mmio = f->mmio};
+	params = (struct pci_bus_params){
+		.ports = f->ports, .mmio = f->mmio, .pci32_base = LAYOUT_PCI32};
 	return pci_bus_create(&params, &f->pci);
 }
 

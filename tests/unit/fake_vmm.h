@@ -23,6 +23,8 @@
 
 /* A byte of the store that no check looks at: the spare half of the fault tolerant area. */
 #define FAKE_SPARE 0x60000
+/* One of both layouts: free space, or that of OVMF of 2 MiB. */
+#define FAKE_FREE 0x18000
 
 /* The smallest image that pvh_check() takes. */
 static inline void fake_firmware(const char *path)
@@ -143,6 +145,13 @@ static inline void fake_report(const struct fake_vmm *v)
 			     v->start.cmdline);
 		fake_print(v, line, (size_t)n);
 	}
+	if (v->start.boot == VMM_BOOT_FLASH) {
+		struct stat vars;
+
+		fstat(v->fds[VMM_FD_VARS], &vars);
+		n = snprintf(line, sizeof(line), "boot=flash vars=%lld\n", (long long)vars.st_size);
+		fake_print(v, line, (size_t)n);
+	}
 	n = snprintf(line, sizeof(line),
 		     "fds=%u cpus=%u memory=%llu disks=%u firmware=%lld elf=%d seals=%s sid=%d "
 		     "inherited=%d stdin=%d\n",
@@ -233,7 +242,10 @@ static inline void fake_behave(struct fake_vmm *v, const char *how)
 {
 	if (strcmp(how, "report") == 0)
 		fake_report(v);
-	else if (strcmp(how, "flood") == 0)
+	else if (strcmp(how, "flash") == 0) {
+		fake_report(v);
+		fake_set_vars(v, 0, FAKE_FREE, 0x11);
+	} else if (strcmp(how, "flood") == 0)
 		fake_flood(v);
 	else if (strcmp(how, "endless") == 0)
 		for (;;)

@@ -164,7 +164,8 @@ static inline struct gadget *make_gadget(struct fixture *f, unsigned int slot)
 static inline int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct pci_bus_params params = {.cf9_ops = &cf9_ops, .cf9_dev = f};
+	struct pci_bus_params params = {
+		.cf9_ops = &cf9_ops, .cf9_dev = f, .pci32_base = LAYOUT_PCI32};
 
 	assert_int_equal(bus_create(&f->ports), 0);
 	assert_int_equal(bus_create(&f->mmio), 0);

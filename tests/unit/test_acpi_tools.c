@@ -209,6 +209,7 @@ static int has_window(const uint8_t *crs, size_t len, uint8_t tag, unsigned int 
 
 static void crs_is_what_the_vmm_decodes(void **state)
 {
+	const struct acpi_params i440fx = {.cpus = 1, .pci32_base = 0xA0000000};
 	uint8_t crs[512];
 	struct tables t;
 	size_t len;
@@ -236,6 +237,11 @@ static void crs_is_what_the_vmm_decodes(void **state)
 	for (size_t i = 0; i < len;
 	     i += crs[i] & 0x80 ? 3 + get(crs + i + 1, 2) : 1 + (crs[i] & 7u))
 		assert_int_not_equal(crs[i], 0x8A);
+	/* OVMF's window begins further down. */
+	build_from(&t, &i440fx);
+	len = buffer_bytes(evaluate(&t, "\\_SB.PCI0._CRS"), crs, sizeof(crs));
+	gm_destroy(t.mem);
+	assert_true(has_window(crs, len, 0x87, 4, 0, 0xA0000000, LAYOUT_ECAM - 1));
 }
 
 /* Ports and interrupts of the board's devices against layout.h. */

@@ -6,7 +6,7 @@ static void use_vars(struct fixture *f)
 	uint8_t *store = malloc(VARSTORE_SIZE);
 	char path[PATH_MAX];
 
-	varstore_format(store);
+	varstore_format(store, VARSTORE_SIZE);
 	write_file(scratch_path(f->scratch, "vars", path), store, VARSTORE_SIZE, 0);
 	free(store);
 	text_copy(f->config.vars_path, sizeof(f->config.vars_path), path);

@@ -19,7 +19,8 @@ static struct image_info classify(size_t head_size, uint64_t file_size)
 	image_classify(head, head_size, file_size, &info);
 	/* Everything but what vmboot boots has a reason, and the reason is whole. */
 	assert_non_null(memchr(info.reason, '\0', sizeof(info.reason)));
-	assert_int_equal(info.reason[0] == '\0', info.kind == IMAGE_PVH);
+	assert_int_equal(info.reason[0] == '\0',
+			 info.kind == IMAGE_PVH || info.kind == IMAGE_FLASH);
 	assert_non_null(memchr(info.version, '\0', sizeof(info.version)));
 	return info;
 }
@@ -69,16 +70,22 @@ static void volumes_are_told_apart(void **state)
 	static uint8_t store[VARSTORE_SIZE];
 
 	(void)state;
-	/* OVMF_CODE: a volume of code that is the whole file, or its beginning */
+	/* OVMF_CODE: a volume of code that is the beginning of the file */
 	make_volume(ffs2, 0x1A0000);
 	assert_int_equal(kind_of(0x1E0000), IMAGE_FLASH);
-	assert_non_null(strstr(classify(sizeof(head), 0x1E0000).reason, "flash image"));
+	assert_string_equal(classify(sizeof(head), 0x1E0000).reason, "");
+	assert_int_equal(kind_of(0x37C000), IMAGE_FLASH);
+	/* Cut off, or for a machine that is not ours: a sentence that fits where it is shown */
+	assert_int_equal(kind_of(0x1E0000 - 1), IMAGE_VOLUME);
+	assert_non_null(strstr(classify(sizeof(head), 0x1E0000 - 1).reason, "flash image"));
+	assert_non_null(strstr(classify(sizeof(head), 0x1E0000 - 1).reason, "cloudhv-efi-x86-64"));
 	/* OVMF_VARS: nothing but the store */
-	varstore_format(store);
+	varstore_format(store, VARSTORE_SIZE);
 	memcpy(head, store, sizeof(head));
 	assert_int_equal(kind_of(VARSTORE_SIZE), IMAGE_VARS);
 	/* OVMF.fd, and CLOUDHV.fd before May 2022: the store, then code */
 	assert_int_equal(kind_of(0x400000), IMAGE_FLASH);
+	assert_int_equal(kind_of(0x200000), IMAGE_VOLUME);
 }
 
 static void kernels_and_programs_are_known(void **state)

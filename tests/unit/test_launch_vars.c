@@ -15,7 +15,7 @@ static void write_store(const char *path, uint8_t spare)
 {
 	uint8_t *store = malloc(VARSTORE_SIZE);
 
-	varstore_format(store);
+	varstore_format(store, VARSTORE_SIZE);
 	store[FAKE_SPARE] = spare;
 	write_file(path, store, VARSTORE_SIZE, 0);
 	free(store);
@@ -181,6 +181,88 @@ static void fresh_variables_put_a_good_file_aside(void **state)
 	assert_int_equal(access(r->config.vars_path, F_OK), -1);
 }
 
+/* An OVMF image of SIZE bytes; with VARS not 0 that many of variables, whose spare byte is SPARE, in front. */
+static void write_flash(struct run *r, const char *name, size_t size, size_t vars, uint8_t spare)
+{
+	uint8_t *image = calloc(1, size);
+	char path[PATH_MAX];
+
+	memcpy(image + 40, "_FVH", 4);
+	if (vars) {
+		varstore_format(image, vars);
+		image[FAKE_SPARE] = spare;
+	}
+	memset(image + size - 16, 0x90, 16);
+	scratch_path(r->scratch, name, path);
+	write_file(path, image, size, 0);
+	text_copy(r->config.firmware_path, sizeof(r->config.firmware_path), path);
+	free(image);
+}
+
+static void flash_gets_variables_of_its_own_layout(void **state)
+{
+	struct run *r = *state;
+	struct stat st;
+
+	set_vars(r, "vars.fd");
+	write_flash(r, "OVMF_CODE_4M.fd", 0x37C000, 0, 0);
+	run(r, "flash");
+	assert_non_null(strstr(r->console, "boot=flash vars=1081344\n")); /* two halves */
+	run(r, "vars-live");
+	assert_int_equal(read_spare(r->config.vars_path), 0x11);
+	/* The same file serves CLOUDHV.fd, and an OVMF.fd that brings its own variables keeps ours. */
+	write_flash(r, "OVMF.fd", 4 << 20, VARSTORE_SIZE, 0x77);
+	run(r, "");
+	assert_int_equal(read_spare(r->config.vars_path), 0x11);
+	/* A build of 2 MiB has smaller ones. */
+	set_vars(r, "vars2.fd");
+	write_flash(r, "OVMF_CODE.fd", 0x1E0000, 0, 0);
+	run(r, "flash");
+	assert_non_null(strstr(r->console, "boot=flash vars=262144\n"));
+	assert_int_equal(stat(r->config.vars_path, &st), 0);
+	assert_int_equal(st.st_size, VARSTORE_SIZE_2M);
+	run(r, "");
+}
+
+static void an_image_with_variables_begins_with_them(void **state)
+{
+	struct run *r = *state;
+
+	set_vars(r, "vars.fd");
+	write_flash(r, "OVMF.fd", 4 << 20, VARSTORE_SIZE, 0x77);
+	run(r, "flash");
+	assert_int_equal(read_spare(r->config.vars_path), 0x77);
+}
+
+static void variables_of_the_other_layout_are_refused_and_kept(void **state)
+{
+	struct run *r = *state;
+	uint64_t hash;
+
+	set_vars(r, "vars.fd");
+	write_store(r->config.vars_path, 0x99);
+	hash = hash_file(r->config.vars_path);
+	write_flash(r, "OVMF_CODE.fd", 0x1E0000, 0, 0);
+	refused(r, EBADMSG, "for OVMF of 4 MiB (540672 bytes), this firmware keeps 131072 bytes");
+	assert_int_equal(hash_file(r->config.vars_path), hash);
+	r->config.fresh_vars = 1;
+	run(r, "");
+	assert_int_equal(access(r->config.vars_path, F_OK), -1); /* aside, as the operator said */
+}
+
+static void firmware_that_needs_smm_is_refused(void **state)
+{
+	struct run *r = *state;
+	char link[PATH_MAX];
+
+	write_flash(r, "OVMF_CODE_4M.secboot.fd", 0x37C000, 0, 0);
+	refused(r, ENOTSUP, "System Management Mode");
+	assert_int_equal(symlink(r->config.firmware_path, scratch_path(r->scratch, "my.fd", link)),
+			 0);
+	text_copy(r->config.firmware_path, sizeof(r->config.firmware_path), link);
+	refused(r, ENOTSUP, "Use an image without Secure Boot, or CLOUDHV.fd");
+}
+
 static void a_variable_file_serves_one_vm_at_a_time(void **state)
 {
 	struct run *r = *state;
@@ -248,6 +330,10 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(variables_are_written_at_every_end),
 		TEST(variables_are_written_while_the_vm_runs),
+		TEST(flash_gets_variables_of_its_own_layout),
+		TEST(an_image_with_variables_begins_with_them),
+		TEST(variables_of_the_other_layout_are_refused_and_kept),
+		TEST(firmware_that_needs_smm_is_refused),
 		TEST(destroying_a_running_launch_saves_too),
 		TEST(an_unchanged_file_is_not_written),
 		TEST(a_replaced_file_keeps_its_mode_and_its_link),

@@ -219,6 +219,55 @@ static void intx(void **state)
 	assert_false(rd(f, SLOT_A, PCI_STATUS, 2) & PCI_STATUS_INTERRUPT);
 }
 
+/* Functions of the PIIX. */
+static uint32_t rd_fn(struct fixture *f, unsigned int fn, unsigned int reg)
+{
+	bus_write(f->ports, 0xCF8, 4, address(0, LAYOUT_SLOT_PIIX, fn, reg));
+	return (uint32_t)bus_read(f->ports, 0xCFC, 4);
+}
+
+static void wr_fn(struct fixture *f, unsigned int fn, unsigned int reg, uint32_t v)
+{
+	bus_write(f->ports, 0xCF8, 4, address(0, LAYOUT_SLOT_PIIX, fn, reg));
+	bus_write(f->ports, 0xCFC, 4, v);
+}
+
+/* What OvmfPkg looks for on a PC, and what it writes. */
+static void chipset_of_ovmf(void **state)
+{
+	struct fixture *other = *state;
+	struct pci_bus_params params = {.pci32_base = LAYOUT_PCI32_I440FX, .i440fx = true};
+	struct fixture f = {0};
+
+	assert_int_equal(bus_create(&f.ports), 0);
+	assert_int_equal(bus_create(&f.mmio), 0);
+	params.ports = f.ports;
+	params.mmio = f.mmio;
+	assert_int_equal(pci_bus_create(&params, &f.pci), 0);
+	assert_int_equal(rd(&f, 0, 0, 4), 0x12378086);
+	assert_int_equal(rd(&f, 0, PCI_INTERRUPT_PIN, 1), 0);
+	assert_int_equal(rd(&f, 1, 0, 4), 0x70008086);
+	assert_int_equal(rd(&f, 1, PCI_CLASS_DEVICE, 2), 0x0601); /* the serial port is behind it */
+	assert_int_equal(rd(&f, 1, PCI_HEADER_TYPE, 1), 0x80);
+	wr(&f, 1, 0x60, 4, 0x0B0A0B0A);
+	assert_int_equal(rd(&f, 1, 0x60, 4), 0x0B0A0B0A);
+	/* The PM device's ports are where they are, and on. */
+	assert_int_equal(rd_fn(&f, 3, 0), 0x71138086);
+	wr_fn(&f, 3, 0x40, 0xC001);
+	wr_fn(&f, 3, 0x80, 0);
+	assert_int_equal(rd_fn(&f, 3, 0x40), LAYOUT_PORT_PIIX4 | 1);
+	assert_int_equal(rd_fn(&f, 3, 0x80) & 1, 1);
+	assert_int_equal(rd_fn(&f, 1, 0), 0xFFFFFFFF);
+	assert_int_equal(rd_fn(&f, 2, 0), 0xFFFFFFFF);
+	/* Its slot is taken. */
+	assert_int_equal(pci_bus_add_function(f.pci, LAYOUT_SLOT_PIIX, 0, &other->a->pci), -EEXIST);
+	pci_bus_reset(f.pci);
+	assert_int_equal(rd(&f, 1, 0x60, 4), 0x80808080);
+	pci_bus_destroy(f.pci);
+	bus_destroy(f.mmio);
+	bus_destroy(f.ports);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -230,6 +279,7 @@ int main(void)
 		TEST(reset_control_passes_through),
 		TEST(every_width_and_place_of_the_data_port),
 		TEST(host_bridge),
+		TEST(chipset_of_ovmf),
 		TEST(ecam_shows_the_same),
 		TEST(what_cannot_be_written),
 		TEST(identity),

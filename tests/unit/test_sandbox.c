@@ -92,6 +92,8 @@ static const struct listed listed_vcpu_vfio[] = {
 	ALWAYS(pwrite64),
 };
 
+static const struct listed listed_vcpu_flash[] = {VCPU, REQUEST(KVM_SET_USER_MEMORY_REGION)};
+
 #define RING LIBC, DEVICES, ALWAYS(io_uring_enter), ALWAYS(poll), ALWAYS(clock_nanosleep)
 
 static const struct listed listed_disk[] = {
@@ -161,6 +163,11 @@ static const struct listed listed_control_vfio[] = {
 	REQUEST(VFIO_DEVICE_RESET),
 };
 
+static const struct listed listed_control_flash[] = {
+	CONTROL,
+	REQUEST(KVM_SET_USER_MEMORY_REGION),
+};
+
 /* How many different calls there may be. */
 static const struct {
 	const struct listed *calls;
@@ -177,6 +184,8 @@ static const struct {
 	[SANDBOX_WORKER] = {LIST(listed_worker), 25, "sandbox_calls_worker"},
 	[SANDBOX_CONTROL_VFIO] = {LIST(listed_control_vfio), 35, "sandbox_calls_control_vfio"},
 	[SANDBOX_VCPU_VFIO] = {LIST(listed_vcpu_vfio), 27, "sandbox_calls_vcpu_vfio"},
+	[SANDBOX_CONTROL_FLASH] = {LIST(listed_control_flash), 35, "sandbox_calls_control_flash"},
+	[SANDBOX_VCPU_FLASH] = {LIST(listed_vcpu_flash), 25, "sandbox_calls_vcpu_flash"},
 };
 
 static bool is_listed(enum sandbox_thread kind, long nr)

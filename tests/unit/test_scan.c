@@ -198,6 +198,7 @@ static void firmware_that_descriptors_name_is_found(void **state)
 	memcpy(flash + 0x28, "_FVH", 4);
 	put_bytes(s, "usr/share/OVMF/OVMF_CODE_4M.fd", flash, sizeof(flash), 3653632);
 	put_bytes(s, "usr/share/OVMF/OVMF_CODE_4M.secboot.fd", flash, sizeof(flash), 3653632);
+	put_bytes(s, "firmware/OVMF_CODE.ms.fd", flash, sizeof(flash), 0x1E0000);
 	put(s, "opt/cloud/.keep", "");
 	fake_firmware(scratch_path(s, "opt/cloud/cloud.bin", path));
 	put(s, "usr/share/qemu/firmware/40-secboot.json",
@@ -212,22 +213,27 @@ static void firmware_that_descriptors_name_is_found(void **state)
 	scan_firmware(root, "", true, &report, &seen);
 	close(root);
 	/* Each file once, though two ways lead to it. */
-	assert_int_equal(seen.firmware_count, 3);
+	assert_int_equal(seen.firmware_count, 4);
 	fw = firmware("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd");
 	assert_int_equal(fw->usable, 0);
 	assert_non_null(strstr(fw->reason, "System Management Mode"));
-	assert_string_equal(fw->kind, "flash image");
+	assert_string_equal(fw->kind, "OVMF flash image");
 	assert_string_equal(fw->version, "UEFI firmware for x86_64");
 	assert_int_equal(fw->size, 3653632);
-	assert_null(
-		strstr(firmware("/usr/share/OVMF/OVMF_CODE_4M.fd")->reason, "System Management"));
+	fw = firmware("/usr/share/OVMF/OVMF_CODE_4M.fd");
+	assert_int_equal(fw->usable, 1);
+	assert_string_equal(fw->kind, "OVMF flash image");
+	assert_int_equal(strlen(fw->sha256), 64);
+	/* Where no descriptor tells, the name does. */
+	fw = firmware("/firmware/OVMF_CODE.ms.fd");
+	assert_int_equal(fw->usable, 0);
+	assert_non_null(strstr(fw->reason, "System Management Mode"));
 	/* In no directory that is searched otherwise, and by a name that says nothing. */
 	fw = firmware("/opt/cloud/cloud.bin");
 	assert_int_equal(fw->usable, 1);
 	assert_string_equal(fw->version, "UEFI firmware for x86_64");
 	if (!sh("echo '%s  %s' | sha256sum --status -c", fw->sha256, path))
 		fail_msg("%s is not the hash of %s", fw->sha256, path);
-	assert_string_equal(firmware("/usr/share/OVMF/OVMF_CODE_4M.fd")->sha256, "");
 }
 
 /* A disk full of images must not be read as a whole. */

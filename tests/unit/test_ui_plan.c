@@ -5,6 +5,27 @@
 
 #include "ui/plan.h"
 
+/* Both kinds boot; the one that is made for this machine is offered. */
+static void test_plan_prefers_pvh_to_flash(void **state)
+{
+	struct menu_firmware f[3] = {firmware("", "/OVMF_CODE_4M.secboot.fd", 0),
+				     firmware("", "/OVMF_CODE_4M.fd", 1),
+				     firmware("", "/CLOUDHV.fd", 1)};
+	const struct menu_firmware *first = NULL;
+	struct model m = {0};
+
+	(void)state;
+	strcpy(f[1].kind, "OVMF flash image");
+	strcpy(f[2].kind, "PVH ELF");
+	take_firmwares(&m, f, 2);
+	assert_int_equal(plan_firmwares(&m, &first), 1);
+	assert_string_equal(first->path, "/OVMF_CODE_4M.fd");
+	take_firmwares(&m, f, 3);
+	assert_int_equal(plan_firmwares(&m, &first), 2);
+	assert_string_equal(first->path, "/CLOUDHV.fd");
+	model_free(&m);
+}
+
 static void test_plan_defaults_are_safe(void **state)
 {
 	struct menu_device d[8] = {
@@ -219,6 +240,7 @@ static void test_plan_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plan_prefers_pvh_to_flash),
 		cmocka_unit_test(test_plan_defaults_are_safe),
 		cmocka_unit_test(test_plan_attaches_no_image_unasked),
 		cmocka_unit_test(test_plan_choice_is_for_one_disk),

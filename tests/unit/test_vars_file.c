@@ -20,7 +20,7 @@ static void write_store(const char *path, uint8_t byte)
 {
 	uint8_t *store = malloc(VARSTORE_SIZE);
 
-	varstore_format(store);
+	varstore_format(store, VARSTORE_SIZE);
 	store[SPARE] = byte;
 	write_file(path, store, VARSTORE_SIZE, 0);
 	free(store);

@@ -21,7 +21,7 @@ static int setup(void **state)
 	store = malloc(VARSTORE_SIZE);
 	if (!store)
 		return -1;
-	varstore_format(store);
+	varstore_format(store, VARSTORE_SIZE);
 	return 0;
 }
 
@@ -84,6 +84,30 @@ static void fresh_store_is_that_of_ovmf(void **state)
 	assert_int_equal(check(), 0);
 }
 
+/* The header of Debian's pristine OVMF_VARS.fd (bytes 0x20 to 0x5F), and where its work block is. */
+static void fresh_store_of_2_mib_is_that_of_ovmf(void **state)
+{
+	static const uint8_t head[] = {
+		0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x5F, 0x46, 0x56, 0x48, 0xFF,
+		0xFE, 0x04, 0x00, 0x48, 0x00, 0x19, 0xF9, 0x00, 0x00, 0x00, 0x02, 0x20, 0x00,
+		0x00, 0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+		0x00, 0x78, 0x2C, 0xF3, 0xAA, 0x7B, 0x94, 0x9A, 0x43, 0xA1, 0x80, 0x2E, 0x14,
+		0x4E, 0xC3, 0x77, 0x92, 0xB8, 0xDF, 0x00, 0x00, 0x5A, 0xFE, 0x00, 0x00};
+	static const uint8_t work[] = {0x2B, 0x29, 0x58, 0x9E, 0x68, 0x7C, 0x7D, 0x49};
+
+	(void)state;
+	varstore_format(store, VARSTORE_SIZE_2M);
+	assert_memory_equal(store + 0x20, head, sizeof(head));
+	assert_memory_equal(store + 0xF000, work, sizeof(work));
+	assert_int_equal(varstore_check(store, VARSTORE_SIZE_2M, NULL), 0);
+	assert_int_equal(varstore_volume_size(store, VARSTORE_SIZE_2M), VARSTORE_SIZE_2M);
+	/* A store says itself how big it is: the other size is another layout. */
+	assert_int_equal(check(), -EBADMSG);
+	/* A variable that reaches beyond the live area, which is smaller, too. */
+	put_variable(FIRST_VAR, 20, 0xE000);
+	assert_int_equal(varstore_check(store, VARSTORE_SIZE_2M, NULL), -EBADMSG);
+}
+
 static void only_the_whole_size_is_a_store(void **state)
 {
 	static const size_t sizes[] = {0, 1, 0x47, 0x48, 0x63, 0x1000, VARSTORE_SIZE - 1};
@@ -140,7 +164,7 @@ static void sentences_name_the_damage(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct vmb_err err = {0};
 
-		varstore_format(store);
+		varstore_format(store, VARSTORE_SIZE);
 		store[cases[i].at] = cases[i].value;
 		assert_int_equal(varstore_check(store, VARSTORE_SIZE, &err), -EBADMSG);
 		if (!strstr(err.text, cases[i].word))
@@ -182,7 +206,7 @@ static void variables_stay_inside_the_store(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		varstore_format(store);
+		varstore_format(store, VARSTORE_SIZE);
 		put_variable(FIRST_VAR, cases[i].name, cases[i].data);
 		if (cases[i].result == 0)
 			memset(store + FIRST_VAR + VAR_HEADER, 0x41,
@@ -209,7 +233,7 @@ static void random_damage_is_survived(void **state)
 	for (int round = 0; round < 300; round++) {
 		size_t at = FIRST_VAR;
 
-		varstore_format(store);
+		varstore_format(store, VARSTORE_SIZE);
 		for (int i = 0; i < 50; i++)
 			at = put_variable(at, 20, 30);
 		for (int i = 0; i < 20; i++) {
@@ -225,10 +249,11 @@ static void random_damage_is_survived(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(fresh_store_is_that_of_ovmf),	TEST(only_the_whole_size_is_a_store),
-		TEST(every_byte_of_the_headers_counts), TEST(sentences_name_the_damage),
-		TEST(chains_of_variables_are_followed), TEST(variables_stay_inside_the_store),
-		TEST(scratch_area_may_hold_anything),	TEST(random_damage_is_survived),
+		TEST(fresh_store_is_that_of_ovmf),     TEST(fresh_store_of_2_mib_is_that_of_ovmf),
+		TEST(only_the_whole_size_is_a_store),  TEST(every_byte_of_the_headers_counts),
+		TEST(sentences_name_the_damage),       TEST(chains_of_variables_are_followed),
+		TEST(variables_stay_inside_the_store), TEST(scratch_area_may_hold_anything),
+		TEST(random_damage_is_survived),
 	};
 
 	return cmocka_run_group_tests_name("varstore", tests, NULL, NULL);

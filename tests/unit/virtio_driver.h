@@ -26,6 +26,7 @@
 
 #include "vmm/bus.h"
 #include "vmm/disk/disk.h"
+#include "vmm/layout.h"
 #include "vmm/mem.h"
 #include "vmm/pci/pci.h"
 #include "vmm/ring.h"
@@ -345,7 +346,7 @@ struct test_machine {
 
 static inline void machine_init(struct test_machine *m)
 {
-	struct pci_bus_params params = {0};
+	struct pci_bus_params params = {.pci32_base = LAYOUT_PCI32};
 
 	memset(m, 0, sizeof(*m));
 	assert_int_equal(bus_create(&m->ports), 0);

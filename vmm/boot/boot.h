@@ -36,19 +36,25 @@ struct linux_boot {
 int linux_load(struct guest_mem *mem, const struct linux_boot *boot, struct kvm_entry *ret_entry,
 	       struct vmb_err *err);
 
-/* ---- UEFI variables: varstore.c ---- */
+/* ---- UEFI variables: varstore.c. FD is VMM_FD_VARS, borrowed ---- */
 
 /*
- * Maps the live half of FD (see VMM_FD_VARS; borrowed) where CLOUDHV.fd keeps its variables in guest
+ * Maps the live half of FD where CLOUDHV.fd keeps its variables in guest
  * RAM. 0 or -errno with the sentence.
  */
 int varstore_attach(struct guest_mem *mem, int fd, struct vmb_err *err);
+
+/*
+ * Maps the live half of FD, whose stores have SIZE bytes, for a chip that holds it; munmap() undoes it. 0 or
+ * -errno with the sentence.
+ */
+int varstore_map(int fd, uint32_t size, uint8_t **ret_bytes, struct vmb_err *err);
 
 /*
  * The guest stands still: brings both halves in step. A valid live half becomes the good one
  * (*RET_CHANGED: it differed); a damaged one is replaced by the good one, or by an empty store when
  * that is damaged too. 0 or -errno.
  */
-int varstore_settle(struct guest_mem *mem, int fd, bool *ret_changed);
+int varstore_settle(int fd, bool *ret_changed);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * PCI bus 0: slots, the host bridge, and the two ways to configuration space. Firmware makes some
+ * PCI bus 0: slots, and the two ways to configuration space. Firmware makes some
  * 100,000 accesses through CF8/CFC before it boots, so that path is short: one atomic load, one
  * uncontended lock. Functions are pci_device.c. PCI Local Bus 3.0, 3.2.2.3.2; PCI Firmware 3.0,
  * 4.1.
@@ -21,20 +21,12 @@
 #define PORT_CF9	1	    /* offset of the reset control register */
 #define PORT_DATA	4	    /* offset of CONFIG_DATA */
 
-/*
- * Cloud Hypervisor's host bridge: EDK2 tells the platform by this id (and nothing works without).
- */
-static const struct pci_ids host_bridge_ids = {
-	.vendor = 0x8086,
-	.device = 0x0d57,
-	.class_code = 0x060000,
-};
-
 struct pci_bus {
 	struct pci_bus_params params;
 	_Atomic uint32_t config_address;
 	_Atomic int bars_waiting;
-	struct pci_device *slots[PCI_SLOTS]; /* filled before vCPUs run, constant after */
+	/* By slot << 3 | function; filled before vCPUs run, constant after. */
+	struct pci_device *functions[PCI_SLOTS * PCI_FUNCTIONS];
 };
 
 static uint64_t all_ones(unsigned int size)
@@ -47,9 +39,9 @@ static uint64_t all_ones(unsigned int size)
  */
 static struct pci_device *find_function(struct pci_bus *bus, uint32_t bdf)
 {
-	if (bdf & 0xFF0700)
-		return NULL; /* one bus, one function in each slot */
-	return bus->slots[bdf >> 11 & 31];
+	if (bdf & 0xFF0000)
+		return NULL; /* one bus */
+	return bus->functions[bdf >> 8 & 0xFF];
 }
 
 /* ---- CF8/CFC ---- */
@@ -140,32 +132,21 @@ static const struct bus_ops ecam_ops = {
 	.write = ecam_write,
 };
 
-/* ---- the host bridge ---- */
-
-static void host_bridge_destroy(struct pci_device *dev)
-{
-	pci_device_fini(dev);
-	free(dev);
-}
-
-static const struct pci_device_ops host_bridge_ops = {
-	.destroy = host_bridge_destroy,
-};
-
-static int add_host_bridge(struct pci_bus *bus)
-{
-	struct pci_device *dev = calloc(1, sizeof(*dev));
-
-	if (!dev)
-		return -ENOMEM;
-	pci_device_init(dev, &host_bridge_ops, &host_bridge_ids);
-	memcpy(dev->power_on, dev->cfg, sizeof(dev->cfg));
-	dev->bus = bus;
-	bus->slots[0] = dev;
-	return 0;
-}
-
 /* ---- the bus ---- */
+
+static void destroy_functions(struct pci_bus *bus)
+{
+	for (unsigned int i = 0; i < PCI_SLOTS * PCI_FUNCTIONS; i++) {
+		struct pci_device *dev = bus->functions[i];
+
+		if (!dev)
+			continue;
+		pthread_mutex_lock(&dev->lock);
+		pci_device_update_bars(dev, true);
+		pthread_mutex_unlock(&dev->lock);
+		pci_device_destroy(dev);
+	}
+}
 
 int pci_bus_create(const struct pci_bus_params *params, struct pci_bus **ret_bus)
 {
@@ -176,13 +157,13 @@ int pci_bus_create(const struct pci_bus_params *params, struct pci_bus **ret_bus
 	if (!bus)
 		return -ENOMEM;
 	bus->params = *params;
-	rc = add_host_bridge(bus);
+	rc = pci_chipset_add(bus, params->i440fx);
 	if (rc < 0)
-		goto err_free;
+		goto err_chipset;
 	range = (struct bus_range){LAYOUT_PORT_PCI, PORT_LEN, &ports_ops, bus};
 	rc = bus_add(params->ports, &range);
 	if (rc < 0)
-		goto err_bridge;
+		goto err_chipset;
 	range = (struct bus_range){LAYOUT_ECAM, LAYOUT_ECAM_SIZE, &ecam_ops, bus};
 	rc = bus_add(params->mmio, &range);
 	if (rc < 0)
@@ -192,9 +173,8 @@ int pci_bus_create(const struct pci_bus_params *params, struct pci_bus **ret_bus
 
 err_ports:
 	bus_remove(params->ports, LAYOUT_PORT_PCI, bus);
-err_bridge:
-	pci_device_destroy(bus->slots[0]);
-err_free:
+err_chipset:
+	destroy_functions(bus);
 	free(bus);
 	return rc;
 }
@@ -207,20 +187,9 @@ void pci_device_destroy(struct pci_device *dev)
 
 void pci_bus_destroy(struct pci_bus *bus)
 {
-	unsigned int i;
-
 	if (!bus)
 		return;
-	for (i = 0; i < PCI_SLOTS; i++) {
-		struct pci_device *dev = bus->slots[i];
-
-		if (!dev)
-			continue;
-		pthread_mutex_lock(&dev->lock);
-		pci_device_update_bars(dev, true);
-		pthread_mutex_unlock(&dev->lock);
-		pci_device_destroy(dev);
-	}
+	destroy_functions(bus);
 	bus_remove(bus->params.mmio, LAYOUT_ECAM, bus);
 	bus_remove(bus->params.ports, LAYOUT_PORT_PCI, bus);
 	free(bus);
@@ -231,12 +200,20 @@ int pci_bus_add(struct pci_bus *bus, unsigned int slot, struct pci_device *dev,
 {
 	if (slot == 0 || slot >= PCI_SLOTS)
 		return -EINVAL;
-	if (bus->slots[slot])
+	dev->intx = *intx;
+	return pci_bus_add_function(bus, slot, 0, dev);
+}
+
+int pci_bus_add_function(struct pci_bus *bus, unsigned int slot, unsigned int function,
+			 struct pci_device *dev)
+{
+	struct pci_device **place = &bus->functions[slot * PCI_FUNCTIONS + function];
+
+	if (*place)
 		return -EEXIST;
 	dev->bus = bus;
-	dev->intx = *intx;
 	memcpy(dev->power_on, dev->cfg, sizeof(dev->cfg));
-	bus->slots[slot] = dev;
+	*place = dev;
 	return 0;
 }
 
@@ -244,8 +221,8 @@ void pci_bus_reset(struct pci_bus *bus)
 {
 	unsigned int i;
 
-	for (i = 0; i < PCI_SLOTS; i++) {
-		struct pci_device *dev = bus->slots[i];
+	for (i = 0; i < PCI_SLOTS * PCI_FUNCTIONS; i++) {
+		struct pci_device *dev = bus->functions[i];
 
 		if (!dev)
 			continue;
@@ -254,6 +231,11 @@ void pci_bus_reset(struct pci_bus *bus)
 		pci_device_power_on(dev);
 	}
 	atomic_store(&bus->config_address, 0);
+}
+
+uint64_t pci_bus_pci32_base(const struct pci_bus *bus)
+{
+	return bus->params.pci32_base;
 }
 
 struct bus *pci_bus_mmio(const struct pci_bus *bus)
@@ -276,8 +258,8 @@ void pci_bus_retry_bars(struct pci_bus *bus)
 {
 	unsigned int i;
 
-	for (i = 0; i < PCI_SLOTS && atomic_load(&bus->bars_waiting) > 0; i++) {
-		struct pci_device *dev = bus->slots[i];
+	for (i = 0; i < PCI_SLOTS * PCI_FUNCTIONS && atomic_load(&bus->bars_waiting) > 0; i++) {
+		struct pci_device *dev = bus->functions[i];
 
 		if (!dev)
 			continue;

@@ -1,7 +1,8 @@
 /*
  * PCI bus 0: configuration space by CF8/CFC and ECAM, type 0 headers, capabilities, BARs that the
  * guest sizes, moves and switches at run time. PCI Local Bus 3.0, PCI Firmware 3.0 (ECAM). No
- * bridges, no hotplug. The host bridge 8086:0d57 sits in slot 0.
+ * bridges, no hotplug. The host bridge sits in slot 0: 8086:0d57, or that of an i440FX, which has an ISA
+ * bridge in slot 1, too.
  */
 #ifndef VMB_VMM_PCI_PCI_H
 #define VMB_VMM_PCI_PCI_H
@@ -14,6 +15,7 @@
 #include "vmm/irq.h"
 
 #define PCI_SLOTS    32
+#define PCI_FUNCTIONS 8 /* of a slot */
 #define PCI_BARS     6
 #define PCI_ROM	     6 /* the number of the expansion ROM among the BARs */
 #define PCI_CFG_SIZE 256 /* all of it: extended configuration space is declared absent */
@@ -61,16 +63,18 @@ struct pci_bus_params {
 	/* Port 0xCF9 lies inside the range that the bus claims: byte accesses to it go here. */
 	const struct bus_ops *cf9_ops;
 	void *cf9_dev;
+	uint64_t pci32_base; /* memory BARs below 4 GiB are decoded from here to LAYOUT_PCI32_END */
+	bool i440fx;	     /* the chipset is what OVMF calls so, not Cloud Hypervisor's */
 };
 
-/* Makes bus 0 with its host bridge. 0 or -errno. */
+/* Makes bus 0 with its chipset. 0 or -errno. */
 int pci_bus_create(const struct pci_bus_params *params, struct pci_bus **ret_bus);
 
 /* Destroys the bus and every device on it. vCPUs no longer run. NULL is fine. */
 void pci_bus_destroy(struct pci_bus *bus);
 
 /*
- * Puts DEV (taken over on success) into SLOT (1..31), INTX is its interrupt wire (INTA#). 0,
+ * Puts DEV (taken over on success) into SLOT (1..31) as its only function, INTX is its interrupt wire (INTA#). 0,
  * -EEXIST or -EINVAL.
  */
 int pci_bus_add(struct pci_bus *bus, unsigned int slot, struct pci_device *dev,

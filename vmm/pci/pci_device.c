@@ -146,7 +146,8 @@ static uint64_t rom_wanted(const struct pci_device *dev, const struct pci_bar *b
 	uint64_t addr = rom & (uint32_t)PCI_ROM_ADDRESS_MASK;
 
 	if (!(dev->cfg[PCI_COMMAND] & PCI_COMMAND_MEMORY) || !(rom & PCI_ROM_ADDRESS_ENABLE) ||
-	    addr < LAYOUT_PCI32 || addr >= LAYOUT_PCI32_END || bar->size > LAYOUT_PCI32_END - addr)
+	    addr < pci_bus_pci32_base(dev->bus) || addr >= LAYOUT_PCI32_END ||
+	    bar->size > LAYOUT_PCI32_END - addr)
 		return PCI_UNMAPPED;
 	return addr;
 }
@@ -172,7 +173,8 @@ static uint64_t bar_wanted(const struct pci_device *dev, const struct pci_bar *b
 	 * whatever the guest writes here. While it asks for the size, the register holds such an
 	 * address too.
 	 */
-	if (addr >= LAYOUT_PCI32 && addr < LAYOUT_PCI32_END && bar->size <= LAYOUT_PCI32_END - addr)
+	if (addr >= pci_bus_pci32_base(dev->bus) && addr < LAYOUT_PCI32_END &&
+	    bar->size <= LAYOUT_PCI32_END - addr)
 		return addr;
 	if (addr >= ADDR_4G && addr < ADDR_MAX && bar->size <= ADDR_MAX - addr)
 		return addr;

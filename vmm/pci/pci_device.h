@@ -113,7 +113,7 @@ static inline void pci_put32(uint8_t *p, uint32_t v)
 	pci_put16(p + 2, (uint16_t)(v >> 16));
 }
 
-/* ---- between pci.c and pci_device.c ---- */
+/* ---- between pci.c, pci_device.c and chipset.c ---- */
 
 /*
  * Decodes what the header says now; no longer at all when OFF. Returns whether a place became free.
@@ -125,6 +125,16 @@ void pci_bus_retry_bars(struct pci_bus *bus);
 
 /* Called where a BAR starts or stops waiting. */
 void pci_bus_count_waiting(struct pci_bus *bus, int change);
+
+/* Puts DEV (taken over on success), a part of the chipset, into SLOT as FUNCTION. 0 or -EEXIST. */
+int pci_bus_add_function(struct pci_bus *bus, unsigned int slot, unsigned int function,
+			 struct pci_device *dev);
+
+/* chipset.c: makes the host bridge, with I440FX an ISA bridge and its power management, too. 0 or -ENOMEM. */
+int pci_chipset_add(struct pci_bus *bus, bool i440fx);
+
+/* Where memory BARs below 4 GiB begin. */
+uint64_t pci_bus_pci32_base(const struct pci_bus *bus);
 
 /* The buses BARs are decoded on. */
 struct bus *pci_bus_mmio(const struct pci_bus *bus);

@@ -21,12 +21,13 @@
 #define ACPI_ALIGN	  64
 #define ACPI_MAX_TABLES	  6 /* named by the XSDT */
 #define ACPI_AML_NAME_OP  0x08
+#define ACPI_AML_DWORD_OP 0x0C
 #define ACPI_AML_QWORD_OP 0x0E
 
 /* Where the next table goes, and what the XSDT will name. */
 struct acpi_builder {
-	struct guest_mem *mem;
-	uint64_t next;
+	struct acpi_tables *out;
+	uint64_t base; /* guest address of out->bytes */
 	unsigned int table_count;
 	uint64_t tables[ACPI_MAX_TABLES];
 };
@@ -44,12 +45,13 @@ static uint8_t acpi_checksum(const void *data, size_t len)
 /* Writes LEN bytes to the next free place. 0 or -ENOSPC. */
 static int acpi_place(struct acpi_builder *b, const void *data, size_t len, uint64_t *ret_addr)
 {
-	if (len > LAYOUT_ACPI_END - b->next)
+	struct acpi_tables *out = b->out;
+
+	if (len + ACPI_ALIGN > ACPI_MAX_SIZE - out->size)
 		return -ENOSPC;
-	if (gm_write(b->mem, b->next, data, len) < 0)
-		return -ENOSPC;
-	*ret_addr = b->next;
-	b->next += (len + ACPI_ALIGN - 1) & ~(uint64_t)(ACPI_ALIGN - 1);
+	memcpy(out->bytes + out->size, data, len);
+	*ret_addr = b->base + out->size;
+	out->size += (len + ACPI_ALIGN - 1) & ~(size_t)(ACPI_ALIGN - 1);
 	return 0;
 }
 
@@ -103,17 +105,18 @@ static struct acpi_gas acpi_io_port(uint16_t port, uint8_t bits)
 
 /* ---- DSDT ---- */
 
-/* Gives the QWord object NAME (4 characters) in the AML its value: it is encoded as Name, NAME, QWord. */
-static void acpi_patch_qword(uint8_t *aml, size_t len, const char *name, uint64_t value)
+/* Gives the integer NAME (4 characters) in the AML its value: it is encoded as Name, NAME, OP, SIZE bytes. */
+static void acpi_patch(uint8_t *aml, size_t len, const char *name, uint8_t op, size_t size,
+		       uint64_t value)
 {
-	uint8_t code[6] = {ACPI_AML_NAME_OP, 0, 0, 0, 0, ACPI_AML_QWORD_OP};
+	uint8_t code[6] = {ACPI_AML_NAME_OP, 0, 0, 0, 0, op};
 	uint8_t *at;
 
 	memcpy(&code[1], name, 4);
-	at = memmem(aml, len - sizeof(value), code, sizeof(code));
-	/* dsdt.asl defines both names: not finding one is our own bug, which its test catches. */
+	at = memmem(aml, len - size, code, sizeof(code));
+	/* dsdt.asl defines them all: not finding one is our own bug, which its test catches. */
 	if (at)
-		memcpy(at + sizeof(code), &value, sizeof(value));
+		memcpy(at + sizeof(code), &value, size);
 }
 
 static int acpi_add_dsdt(struct acpi_builder *b, const struct acpi_params *params,
@@ -125,8 +128,9 @@ static int acpi_add_dsdt(struct acpi_builder *b, const struct acpi_params *param
 	memcpy(aml, dsdt_aml_code, sizeof(aml));
 	if (params->pci64_end > params->pci64_base)
 		len = params->pci64_end - params->pci64_base;
-	acpi_patch_qword(aml, sizeof(aml), "P64B", params->pci64_base);
-	acpi_patch_qword(aml, sizeof(aml), "P64L", len);
+	acpi_patch(aml, sizeof(aml), "P32B", ACPI_AML_DWORD_OP, 4, params->pci32_base);
+	acpi_patch(aml, sizeof(aml), "P64B", ACPI_AML_QWORD_OP, 8, params->pci64_base);
+	acpi_patch(aml, sizeof(aml), "P64L", ACPI_AML_QWORD_OP, 8, len);
 	return acpi_place_table(b, aml, sizeof(aml), ret_addr);
 }
 
@@ -157,6 +161,7 @@ static int acpi_add_fadt(struct acpi_builder *b, uint64_t dsdt)
 	};
 
 	acpi_init_header(&fadt.header, "FACP", 6);
+	b->out->fadt = (uint32_t)b->out->size;
 	return acpi_add_table(b, &fadt, sizeof(fadt));
 }
 
@@ -345,6 +350,7 @@ static int acpi_add_xsdt(struct acpi_builder *b, uint64_t *ret_addr)
 	} __attribute__((packed)) xsdt = {0};
 
 	acpi_init_header(&xsdt.header, "XSDT", 1);
+	b->out->xsdt = (uint32_t)b->out->size;
 	memcpy(xsdt.tables, b->tables, sizeof(b->tables));
 	return acpi_place_table(b, &xsdt, sizeof(xsdt.header) + b->table_count * sizeof(uint64_t),
 				ret_addr);
@@ -381,15 +387,17 @@ static int acpi_add_all(struct acpi_builder *b, const struct acpi_params *params
 	return acpi_add_xsdt(b, ret_xsdt);
 }
 
-int acpi_build(struct guest_mem *mem, const struct acpi_params *params, uint64_t *ret_rsdp)
+int acpi_make(const struct acpi_params *params, uint64_t base, struct acpi_tables *ret_tables)
 {
 	struct acpi_rsdp rsdp = {.revision = 2, .length = sizeof(rsdp)};
-	struct acpi_builder b = {.mem = mem, .next = LAYOUT_ACPI + ACPI_ALIGN};
+	struct acpi_builder b = {.out = ret_tables, .base = base};
 	uint64_t xsdt;
 	int r;
 
+	_Static_assert(sizeof(rsdp) == sizeof(ret_tables->rsdp), "5.2.5.3");
 	if (!params->cpus || params->cpus > ACPI_MAX_CPUS)
 		return -EINVAL;
+	*ret_tables = (struct acpi_tables){0};
 	r = acpi_add_all(&b, params, &xsdt);
 	if (r < 0)
 		return r;
@@ -399,8 +407,25 @@ int acpi_build(struct guest_mem *mem, const struct acpi_params *params, uint64_t
 	rsdp.xsdt = xsdt;
 	rsdp.checksum = acpi_checksum(&rsdp, ACPI_RSDP_V1_SIZE);
 	rsdp.extended_checksum = acpi_checksum(&rsdp, sizeof(rsdp));
-	if (gm_write(mem, LAYOUT_ACPI, &rsdp, sizeof(rsdp)) < 0)
-		return -ENOSPC;
-	*ret_rsdp = LAYOUT_ACPI;
+	memcpy(ret_tables->rsdp, &rsdp, sizeof(rsdp));
 	return 0;
+}
+
+int acpi_build(struct guest_mem *mem, const struct acpi_params *params, uint64_t *ret_rsdp)
+{
+	const uint64_t base = LAYOUT_ACPI + ACPI_ALIGN;
+	struct acpi_tables *tables = malloc(sizeof(*tables));
+	int r;
+
+	_Static_assert(LAYOUT_ACPI + ACPI_ALIGN + ACPI_MAX_SIZE <= LAYOUT_ACPI_END, "room for all");
+	if (!tables)
+		return -ENOMEM;
+	r = acpi_make(params, base, tables);
+	if (r == 0 && (gm_write(mem, base, tables->bytes, tables->size) < 0 ||
+		       gm_write(mem, LAYOUT_ACPI, tables->rsdp, sizeof(tables->rsdp)) < 0))
+		r = -ENOSPC;
+	free(tables);
+	if (r == 0)
+		*ret_rsdp = LAYOUT_ACPI;
+	return r;
 }

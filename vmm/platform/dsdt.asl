@@ -1,10 +1,13 @@
 /*
  * What the board consists of, for operating systems (ACPI 6.4). The addresses are those of
- * vmm/layout.h; tests/unit/test_acpi.c compares the two. acpi.c patches the two names P64B and P64L
- * in the compiled table, nothing else.
+ * vmm/layout.h; tests/unit/test_acpi.c compares the two. acpi.c patches the names P32B, P64B and
+ * P64L in the compiled table, nothing else.
  */
 DefinitionBlock ("dsdt.aml", "DSDT", 2, "VMBOOT", "VMBOOT  ", 1)
 {
+    /* 32-bit PCI window: first address. */
+    Name (P32B, 0xBADC0FFE)
+
     /* 64-bit PCI window: first address and length. Length 0: there is none. */
     Name (P64B, 0xBADC0FFEE0DDF00D)
     Name (P64L, 0xBADC0FFEE0DDF00D)
@@ -34,10 +37,13 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "VMBOOT", "VMBOOT  ", 1)
                     0, 0x0D00, 0xFFFF, 0, 0xF300)
                 /* The 32-bit window, with the ECAM cut out. */
                 DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable,
-                    ReadWrite, 0, 0xC0000000, 0xE7FFFFFF, 0, 0x28000000)
+                    ReadWrite, 0, 0xC0000000, 0xE7FFFFFF, 0, 0x28000000, , , LOW)
                 DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable,
                     ReadWrite, 0, 0xF8000000, 0xFBFFFFFF, 0, 0x04000000)
             })
+
+            CreateDWordField (CRS0, LOW._MIN, LMIN)
+            CreateDWordField (CRS0, LOW._LEN, LLEN)
 
             Name (CRS1, ResourceTemplate ()
             {
@@ -50,6 +56,8 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "VMBOOT", "VMBOOT  ", 1)
 
             Method (_CRS, 0, Serialized)
             {
+                LMIN = P32B
+                LLEN = 0xE8000000 - P32B
                 If (P64L == 0)
                 {
                     Return (CRS0)

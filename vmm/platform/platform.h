@@ -115,17 +115,67 @@ void watchdog_pause(struct watchdog *watchdog);
 void watchdog_resume(struct watchdog *watchdog);
 extern const struct bus_ops watchdog_bus_ops;
 
+/* ---- Flash chip with the UEFI variables of OVMF; see cfi_flash.c ---- */
+#define CFI_FLASH_BLOCK 0x1000 /* bytes that are erased together */
+struct cfi_flash;
+struct cfi_flash_params {
+	uint8_t *bytes; /* whole blocks, borrowed; the guest's as long as it is mapped */
+	/* The guest reads BYTES by itself from now on (MAP; and it is so at the start), or no longer. 0 or -errno. */
+	int (*map)(void *ctx, bool map);
+	void *ctx;
+};
+int cfi_flash_create(const struct cfi_flash_params *params, struct cfi_flash **ret_flash);
+void cfi_flash_destroy(struct cfi_flash *flash); /* NULL is fine */
+void cfi_flash_reset(struct cfi_flash *flash);	 /* it reads as an array, and is mapped */
+extern const struct bus_ops cfi_flash_bus_ops;	 /* accesses inside BYTES */
+
+/* ---- QEMU's firmware configuration, 2 ports: selector, data ---- */
+#define FW_CFG_NAME 56 /* of a file, with NUL */
+struct fw_cfg;
+int fw_cfg_create(unsigned int cpus, struct fw_cfg **ret_cfg);
+void fw_cfg_destroy(struct fw_cfg *cfg); /* NULL is fine */
+void fw_cfg_reset(struct fw_cfg *cfg);
+extern const struct bus_ops fw_cfg_bus_ops;
+/* One more file, copied. Before the guest runs. 0, -ENOMEM or -ENOSPC. */
+int fw_cfg_add_file(struct fw_cfg *cfg, const char *name, const void *bytes, size_t size);
+
+/* ---- What OVMF uses of a PIIX4's power management, 12 ports; see piix4.c ---- */
+struct piix4;
+/* PM, borrowed, has the timer. POWER_OFF as in struct pm_params. */
+int piix4_create(struct pm *pm, void (*power_off)(void *ctx), void *ctx, struct piix4 **ret_piix4);
+void piix4_destroy(struct piix4 *piix4); /* NULL is fine */
+void piix4_reset(struct piix4 *piix4);
+extern const struct bus_ops piix4_bus_ops;
+
 /* ---- Tables ---- */
+#define ACPI_MAX_SIZE 0x8000 /* of all tables together */
 struct acpi_params {
-	unsigned int cpus;	    /* APIC ids 0..cpus-1 */
-	uint64_t pci64_base;	    /* 64-bit PCI window */
-	uint64_t pci64_end;	    /* exclusive */
+	unsigned int cpus;   /* APIC ids 0..cpus-1 */
+	uint64_t pci32_base; /* 32-bit PCI window, to LAYOUT_PCI32_END */
+	uint64_t pci64_base; /* 64-bit PCI window */
+	uint64_t pci64_end;  /* exclusive */
+};
+/* XSDT, FADT (hardware-reduced), MADT, MCFG, SPCR, WDAT, SSDT, DSDT, as they lie one behind the other. */
+struct acpi_tables {
+	size_t size;	     /* of BYTES */
+	uint32_t fadt, xsdt; /* where in BYTES these two are: they point to others */
+	uint8_t bytes[ACPI_MAX_SIZE];
+	uint8_t rsdp[36];
 };
 /*
- * Writes RSDP, XSDT, FADT (hardware-reduced), MADT, MCFG, SPCR, WDAT, SSDT, DSDT to LAYOUT_ACPI..LAYOUT_ACPI_END.
- * ACPI 6.5 chapter 5. *ret_rsdp is the RSDP's guest address. 0, -EINVAL (CPU count), -ENOMEM or -ENOSPC.
+ * Makes the tables that are going to lie at guest address BASE. ACPI 6.5 chapter 5. 0, -EINVAL (CPU count), -ENOMEM or
+ * -ENOSPC.
  */
+int acpi_make(const struct acpi_params *params, uint64_t base, struct acpi_tables *ret_tables);
+
+/* Writes them to LAYOUT_ACPI..LAYOUT_ACPI_END. *ret_rsdp is the RSDP's guest address. 0 or -errno as above. */
 int acpi_build(struct guest_mem *mem, const struct acpi_params *params, uint64_t *ret_rsdp);
+
+/*
+ * Gives them to firmware as files of CFG, with the commands by which it puts them into memory (acpi_loader.c). 0 or
+ * -errno as above.
+ */
+int acpi_load(struct fw_cfg *cfg, const struct acpi_params *params);
 
 struct smbios_params {
 	unsigned int cpus;
@@ -133,5 +183,8 @@ struct smbios_params {
 };
 /* Writes an SMBIOS 3.x entry point at LAYOUT_SMBIOS and the structures after it. 0 or -ENOSPC. */
 int smbios_build(struct guest_mem *mem, const struct smbios_params *params);
+
+/* Gives both to firmware as files of CFG. 0 or -errno. */
+int smbios_load(struct fw_cfg *cfg, const struct smbios_params *params);
 
 #endif

@@ -277,34 +277,62 @@ static void smbios_add_memory(struct smbios_builder *b, uint64_t memory)
 		smbios_add_mapping(b, 1, GM_HIGH_BASE, memory - low);
 }
 
-int smbios_build(struct guest_mem *mem, const struct smbios_params *params)
+/* ENTRY says that the structures lie at TABLE. */
+static int smbios_make(const struct smbios_params *params, uint64_t table,
+		       struct smbios_builder *ret_builder, struct smbios_entry *ret_entry)
 {
-	struct smbios_builder b = {.used = 0};
+	struct smbios_builder *b = ret_builder;
 	struct smbios_entry entry = {
 		.anchor = {'_', 'S', 'M', '3', '_'},
 		.length = sizeof(entry),
 		.major = 3,
 		.minor = 3,
 		.revision = 1,
-		.table = LAYOUT_SMBIOS + 0x20,
+		.table = table,
 	};
 	struct smbios_header end;
 	uint8_t sum = 0;
 	size_t i;
 
-	smbios_add_system(&b);
-	smbios_add_processor(&b, params->cpus);
-	smbios_add_memory(&b, params->memory);
-	smbios_add(&b, 127, SMBIOS_HANDLE(127, 0), &end, sizeof(end), NULL);
-	if (b.failed)
-		return b.failed;
+	smbios_add_system(b);
+	smbios_add_processor(b, params->cpus);
+	smbios_add_memory(b, params->memory);
+	smbios_add(b, 127, SMBIOS_HANDLE(127, 0), &end, sizeof(end), NULL);
+	if (b->failed)
+		return b->failed;
 
-	entry.max_size = (uint32_t)b.used;
+	entry.max_size = (uint32_t)b->used;
 	for (i = 0; i < sizeof(entry); i++)
 		sum += ((const uint8_t *)&entry)[i];
 	entry.checksum = (uint8_t)-sum;
+	*ret_entry = entry;
+	return 0;
+}
+
+int smbios_build(struct guest_mem *mem, const struct smbios_params *params)
+{
+	struct smbios_builder b = {.used = 0};
+	struct smbios_entry entry;
+	int r = smbios_make(params, LAYOUT_SMBIOS + 0x20, &b, &entry);
+
+	if (r < 0)
+		return r;
 	if (gm_write(mem, entry.table, b.buf, b.used) < 0 ||
 	    gm_write(mem, LAYOUT_SMBIOS, &entry, sizeof(entry)) < 0)
 		return -ENOSPC;
 	return 0;
+}
+
+int smbios_load(struct fw_cfg *cfg, const struct smbios_params *params)
+{
+	struct smbios_builder b = {.used = 0};
+	struct smbios_entry entry;
+	/* The firmware puts the structures where it likes, and says where. */
+	int r = smbios_make(params, 0, &b, &entry);
+
+	if (r == 0)
+		r = fw_cfg_add_file(cfg, "etc/smbios/smbios-anchor", &entry, sizeof(entry));
+	if (r == 0)
+		r = fw_cfg_add_file(cfg, "etc/smbios/smbios-tables", b.buf, b.used);
+	return r;
 }
