@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -124,6 +125,37 @@ int child_reap(struct child *child, int wait_ms, int *ret_status)
 	*child = (struct child){.pid = 0, .pidfd = -1};
 	*ret_status = status;
 	return 0;
+}
+
+struct left {
+	struct child child;
+	struct loop_io *io;
+};
+
+static void on_left(void *arg, int fd, short revents)
+{
+	struct left *left = arg;
+	int status;
+
+	(void)fd;
+	(void)revents;
+	if (child_reap(&left->child, 0, &status) < 0)
+		return;
+	loop_remove_io(left->io);
+	free(left);
+}
+
+void child_leave(struct child *child, struct loop *loop)
+{
+	struct left *left = calloc(1, sizeof(*left));
+
+	if (left)
+		left->child = *child;
+	if (!left || loop_add_io(loop, child->pidfd, POLLIN, on_left, left, &left->io) < 0) {
+		close(child->pidfd);
+		free(left);
+	}
+	*child = (struct child){.pid = 0, .pidfd = -1};
 }
 
 char *child_describe_end(int status, char *buf, size_t size)

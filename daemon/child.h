@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "err.h"
+#include "loop.h"
 
 #define CHILD_FIRST_FD 3 /* where the descriptors given to a child begin */
 
@@ -31,6 +32,12 @@ void child_kill(const struct child *child);
  * most WAIT_MS milliseconds more (0: does not wait).
  */
 int child_reap(struct child *child, int wait_ms, int *ret_status);
+
+/*
+ * Forgets a child that does not even end when it is killed, since it waits in the kernel: LOOP collects it when it does, so
+ * that nothing is left of it.
+ */
+void child_leave(struct child *child, struct loop *loop);
 
 /* Words for a wait status: "was killed by signal 9 (Killed)", "ended with status 2"; returns BUF. */
 char *child_describe_end(int status, char *buf, size_t size);

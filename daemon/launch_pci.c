@@ -113,8 +113,7 @@ static void leave_mover(struct launch *launch)
 	if (launch->mover.pid > 0 && child_reap(&launch->mover, KILL_MS, &status) < 0) {
 		log_error("process %d waits for a driver to let its PCI device go; leaving it",
 			  (int)launch->mover.pid);
-		close(launch->mover.pidfd);
-		launch->mover = (struct child){.pid = 0, .pidfd = -1};
+		child_leave(&launch->mover, launch->loop);
 	}
 	if (launch->mover_control >= 0)
 		close(launch->mover_control);

@@ -15,6 +15,7 @@ int __real_loop_add_timer(struct loop *loop, uint64_t msec, void (*fn)(void *arg
 
 #include <sys/wait.h>
 
+#include "daemon/child.h"
 #include "daemon/pci_hold.h"
 #include "daemon/vfio_devices.h"
 #include "daemon_path.h"
@@ -25,6 +26,8 @@ int __real_loop_add_timer(struct loop *loop, uint64_t msec, void (*fn)(void *arg
 #define GIVEN	    TAKEN "give-back 0000:01:00.0 0000:01:00.1\n"
 
 static struct scratch *place; /* of the directory of locks */
+static bool unkillable;	      /* movers, as if they waited in the kernel, */
+static pid_t waiting;	      /* like this one */
 static uint64_t longest_timer;
 static char moves_at_start[200];
 
@@ -34,6 +37,22 @@ int __wrap_host_pci_check(const char *root, const struct vm_config *config, stru
 int __wrap_vfio_devices_open(const char *root, const struct vm_config *config,
 			     struct vfio_devices *ret_devices, struct vmb_err *err);
 int __wrap_daemon_path_pci(char *buf, size_t size);
+
+void __wrap_child_kill(const struct child *child);
+void __real_child_kill(const struct child *child);
+
+void __wrap_child_kill(const struct child *child)
+{
+	int fd = open(at("/proc/%d/cmdline", (int)child->pid), O_RDONLY | O_CLOEXEC);
+	char words[11] = "";
+	ssize_t n = read(fd, words, sizeof(words));
+
+	close(fd);
+	if (unkillable && n == sizeof(words) && memcmp(words, "vmboot\0pci", sizeof(words)) == 0)
+		waiting = child->pid;
+	else
+		__real_child_kill(child);
+}
 
 int __wrap_host_pci_check(const char *root, const struct vm_config *config, struct vmb_err *err)
 {
@@ -123,6 +142,7 @@ static int setup_pci(void **state)
 	r = *state;
 	place = r->scratch;
 	longest_timer = 0;
+	unkillable = false;
 	strcpy(r->config.title, "Test");
 	strcpy(r->config.vfio[0].address, "0000:01:00.0");
 	strcpy(r->config.vfio[1].address, "0000:01:00.1");
@@ -255,6 +275,24 @@ static void a_driver_that_holds_on_hangs_nobody(void **state)
 	assert_free(r);
 }
 
+/* It ends when the driver lets go, long after the virtual machine. */
+static void a_mover_that_cannot_be_killed_leaves_no_zombie(void **state)
+{
+	struct run *r = *state;
+
+	longest_timer = 300;
+	unkillable = true;
+	r->config.vfio_count = 1; /* no second try */
+	start_with(r, "report", "hang");
+	wait_end(r);
+	assert_non_null(strstr(r->exited.text, "a driver has not let its device go"));
+	assert_int_equal(kill(waiting, SIGKILL), 0);
+	for (int i = 0; i < 500 && waitid(P_ALL, 0, NULL, WEXITED | WNOWAIT) == 0; i++)
+		run_for(r, 20);
+	assert_int_equal(waitid(P_ALL, 0, NULL, WEXITED | WNOHANG), -1);
+	assert_free(r);
+}
+
 /* The second device's driver hangs: the host has the first one again without a restart of vmboot. */
 static void what_was_taken_before_a_driver_held_on_is_given_back(void **state)
 {
@@ -331,6 +369,7 @@ int main(int argc, char **argv)
 		TEST(a_mover_that_dies_is_told),
 		TEST(stopping_while_they_are_taken_gives_them_back),
 		TEST(a_driver_that_holds_on_hangs_nobody),
+		TEST(a_mover_that_cannot_be_killed_leaves_no_zombie),
 		TEST(what_was_taken_before_a_driver_held_on_is_given_back),
 		TEST(destroying_a_running_launch_gives_them_back),
 		TEST(destroying_one_that_takes_gives_them_back),
