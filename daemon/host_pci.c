@@ -189,13 +189,20 @@ static bool remaps_interrupts(const char *root)
 	return found || !plain;
 }
 
+/* Whichever of the two is used. */
 static bool allows_unsafe(const char *root)
 {
+	static const char *const modules[] = {"vfio_iommu_type1", "iommufd"};
+	bool allows = false;
 	char text[8];
 
-	pci_files_read_line(text, sizeof(text), root,
-			    "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
-	return text[0] == 'Y' || text[0] == '1';
+	for (size_t i = 0; i < 2; i++) {
+		pci_files_read_line(text, sizeof(text), root,
+				    "/sys/module/%s/parameters/allow_unsafe_interrupts",
+				    modules[i]);
+		allows = allows || text[0] == 'Y' || text[0] == '1';
+	}
+	return allows;
 }
 
 void host_pci_gather_state(const char *root, struct menu_pci_state *ret_state)

@@ -316,6 +316,9 @@ static void what_is_missing_for_passthrough_is_said(void **state)
 	assert_state(s, false, unsafe);
 	put(s, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y\n");
 	assert_state(s, true, unsafe);
+	put(s, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "N\n");
+	put(s, "sys/module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");
+	assert_state(s, true, unsafe);
 	put(s, "proc/interrupts", "           CPU0\nNMI:  0  Non-maskable interrupts\n");
 	assert_state(s, true, "");
 	put(s, "proc/interrupts",

@@ -174,13 +174,13 @@ static void refusals_are_told(void **state)
 	} cases[] = {
 		{false, 0, EPERM, 0, "another device of its IOMMU group is still used by the host"},
 		{false, VFIO_SET_IOMMU, EPERM, VFIO_GROUP_FLAGS_VIABLE,
-		 "allow_unsafe_interrupts=1"},
+		 "load vfio_iommu_type1 with allow_unsafe_interrupts=1"},
 		{false, VFIO_GROUP_GET_DEVICE_FD, EBUSY, VFIO_GROUP_FLAGS_VIABLE,
 		 "held by another"},
 		{false, VFIO_GROUP_SET_CONTAINER, EINVAL, VFIO_GROUP_FLAGS_VIABLE,
 		 "Invalid argument"},
 		{true, BIND, EBUSY, 0, "held by another"},
-		{true, ATTACH, EPERM, 0, "allow_unsafe_interrupts=1"},
+		{true, ATTACH, EPERM, 0, "load iommufd with allow_unsafe_interrupts=1"},
 	};
 	struct vmb_err err;
 	int fd = -5;

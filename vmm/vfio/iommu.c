@@ -95,18 +95,17 @@ void vfio_iommu_destroy(struct vfio_iommu *iommu)
 	free(iommu);
 }
 
-static int open_error(const char *address, int code, struct vmb_err *err)
+static int open_error(const struct vfio_iommu *iommu, const char *address, int code,
+		      struct vmb_err *err)
 {
 	if (code == EPERM)
 		return vmb_err_set(
 			err, code,
 			"PCI device %s cannot be passed through: this machine does not remap "
-			"interrupts, "
-			"so a guest with a device could disturb it. Switch interrupt remapping on "
-			"in the "
-			"firmware's setup, or, if you trust the guest, load vfio_iommu_type1 with "
-			"allow_unsafe_interrupts=1.",
-			address);
+			"interrupts, so a guest with a device could disturb it. Switch interrupt "
+			"remapping on in the firmware's setup, or, if you trust the guest, load "
+			"%s with allow_unsafe_interrupts=1.",
+			address, iommu->iommufd ? "iommufd" : "vfio_iommu_type1");
 	if (code == EBUSY)
 		return vmb_err_set(
 			err, code,
@@ -123,7 +122,7 @@ static int add_group(struct vfio_iommu *iommu, int group, const char *address, s
 	struct vfio_group_status status = {.argsz = sizeof(status)};
 
 	if (ioctl(group, VFIO_GROUP_GET_STATUS, &status) < 0)
-		return open_error(address, errno, err);
+		return open_error(iommu, address, errno, err);
 	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
 		return vmb_err_set(
 			err, EPERM,
@@ -133,9 +132,9 @@ static int add_group(struct vfio_iommu *iommu, int group, const char *address, s
 			address);
 	if (!(status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) &&
 	    ioctl(group, VFIO_GROUP_SET_CONTAINER, &iommu->fd) < 0)
-		return open_error(address, errno, err);
+		return open_error(iommu, address, errno, err);
 	if (!iommu->has_type && ioctl(iommu->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
-		return open_error(address, errno, err);
+		return open_error(iommu, address, errno, err);
 	iommu->has_type = true;
 	return 0;
 }
@@ -149,10 +148,10 @@ static int bind_device(struct vfio_iommu *iommu, int fd, const char *address, in
 	int copy;
 
 	if (ioctl(fd, BIND_IOMMUFD, &bind) < 0 || ioctl(fd, ATTACH_PT, &attach) < 0)
-		return open_error(address, errno, err);
+		return open_error(iommu, address, errno, err);
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
-		return open_error(address, errno, err);
+		return open_error(iommu, address, errno, err);
 	*ret_fd = copy;
 	return 0;
 }
@@ -169,7 +168,7 @@ int vfio_iommu_open_device(struct vfio_iommu *iommu, int group_fd, const char *a
 		return r;
 	fd = ioctl(group_fd, VFIO_GROUP_GET_DEVICE_FD, address);
 	if (fd < 0)
-		return open_error(address, errno, err);
+		return open_error(iommu, address, errno, err);
 	*ret_fd = fd;
 	return 0;
 }
