@@ -83,8 +83,8 @@ def make_peer():
     return True
 
 
-def in_machine(script, with_peer=False, qemu_args=(), more_files=None, append=""):
-    """What SCRIPT prints in a machine of its own."""
+def in_machine(script, with_peer=False, qemu_args=(), more_files=None, append="", sleep=False):
+    """What SCRIPT prints in a machine of its own. SLEEP: see tests/machine/machine.py."""
     files = {
         "bin/vmwatch": os.path.join(DIR, "vmwatch"),
         "bench/initrd": os.path.join(DIR, "linux.cpio"),
@@ -96,7 +96,7 @@ def in_machine(script, with_peer=False, qemu_args=(), more_files=None, append=""
         script = ("mkdir /peer; mount -o ro /dev/nvme0n1 /peer; cat /peer/lib/* /peer/share/* /peer/qemu >/dev/null\n" +
                   script)
     files.update(more_files or {})
-    done = machine.run(script, timeout=TIMEOUT, files=files, mem="4G", cpu=CPU, qemu_args=qemu_args, append=append,
+    done = machine.run(script, timeout=TIMEOUT, files=files, mem="4G", cpu=CPU, qemu_args=qemu_args, append=append, sleep=sleep,
                        disks=[PEER_IMAGE + ",ro"] if with_peer else [])
     return done.output.decode(errors="replace").replace("\r", "")
 
@@ -135,6 +135,14 @@ class Watched:
             if text in line[3]:
                 return line
         raise RuntimeError("the guest did not say " + text)
+
+    def busy(self, phase):
+        """Of a run with vmwatch -i: microseconds that the machine's processor worked for a request of PHASE."""
+        times = []
+        for name in (phase, "nothing"):
+            begin, end = self.find("@begin " + name), self.find("@end " + name)
+            times.append(end[0] - begin[0] - (end[1] - begin[1]))
+        return (times[0] - times[1]) / int(self.find("@end " + phase)[3].split()[2])
 
     def vmm_exits(self, phase):
         """Of a run with vmwatch -u: in all of PHASE, without what the guest's own lines cost."""
@@ -231,15 +239,17 @@ def bench_disk_of(figures, who):
 def bench_passed(figures):
     """An NVMe disk in the host, passed to a guest, and behind virtio-blk: 4 KiB at random, 32 at once. QEMU's disk
     answers in the computer's time, not in the machine's, so it is one that takes no time, and the machine is kept busy; what
-    is left of waiting makes these figures vary where the others do not. In the host each request is mapped in the
-    IOMMU and unmapped, which QEMU makes expensive; a guest's memory is mapped once."""
+    is left of waiting makes these figures vary where the others do not. One at a time the machine does wait, which is
+    left out: the time that the processor works for a read, host, VMM and guest together. In the host each request is
+    mapped in the IOMMU and unmapped, which QEMU makes expensive; a guest's memory is mapped once."""
     passed = "vmboot run --kernel /bench/vmlinuz --initrd /bench/initrd --memory %s --vfio 00:10.0 --cmdline 'console=ttyS0 quiet %s'"
     files = {"bench/linux_guest": os.path.join(DIR, "linux_guest")}
     files.update(vfio_host.files())
 
-    def watch(runs):
-        text = in_machine(vfio_host.load() + "".join("echo '== %s'\n%s\n" % run for run in runs.items()),
-                          append=vfio_host.APPEND, qemu_args=vfio_host.IOMMU + vfio_host.nvme(None), more_files=files)
+    def watch(runs, sleep=False, first=""):
+        text = in_machine(vfio_host.load() + first + "".join("echo '== %s'\n%s\n" % run for run in runs.items()),
+                          append=vfio_host.APPEND, qemu_args=vfio_host.IOMMU + vfio_host.nvme(None), more_files=files,
+                          sleep=sleep)
         parts = re.split(r"^== (\S+)$", text, flags=re.M)
         return {name: Watched(part, entered=name != "host") for name, part in zip(parts[1::2], parts[2::2])}
     got = watch({
@@ -247,11 +257,22 @@ def bench_passed(figures):
         "virtio": "vmwatch -u 60 " + vmboot_linux(disk="/dev/nvme0n1", words="bench=reads"),
         "passed": "vmwatch -u 60 " + passed % ("256M", "disk=nvme0n1 bench=reads"),
     })
+    # Nobody is to poll for what comes in the computer's time.
+    one = watch({
+        "host": "disk=nvme0n1 bench=one vmwatch -i 60 /bench/linux_guest",
+        "virtio": "vmwatch -i 60 " + vmboot_linux(disk="/dev/nvme0n1", words="bench=one cpuidle.off=1"),
+        "passed": "vmwatch -i 60 " + passed % ("256M", "disk=nvme0n1 bench=one cpuidle.off=1"),
+    }, sleep=True, first="echo 0 >/sys/module/kvm/parameters/halt_poll_ns\n")
     got.update(watch({
         "start": "vmwatch 60 " + passed % ("256M", "bench=init"),
         "start_more": "vmwatch 60 " + passed % ("1280M", "bench=init"),
         "start_without": "vmwatch 60 " + vmboot_linux("1280M"),
     }))
+    busy = {name: run.busy("read_4k_depth1") for name, run in one.items()}
+    for name in ("host", "virtio", "passed"):
+        figures.add("nvme_%s_read_4k_depth1_cpu" % name, busy[name], "us", "%.2f")
+    for name in ("virtio", "passed"):
+        figures.print("nvme_%s_read_4k_depth1_cpu_to_host_virtual" % name, "%.2f" % (busy[name] / busy["host"]), "ratio")
     for name in ("host", "virtio", "passed"):
         us, _ = got[name].request("read_4k_depth32")
         figures.add("nvme_%s_read_4k_depth32" % name, us, "us", "%.2f")

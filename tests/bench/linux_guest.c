@@ -8,7 +8,7 @@
  *
  * The host counts exits from one to the other; the phase "nothing" shows what the lines themselves cost. Ends with
  * "@over". On the kernel's command line: "bench=init" there is no measuring, "bench=deep" many requests at once,
- * "bench=reads" many reads of 4 KiB only, else everything one at a time.
+ * "bench=reads" many reads of 4 KiB only, "bench=one" reads of 4 KiB one at a time, else everything one at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,8 @@
 #define DEPTH	  32
 #define COUNT	  1000
 #define DEEP	  2000 /* requests at depth 32 */
-#define READ_DEEP 6    /* the phase's number */
+#define READ_ONE  2    /* the phases' numbers */
+#define READ_DEEP 6
 
 static _Noreturn void stop(const char *what)
 {
@@ -182,18 +183,19 @@ int main(void)
 	};
 	char *buf = aligned_alloc(4096, DEPTH * LARGE);
 	const char *what = getenv("bench");
-	bool deep = what && !strcmp(what, "deep"), reads = what && !strcmp(what, "reads");
+	bool deep = what && !strcmp(what, "deep"), reads = what && !strcmp(what, "reads"),
+	     one = what && !strcmp(what, "one");
 	int fd;
 
 	setvbuf(stdout, NULL, _IONBF, 0);
 	printf("@init\n");
-	if (buf && (!what || deep || reads)) {
+	if (buf && (!what || deep || reads || one)) {
 		mount("dev", "/dev", "devtmpfs", 0, NULL);
 		load_modules();
 		fd = open_disk();
 		memset(buf, 0x5A, DEPTH * LARGE);
 		for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
-			if (reads ? i < 2 || i == READ_DEEP : phases[i].depth <= 1 ? !deep || i < 2 : deep)
+			if (reads ? i < 2 || i == READ_DEEP : one ? i <= READ_ONE : phases[i].depth <= 1 ? !deep || i < 2 : deep)
 				measure(&phases[i], fd, buf);
 	}
 	printf("@over\n");
