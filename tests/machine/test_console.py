@@ -1,6 +1,7 @@
 """`vmboot run` in a terminal: the prefix key, and the terminal given back on every way out (point 5)."""
 
-from harness import FIRMWARE, expect, expect_text, guest_disk, plain, run
+from guest import boot_command, run_linux
+from harness import FIRMWARE, expect, expect_text, guest_disk, plain
 from machine import SHELL_COUNTDOWN, Machine
 from terminal import Terminal
 
@@ -46,20 +47,21 @@ def test_terminal_is_given_back():
     one = """
 echo == {name}
 rm -f /tmp/log
-( until grep -q 'the shell is up' /tmp/log 2>/dev/null; do sleep 1; done; kill -{name} $({victim}) ) &
-sh -c 'echo $$ >/tmp/pid; exec {run} --log /tmp/log'
+( until grep -q 'the guest is up' /tmp/log 2>/dev/null; do sleep 1; done; kill -{name} $({victim}) ) &
+sh -c 'echo $$ >/tmp/pid; exec {run}'
 echo status=$?
 {sane}
 pidof vmboot && echo something of vmboot is left
 """
     parent, child = "cat /tmp/pid", "cut -d' ' -f1 /proc/$(cat /tmp/pid)/task/$(cat /tmp/pid)/children"
     cases = (("TERM", parent), ("HUP", parent), ("SEGV", child))
-    got = run("".join(one.format(name=name, victim=victim, run=RUN, sane=SANE) for name, victim in cases),
-              disks=[guest_disk("@echo -off", "echo the shell is up")])
+    command = boot_command("--log /tmp/log").replace("'", '"')
+    got = run_linux("echo the guest is up; sleep 100000",
+                    command="".join(one.format(name=name, victim=victim, run=command, sane=SANE) for name, victim in cases))
     said = plain(got.output).split("== ")[1:]
     expect(len(said) == len(cases), "all cases were tried")
     for (name, _), text in zip(cases, said):
         print("case", name)
-        expect_text(text, "the shell is up", "terminal is sane")
+        expect_text(text, "the guest is up", "terminal is sane")
         expect("something of vmboot is left" not in text, "no process is left")
         expect("status=0" not in text, "the exit status tells of a violent end")

@@ -50,7 +50,7 @@ def test_watchdog_ends_a_run():
     """A machine that never ends is ended, tried again with other seeds, and reported."""
     machine.WATCHDOG_RUNS, before = 2, machine.WATCHDOG_RUNS
     try:
-        run("while :; do :; done", timeout=20, vmboot=False)
+        run("while :; do :; done", timeout=8, vmboot=False)
     except machine.WatchdogExpired as e:
         expect("2 seeds" in str(e), "the sentence says how often it was tried")
     else:
@@ -65,7 +65,7 @@ def test_attached_terminal_is_transparent():
     child = pexpect.spawn("/bin/sh", ["-c", "tests/machine/run-in-machine -i --menu "
                                       "'stty size; stty -echo -icanon -isig; echo type; dd bs=1 count=3 2>/dev/null | od -An -tx1; "
                                       "exit 5'; echo status=$?; stty -a"],
-                          cwd=ROOT, dimensions=(31, 97), timeout=60)
+                          cwd=ROOT, dimensions=(31, 97), timeout=240)
     try:
         child.expect("31 97")
         child.expect("type")
