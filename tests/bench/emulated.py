@@ -97,7 +97,7 @@ def in_machine(script, with_peer=False, qemu_args=(), more_files=None, append=""
                   script)
     files.update(more_files or {})
     done = machine.run(script, timeout=TIMEOUT, files=files, mem="4G", cpu=CPU, qemu_args=qemu_args, append=append, sleep=sleep,
-                       disks=[PEER_IMAGE + ",ro"] if with_peer else [])
+                       shortcuts=False, disks=[PEER_IMAGE + ",ro"] if with_peer else [])
     return done.output.decode(errors="replace").replace("\r", "")
 
 

@@ -32,6 +32,9 @@ BASE = os.path.join(BUILD, "machine", "base.cpio")
 VMBOOT = os.environ.get("VMBOOT") or os.path.join(ROOT, "vmboot")
 CLOUDHV = os.path.join(BUILD, "firmware", "CLOUDHV.fd")
 
+# For a kernel that is not itself looked at: a third of its start, as emulated, is waiting for ticks to measure the local APIC's
+# timer; its ciphers test themselves; and each return from its functions is a detour around faults of real processors.
+SHORTCUTS = "cryptomgr.notests mitigations=off"  # and nolapic_timer, where there is one CPU
 WALL_FACTOR = 4  # see Machine.wait()
 WATCHDOG_RUNS = 4  # a run that the watchdog ended is repeated with another seed, at most three times
 
@@ -120,13 +123,14 @@ class Machine:
     mem        of the machine, not of a guest in it
     boot       QEMU's arguments that start something else than the test machine's kernel and initramfs; without these
                there is nothing that runs COMMAND or MENU and no exit status
+    shortcuts  False: the kernel starts as it does everywhere, for figures
     cpus       more than 1: that many, each in a thread of the host's, and the host's time (see README.md)
     sleep      True: idle time passes as on a clock (people, countdowns); False: at once (unattended runs)
     """
 
     def __init__(self, command=None, menu=None, menu_tty1=None, disks=(), files=None, mem="2G", seed=1, sleep=False,
                  append="", rows=24, cols=80, term="vt220", cpu="EPYC,+svm,+npt", stdio=False, vmboot=True,
-                 qemu_args=(), boot=None, init=False, cpus=1):
+                 qemu_args=(), boot=None, init=False, shortcuts=True, cpus=1):
         for path, how in ((KERNEL, "make fetch"), (BASE, "make machine")):
             if not os.path.exists(path):
                 raise MachineError("%s is missing; run '%s' first" % (os.path.relpath(path, ROOT), how))
@@ -142,6 +146,7 @@ class Machine:
         self.monitor_path = os.path.join(self.dir, "monitor")
         self.serial_path = os.path.join(self.dir, "serial")
         self.control_path = os.path.join(self.dir, "control")
+        words = SHORTCUTS + (" nolapic_timer" if cpus == 1 else "") if shortcuts else ""
         icount = ["-icount", "shift=0,sleep=" + ("on" if sleep else "off")]
         self.args = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
                      "-accel", "tcg", "-machine", "q35", "-cpu", cpu, "-smp", str(cpus), "-m", mem,
@@ -152,8 +157,8 @@ class Machine:
         self.args += list(boot) if boot is not None else [
             "-kernel", KERNEL, "-initrd", self._initrd(command, menu, menu_tty1, vmboot, files or {}),
             "-append", "%s console=ttyS0,115200 quiet loglevel=1 panic=-1 rdinit=/init machine.rows=%d machine.cols=%d "
-            "machine.term=%s %s" % ("console=tty0 printk.devkmsg=on kvm_amd.vgif=0" if init else "printk.devkmsg=off",
-                                    rows, cols, term, append)]
+            "machine.term=%s %s %s" % ("console=tty0 printk.devkmsg=on kvm_amd.vgif=0" if init else "printk.devkmsg=off",
+                                       rows, cols, term, words, append)]
         if stdio:
             # Raw and without QEMU's own escape keys: every byte, ^A and ^C too, is the guest's.
             self.args += ["-chardev", "stdio,id=console,mux=off,signal=off"]
