@@ -53,7 +53,7 @@ def edit_a_machine(term):
     # The machine has one CPU.
     term.wait_for(r"CPU count 2 > 1 host", 10)
     term.send(CTRL_U + "1")
-    term.wait_for(r"400M of \S+ free   1 of 1 CPUs", 10)
+    term.wait_for(r"400M of \S+ free +1(?: of |/)1 CPUs", 10)
     term.send("\x1b[A\x1b[A ")
     term.wait_for(r"Disks of CLOUDHV.fd", 10)
     term.send("\x1b[H" + DOWN * 3)  # Home, and past the first disk's two partitions
