@@ -73,7 +73,7 @@ def test_good_machine():
          + start + " --disk /tmp/img; s=$?; kill $(cat /tmp/pid); (exit $s)", ("/tmp/img is already attached",)),
         ("no permission", "chmod 0600 /dev/kvm; su nobody -c '%s'" % start, ("no permission to use /dev/kvm", "group")),
         ("module not loaded", "for i in $(seq 50); do rmmod kvm_amd 2>/dev/null && break; sleep .2; done; " + start,
-         ("kernel module kvm-amd is not loaded", "modprobe kvm-amd")),
+         ("kernel module kvm_amd is not loaded", "modprobe kvm_amd")),
         ("no device", "rm -f /dev/kvm; " + start, ("There is no /dev/kvm",)),
     )
     files = {name: os.path.join(OVMF, name) for name in ("OVMF_CODE_4M.fd", "OVMF_VARS.fd")}
