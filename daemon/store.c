@@ -214,6 +214,8 @@ static int write_due(struct store *s, bool vars, struct vmb_err *err)
 		return vmb_err_set(err, ENODEV, "%s is not there", s->path);
 	if (s->in_use)
 		return vmb_err_set(err, EBUSY, "%s is in use", s->path);
+	if (s->write_protected)
+		return vmb_err_set(err, EROFS, "%s is read-only", s->path);
 	return store_write_partition(s, vars, err);
 }
 
@@ -365,7 +367,7 @@ static enum menu_store_state state_of(const struct store *s)
 		return MENU_STORE_WAITING;
 	if (s->kind == KIND_NONE)
 		return MENU_STORE_NONE;
-	if (s->trouble.code || s->gone || s->in_use ||
+	if (s->trouble.code || s->gone || s->in_use || s->write_protected ||
 	    (s->kind == KIND_DIRECTORY && access(s->path, W_OK) < 0 &&
 	     !(errno == ENOENT && makes(s))))
 		return MENU_STORE_READ_ONLY;
@@ -390,7 +392,8 @@ void store_describe(const struct store *s, struct menu_settings *ret)
 		text = "its disk is not there: changes are kept for this boot only";
 	else if (!text[0] && s->in_use)
 		text = "its disk is in use: changes are kept until it is free";
-	else if (!text[0] && ret->store_state == MENU_STORE_READ_ONLY)
+	else if (s->trouble.code == EROFS ||
+		 (!text[0] && ret->store_state == MENU_STORE_READ_ONLY))
 		text = "read-only: changes are kept for this boot only";
 	text_copy(ret->store_text, sizeof(ret->store_text), text);
 }

@@ -18,6 +18,7 @@ struct store {
 	bool was_read;		 /* the partition was, without an error */
 	bool gone;		 /* the partition is not there now */
 	bool in_use;		 /* by a VM, or the host: it must not be mounted */
+	bool write_protected;	 /* the disk itself */
 	char path[VM_PATH_SIZE]; /* directory, or device */
 	char fstype[24];
 	char part_uuid[40], uuid[40]; /* by which the partition is known again; may be empty */

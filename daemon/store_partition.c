@@ -227,19 +227,20 @@ static bool is_ours(const struct store *s, const struct menu_device *d)
 /* The partition is known: where is it now, and may it be touched? */
 static void follow_partition(struct store *s, const struct menu_device *devices, size_t count)
 {
-	bool was_in_use = s->in_use, was_gone = s->gone;
+	bool was_in_use = s->in_use, was_gone = s->gone, was_protected = s->write_protected;
 
 	s->gone = true;
 	for (size_t i = 0; i < count; i++) {
 		if (!is_ours(s, &devices[i]))
 			continue;
 		s->gone = false;
-		s->in_use = devices[i].in_use || devices[i].read_only;
+		s->in_use = devices[i].in_use;
+		s->write_protected = devices[i].read_only;
 		text_copy(s->path, sizeof(s->path), devices[i].path);
 	}
-	if (s->gone != was_gone || s->in_use != was_in_use)
+	if (s->gone != was_gone || s->in_use != was_in_use || s->write_protected != was_protected)
 		s->options.changed(s->options.ctx);
-	if (s->gone || s->in_use || !(was_gone || was_in_use))
+	if (s->gone || s->in_use || !(was_gone || was_in_use || was_protected))
 		return;
 	if (s->was_read)
 		store_flush(s, NULL);
@@ -251,7 +252,8 @@ static void take_partition(struct store *s, const struct menu_device *d)
 {
 	log_info("settings are kept on %s", d->path);
 	s->kind = KIND_PARTITION;
-	s->in_use = d->in_use || d->read_only;
+	s->in_use = d->in_use;
+	s->write_protected = d->read_only;
 	text_copy(s->path, sizeof(s->path), d->path);
 	text_copy(s->fstype, sizeof(s->fstype), d->fstype);
 	text_copy(s->part_uuid, sizeof(s->part_uuid), d->part_uuid);

@@ -210,6 +210,30 @@ static void a_partition_in_use_is_left_alone(void **state)
 	assert_string_equal(text_on(f, "vmboot.conf"), "a = 2\n");
 }
 
+/* The switch on a stick: it is read all the same, and what cannot be kept on it is told for what it is. */
+static void a_write_protected_partition_is_read_only(void **state)
+{
+	struct fixture *f = *state;
+	struct vmb_err err;
+
+	if (!make_partition(f))
+		NEED_LOOP(f->device);
+	f->devices[0].read_only = 1;
+	load(f);
+	assert_non_null(store_find(f->store, "entries/a.conf"));
+	assert_int_equal(about(f).store_state, MENU_STORE_READ_ONLY);
+	assert_string_equal(about(f).store_text, "read-only: changes are kept for this boot only");
+	assert_int_equal(store_put(f->store, "vmboot.conf", "a = 1\n", 6, &err), 1);
+	assert_non_null(strstr(err.text, "Settings store read-only ("));
+	assert_non_null(strstr(err.text, "): change kept for this boot only."));
+	assert_string_equal(about(f).store_text, "read-only: changes are kept for this boot only");
+	assert_string_equal(text_on(f, "vmboot.conf"), "");
+	f->devices[0].read_only = 0;
+	see(f, 1, false);
+	assert_string_equal(text_on(f, "vmboot.conf"), "a = 1\n");
+	assert_int_equal(about(f).store_state, MENU_STORE_OK);
+}
+
 static void another_disk_at_the_same_path_is_not_written(void **state)
 {
 	struct fixture *f = *state;
@@ -428,6 +452,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			a_partition_is_read_and_written_and_not_left_mounted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_partition_in_use_is_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_write_protected_partition_is_read_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_disk_at_the_same_path_is_not_written, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_partition_that_was_busy_is_read_later, setup,
