@@ -119,6 +119,11 @@ static bool has_parts(const struct model *model, const struct menu_device *disk)
 	return false;
 }
 
+static bool is_luks(const struct menu_device *device)
+{
+	return strcmp(device->fstype, "crypto_LUKS") == 0;
+}
+
 /* What stands right of a disk or a partition: the trouble with it, else what it holds, once. */
 static enum ui_element device_remark(const struct ui *ui, const struct menu_device *device,
 				     char *buf, size_t size)
@@ -143,7 +148,7 @@ static enum ui_element device_remark(const struct ui *ui, const struct menu_devi
 	}
 	if (!device->parent[0] && device->size == 0)
 		snprintf(buf, size, "no medium");
-	else if (strncmp(device->fstype, "crypto_LUKS", 11) == 0)
+	else if (is_luks(device))
 		snprintf(buf, size, "LUKS - can be passed to the guest as is");
 	else if (device->holds[0] && !has_parts(&ui->model, device))
 		text_copy(buf, size, device->holds);
@@ -215,7 +220,8 @@ static void draw_attach_preview(struct ui *ui, const struct screen_disks *sd,
 	else if (use)
 		draw_printf(y + 2, 1, width, UI_BAD, "This host uses it: %s. Not read-write.", use);
 	else
-		draw_text(y + 2, 1, width, UI_NORMAL, disk->holds);
+		draw_printf(y + 2, 1, width, UI_NORMAL, "%s%s", disk->holds,
+			    is_luks(disk) ? ": can be passed to the guest as is" : "");
 }
 
 static void disks_draw(struct ui *ui, void *data)
