@@ -50,6 +50,7 @@ static void print_device(const struct menu_device *d)
 		d->read_only ? "read-only" : "",
 		d->removable ? "removable" : "",
 		d->use,
+		d->failing ? d->health : "",
 		d->note,
 	};
 

@@ -52,6 +52,9 @@ static json_t *make_device(const struct menu_device *d)
 	add_text(&object, "part_uuid", d->part_uuid);
 	add_text(&object, "holds", d->holds);
 	add_text(&object, "note", d->note);
+	add_text(&object, "health", d->health);
+	if (d->health[0])
+		add_value(&object, "failing", json_boolean(d->failing));
 	return object;
 }
 

@@ -81,6 +81,14 @@ static const struct storage_report report = {
 	.firmware = send_firmware,
 };
 
+static void send_health(const char *device)
+{
+	struct storage_health health;
+
+	if (storage_health(device, &health) == 0)
+		proto_send(PROBE_CONTROL_FD, PROBE_HEALTH, &health, sizeof(health), NULL, 0);
+}
+
 /* The signature beside a file that was read, if there is one. */
 static void send_signature(const char *device, const char *path)
 {
@@ -187,6 +195,9 @@ int cmd_probe(int argc, char **argv)
 	if (fcntl(PROBE_CONTROL_FD, F_GETFD) < 0)
 		return CMD_USAGE;
 	log_init(2, LOG_LEVEL_WARN, "probe");
+	/* Nothing of the disk's content has been read yet that could make this call mean something else. */
+	if (argc == 3 && strcmp(argv[1], "--device") == 0)
+		send_health(argv[2]);
 	limit_self(argc == 4, argc == 4 && strcmp(argv[1], "--save") == 0);
 	if (argc == 3 && strcmp(argv[1], "--device") == 0)
 		rc = storage_probe(argv[2], &report, NULL, &err);

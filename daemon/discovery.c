@@ -45,6 +45,18 @@ static void on_identity(void *ctx, const struct storage_identity *identity)
 	set_changed(entry->discovery);
 }
 
+static void on_health(void *ctx, const struct storage_health *health)
+{
+	struct entry *entry = ctx;
+	struct menu_device *m = &entry->device;
+
+	text_escape(m->health, sizeof(m->health), health->text, strlen(health->text));
+	if (health->failing && !m->failing)
+		log_warn("%s: %s", m->name, m->health);
+	m->failing = health->failing != 0;
+	set_changed(entry->discovery);
+}
+
 static void on_system(void *ctx, const struct storage_system *system)
 {
 	struct entry *entry = ctx;
@@ -103,6 +115,7 @@ static const struct probe_events probe_events = {
 	.system = on_system,
 	.image = on_image,
 	.firmware = on_firmware,
+	.health = on_health,
 	.done = on_done,
 };
 

@@ -117,6 +117,7 @@ union message {
 	struct storage_system system;
 	struct storage_image image;
 	struct storage_firmware firmware;
+	struct storage_health health;
 	struct probe_done done;
 };
 
@@ -136,6 +137,9 @@ static bool take_finding(struct probe *probe, uint32_t type, const union message
 	else if (type == PROBE_FIRMWARE && size == sizeof(body->firmware) &&
 		 firmware_ok(&body->firmware))
 		events->firmware(probe->ctx, &body->firmware);
+	else if (type == PROBE_HEALTH && size == sizeof(body->health) &&
+		 TERMINATED(body->health.text))
+		events->health(probe->ctx, &body->health);
 	else
 		return false;
 	return true;

@@ -28,6 +28,7 @@ struct probe_events {
 	void (*system)(void *ctx, const struct storage_system *system);
 	void (*image)(void *ctx, const struct storage_image *image);
 	void (*firmware)(void *ctx, const struct storage_firmware *firmware);
+	void (*health)(void *ctx, const struct storage_health *health);
 	/* The end: CODE 0 or a positive errno; TEXT is a sentence or "". The probe is gone after that. */
 	void (*done)(void *ctx, int code, const char *text);
 };

@@ -155,6 +155,8 @@ struct menu_device {
 	uint8_t removable;
 	uint8_t in_use; /* cannot be attached read-write; USE says by whom */
 	uint8_t state;	/* enum menu_device_state */
+	uint8_t failing; /* it says so itself, in HEALTH */
+	char health[80]; /* "health ok, 3 % of its life used"; empty: it does not tell */
 	char use[96];	/* "mounted on /boot", "member of md0", "used as swap" */
 	char model[64];
 	char serial[64];

@@ -36,6 +36,7 @@ enum probe_msg {
 	PROBE_IMAGE,	    /* struct storage_image */
 	PROBE_SIGNATURE,    /* 1..TRUST_SIGNATURE_MAX bytes: of the file that was read */
 	PROBE_SETTINGS,	    /* struct probe_settings + the file's bytes, or some of them: see probe_file_send() */
+	PROBE_HEALTH,	    /* struct storage_health */
 	PROBE_DONE,	    /* struct probe_done: always the last message of an orderly end */
 };
 

@@ -142,6 +142,12 @@ struct storage_identity {
 	uint8_t has_esp;     /* one of them is an EFI system partition */
 };
 
+/* What a disk says of itself. */
+struct storage_health {
+	uint8_t failing; /* what is on it is in danger */
+	char text[80];	 /* "health ok, 3 % of its life used", "failing: unreliable" */
+};
+
 #define STORAGE_SYSTEM_SIZE 128
 
 /* Something that lives on a device, in words: "Debian GNU/Linux 12 (bookworm)". Raw bytes. */
@@ -189,6 +195,12 @@ struct storage_report {
  */
 int storage_probe(const char *path, const struct storage_report *report, void *ctx,
 		  struct vmb_err *err);
+
+/*
+ * Asks the NVMe disk PATH (the whole one) how it is: one command that reads. 0; -ENOTSUP for other disks, -errno when
+ * it cannot be asked (only root may). Before a filter of system calls is set: the call could do anything to a disk.
+ */
+int storage_health(const char *path, struct storage_health *ret_health);
 
 /* Looks for firmware on the running system, in the directories distributions use. 0 or -errno. */
 int storage_probe_system(const struct storage_report *report, void *ctx, struct vmb_err *err);

@@ -78,6 +78,9 @@ static bool disk_trouble(const struct ui *ui, const struct menu_device *disk, ch
 	} else if (disk->size == 0) {
 		*ret_element = UI_DIM;
 		snprintf(buf, size, "no medium");
+	} else if (disk->failing) {
+		*ret_element = UI_BAD;
+		text_copy(buf, size, disk->health);
 	} else {
 		return false;
 	}

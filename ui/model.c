@@ -13,6 +13,7 @@ static void device_terminate(struct menu_device *device)
 	TERMINATE(device->name);
 	TERMINATE(device->parent);
 	TERMINATE(device->path);
+	TERMINATE(device->health);
 	TERMINATE(device->use);
 	TERMINATE(device->model);
 	TERMINATE(device->serial);

@@ -164,6 +164,8 @@ static void preview_disk(struct ui *ui, const struct menu_device *disk, int y)
 		draw_printf(y + 2, 1, width, UI_BAD, "Cannot be attached: %s", why);
 	else if (use)
 		draw_printf(y + 2, 1, width, UI_BAD, "This host uses it: %s. Not read-write.", use);
+	else if (disk->failing)
+		draw_printf(y + 2, 1, width, UI_BAD, "The disk says of itself: %s", disk->health);
 	else
 		draw_printf(y + 2, 1, width, UI_NORMAL,
 			    "Enter starts it alone   Space: %s   s: more%s%s",

@@ -241,7 +241,7 @@ static int add_no_disk(struct rows *rows, const struct model *model)
 static int add_no_firmware(struct rows *rows)
 {
 	int rc = add_text(rows, "No firmware found on XFS, ext4 and FAT partitions, nor in",
-			  "/usr/share/cloud-hypervisor, OVMF, qemu and edk2 of this system.");
+			  "/usr/share/cloudhv-efi-x86-64, cloud-hypervisor, OVMF ...");
 
 	return rc == 0 ? row_add(rows, ROW_TEXT, 0,
 				 "Put CLOUDHV.fd on one of them, then r rescan, ! shell.")

@@ -142,6 +142,10 @@ static enum ui_element device_remark(const struct ui *ui, const struct menu_devi
 		snprintf(buf, size, "%s", device->note[0] ? device->note : "skipped");
 		return device->state == MENU_DEVICE_FAILED ? UI_BAD : UI_DIM;
 	}
+	if (device->failing) {
+		text_copy(buf, size, device->health);
+		return UI_BAD;
+	}
 	if (use) {
 		snprintf(buf, size, "in use: %s", use);
 		return UI_BAD;
@@ -219,6 +223,8 @@ static void draw_attach_preview(struct ui *ui, const struct screen_disks *sd,
 			    use);
 	else if (use)
 		draw_printf(y + 2, 1, width, UI_BAD, "This host uses it: %s. Not read-write.", use);
+	else if (disk->failing)
+		draw_printf(y + 2, 1, width, UI_BAD, "The disk says of itself: %s", disk->health);
 	else
 		draw_printf(y + 2, 1, width, UI_NORMAL, "%s%s", disk->holds,
 			    is_luks(disk) ? ": can be passed to the guest as is" : "");

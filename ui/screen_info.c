@@ -70,6 +70,19 @@ info_add_own(struct screen_info *si, const char *name, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* The daemon's probe has asked the disk; the other facts are the kernel's. */
+static void add_health(const struct model *model, struct menu_fact *fact)
+{
+	const struct menu_device *disk =
+		strcmp(fact->group, "Disks") == 0 ? model_device(model, fact->name) : NULL;
+	size_t n = strlen(fact->value);
+
+	if (!disk || !disk->health[0])
+		return;
+	snprintf(fact->value + n, sizeof(fact->value) - n, ", %s", disk->health);
+	fact->bad = fact->bad || disk->failing;
+}
+
 static void info_build(struct ui *ui, struct screen_info *si)
 {
 	const struct menu_welcome *welcome = &ui->model.welcome;
@@ -85,8 +98,10 @@ static void info_build(struct ui *ui, struct screen_info *si)
 			info_add_heading(si, fact->group);
 		group = fact->group;
 		row = info_add(si);
-		if (row)
+		if (row) {
 			row->fact = *fact;
+			add_health(&ui->model, &row->fact);
+		}
 	}
 	info_add_heading(si, "This menu");
 	info_add_own(si, "version", "vmboot %s", VMBOOT_VERSION);

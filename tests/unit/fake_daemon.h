@@ -352,6 +352,7 @@ static void fake_send_facts(struct fake *f)
 		snprintf(name, sizeof(name), "disk %d", i);
 		fake_fact(&facts[n++], "Disks", name, "healthy, 36 degrees");
 	}
+	fake_fact(&facts[n++], "Disks", "sdb", "32G SanDisk Ultra, running");
 	fake_send_list(f, MENU_FACTS, facts, sizeof(facts[0]), n);
 }
 

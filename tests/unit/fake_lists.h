@@ -83,6 +83,10 @@ static void fake_send_normal_lists(struct fake *f)
 	snprintf(d[5].use, sizeof(d[5].use), "mounted on /data");
 	d[6] = fake_disk("sdb", "usb", "SanDisk Ultra", "4C530001", 32ULL << 30);
 	d[6].removable = 1;
+	if (getenv("FAKE_FAILING")) {
+		d[6].failing = 1;
+		snprintf(d[6].health, sizeof(d[6].health), "failing: unreliable");
+	}
 	d[7] = fake_disk("sdc", "sata", "ST4000DM", "ZDH1234", 4ULL << 40);
 	d[7].state = MENU_DEVICE_FAILED;
 	snprintf(d[7].note, sizeof(d[7].note), "no answer for 10 s, skipped");

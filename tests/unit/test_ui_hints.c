@@ -185,6 +185,37 @@ static void test_a_start_during_the_scan(void **state)
 	session_leave(s);
 }
 
+/* A disk that says that it fails is seen before anything is started from it. */
+static void test_a_failing_disk_shows(void **state)
+{
+	static const char *const keys[] = {"", "s", "i"};
+	VTermScreenCell cell;
+	struct session *s;
+
+	(void)state;
+	setenv("FAKE_FAILING", "1", 1);
+	s = session_open_main(FAKE_NORMAL);
+	unsetenv("FAKE_FAILING");
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		session_keys(s, keys[i]);
+		if (i == 2) {
+			session_wait(s, "disk 0");
+			session_keys(s, END);
+		}
+		session_wait(s, i == 2 ? "running, failing: unreliable"
+				       : "failing: unreliable");
+		session_settle(s);
+		cell = session_cell(s, "failing: ");
+		assert_true(VTERM_COLOR_IS_INDEXED(&cell.fg) && cell.fg.indexed.idx == 1);
+		if (keys[i][0])
+			session_keys(s, "q");
+		session_wait(s, "3 firmware images");
+	}
+	session_keys(s, HOME DOWN DOWN DOWN);
+	session_wait(s, "The disk says of itself: failing: unreliable");
+	session_leave(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +226,7 @@ int main(void)
 		cmocka_unit_test(test_x_asks_before_a_shell),
 		cmocka_unit_test(test_long_lines_are_read_whole),
 		cmocka_unit_test(test_a_start_during_the_scan),
+		cmocka_unit_test(test_a_failing_disk_shows),
 	};
 
 	return cmocka_run_group_tests_name("ui_hints", tests, NULL, NULL);
