@@ -120,7 +120,7 @@ static void print_all(struct discovery *discovery)
 		print_firmware(&firmwares[i]);
 	if (firmware_count == 0)
 		printf("none found. Put CLOUDHV.fd on a disk, for example as /boot/CLOUDHV.fd, or "
-		       "install cloudhv-efi-x86-64.\n");
+		       "install cloudhv-efi-x86-64 or ovmf.\n");
 }
 
 static int parse_args(int argc, char **argv, struct list *list)

@@ -276,13 +276,13 @@ static void host_find_firmware(const struct host_facts *facts, struct host_findi
 		host_find(
 			f, n, HOST_NOTE, "firmware",
 			"None that can be started where packages put it (%s). Install one (Debian: "
-			"cloudhv-efi-x86-64), or keep one on a disk: the menu finds it there.",
+			"cloudhv-efi-x86-64 or ovmf), or keep one on a disk: the menu finds it there.",
 			facts->firmware_refused);
 	else
 		host_find(
 			f, n, HOST_NOTE, "firmware",
-			"None where packages put it. Install one (Debian: cloudhv-efi-x86-64), or "
-			"keep one on a disk: the menu finds it there.");
+			"None where packages put it. Install one (Debian: cloudhv-efi-x86-64 or "
+			"ovmf), or keep one on a disk: the menu finds it there.");
 }
 
 unsigned int host_judge(const struct host_facts *facts, struct host_finding *findings)

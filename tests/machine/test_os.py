@@ -7,12 +7,13 @@ import shutil
 import subprocess
 
 from guest import GO, KERNEL, NEWEST, VMLINUZ, initramfs, kernel_version
-from harness import expect, expect_text, plain, run, scratch
+from harness import ROOT, expect, expect_text, plain, run, scratch
 
 NEWEST_VMLINUZ = os.path.join(NEWEST, "vmlinuz")
 MODULES = ("virtio_pci", "virtio_blk", "ext4", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859-1", "efivarfs")
 GRUB = "/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi"
 SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+OVMF = os.path.join(ROOT, "build/firmware/ovmf/OVMF_CODE_4M.fd")
 STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 # noxsave: the emulated processor lets a guest of a guest change XCR0 without telling KVM, whose CPUID then contradicts it.
 # Linux 6.1 warns of that, 7.2 stops.
@@ -105,9 +106,10 @@ def text(folder, name, *lines):
     return path
 
 
-def boot(disk, kernels=(KERNEL, NEWEST)):
+def boot(disk, kernels=(KERNEL, NEWEST), firmware="/firmware/CLOUDHV.fd", files=None):
     """Runs the disk until it powers off: through reboots, from Debian 12's kernel to the newest."""
-    got = run("vmboot run --firmware /firmware/CLOUDHV.fd --disk /dev/nvme0n1 --memory 512M", disks=[disk], timeout=200)
+    got = run("vmboot run --firmware %s --disk /dev/nvme0n1 --memory 512M" % firmware, disks=[disk], files=files or {},
+              timeout=200)
     out = plain(got.output)
     expect(got.status == 0, "the guest powers off in the end")
     boots = len(kernels)
@@ -154,7 +156,7 @@ def test_systemd_boot_starts_an_entry():
                             (NEWEST_VMLINUZ, "vmlinuz-next"), (new, "initrd-next"),
                             (entry, "loader/entries/debian.conf"), (following, "loader/entries/next.conf"),
                             (loader, "loader/loader.conf")))
-    boot(make_disk(folder, esp, make_root(ONE_SHOT, (), reboots=2)), (KERNEL, NEWEST, KERNEL))
+    check_tables(boot(make_disk(folder, esp, make_root(ONE_SHOT, (), reboots=2)), (KERNEL, NEWEST, KERNEL)))
 
 
 def unified(vmlinuz, initrd):
@@ -185,11 +187,11 @@ def check_tables(out):
             expect(done.returncode == 0 and "Invalid" not in done.stdout, "iasl takes %s: %s" % (name, done.stdout))
 
 
-def test_unified_kernel_image_starts():
-    """At the removable path; the guest puts the next one there."""
+def test_unified_kernel_image_starts_by_ovmf():
+    """At the removable path; the guest puts the next one there. The firmware is OVMF in flash."""
     old, new = initrds()
     folder = scratch()
     esp = make_esp(folder, ((unified(VMLINUZ, old), "EFI/BOOT/BOOTX64.EFI"),))
     root = make_root("mount -t vfat /dev/vda1 /mnt && cp /boot/next.efi /mnt/EFI/BOOT/BOOTX64.EFI && umount /mnt",
                      ((unified(NEWEST_VMLINUZ, new), "next.efi"),))
-    check_tables(boot(make_disk(folder, esp, root)))
+    check_tables(boot(make_disk(folder, esp, root), firmware="/OVMF_CODE_4M.fd", files={"OVMF_CODE_4M.fd": OVMF}))
