@@ -154,6 +154,8 @@ void child_leave(struct child *child, struct loop *loop)
 	if (!left || loop_add_io(loop, child->pidfd, POLLIN, on_left, left, &left->io) < 0) {
 		close(child->pidfd);
 		free(left);
+	} else {
+		loop_own(left->io);
 	}
 	*child = (struct child){.pid = 0, .pidfd = -1};
 }

@@ -29,9 +29,10 @@ void store_stop_reading(struct store *s)
 	close(s->control);
 	s->control = -1;
 	child_kill(&s->child);
-	if (child_reap(&s->child, REAP_MS, &status) < 0)
-		log_warn("the process that read the settings on %s does not die; leaving it",
-			 s->path);
+	if (child_reap(&s->child, REAP_MS, &status) == 0)
+		return;
+	log_warn("the process that read the settings on %s does not die; leaving it", s->path);
+	child_leave(&s->child, s->loop);
 }
 
 static void end_reading(struct store *s, const struct vmb_err *err)
@@ -194,8 +195,10 @@ int store_write_partition(struct store *s, bool vars, struct vmb_err *err)
 
 		close(s->control);
 		s->control = -1;
-		if (child_reap(&s->child, WRITE_MS, &status) < 0)
+		if (child_reap(&s->child, WRITE_MS, &status) < 0) {
 			child_kill(&s->child);
+			child_leave(&s->child, s->loop);
+		}
 	}
 	store_stop_reading(s);
 	if (rc < 0)

@@ -26,6 +26,8 @@ int loop_add_io(struct loop *loop, int fd, short events, loop_io_fn fn, void *ar
 		struct loop_io **ret_io);
 void loop_set_events(struct loop_io *io, short events);
 void loop_remove_io(struct loop_io *io); /* NULL is fine */
+/* IO's FD, and its ARG, which is from malloc(), are the loop's: they go with it, unless IO is removed before. */
+void loop_own(struct loop_io *io);
 
 /* Calls FN once, MSEC milliseconds from now; it is gone after that. */
 int loop_add_timer(struct loop *loop, uint64_t msec, loop_timer_fn fn, void *arg,

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 struct loop_io {
 	struct loop_io *next;
@@ -17,6 +18,7 @@ struct loop_io {
 	short events;
 	bool removed;
 	bool polled; /* has a slot in the current poll set */
+	bool owned;  /* FD and ARG go with it when the loop is destroyed */
 	loop_io_fn fn;
 	void *arg;
 };
@@ -69,6 +71,10 @@ static void loop_sweep(struct loop *loop, bool all)
 		}
 		*at = io->next;
 		loop->io_count--;
+		if (io->owned && !io->removed) {
+			close(io->fd);
+			free(io->arg);
+		}
 		free(io);
 	}
 	for (struct loop_timer **at = &loop->timers; *at;) {
@@ -121,6 +127,11 @@ int loop_add_io(struct loop *loop, int fd, short events, loop_io_fn fn, void *ar
 void loop_set_events(struct loop_io *io, short events)
 {
 	io->events = events;
+}
+
+void loop_own(struct loop_io *io)
+{
+	io->owned = true;
 }
 
 void loop_remove_io(struct loop_io *io)

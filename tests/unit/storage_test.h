@@ -7,6 +7,7 @@
 
 #include "test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@ struct scratch {
 	char dir[64];
 	char loops[8][32];
 	unsigned int loop_count;
+	unsigned int open_files; /* of this process, before the test */
 };
 
 /* Runs a shell command; true when it succeeded. */
@@ -46,19 +48,34 @@ static inline bool have_tool(const char *name)
 		}                                                              \
 	} while (0)
 
+static inline unsigned int count_open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int count = 0;
+
+	while (dir && readdir(dir))
+		count++;
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
 static inline int scratch_setup(void **state)
 {
 	struct scratch *s = calloc(1, sizeof(*s));
 
 	strcpy(s->dir, "/tmp/vmboot-test.XXXXXX");
+	s->open_files = count_open_files();
 	*state = s;
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	return mkdtemp(s->dir) ? 0 : -1;
 }
 
+/* What a test opened it has closed again, and so has what it tested. */
 static inline int scratch_teardown(void **state)
 {
 	struct scratch *s = *state;
+	unsigned int open_files = count_open_files(), before = s->open_files;
 
 	for (unsigned int i = 0; i < s->loop_count; i++)
 		sh("umount %s 2>/dev/null; for p in 1 2; do umount %sp$p 2>/dev/null; "
@@ -66,7 +83,10 @@ static inline int scratch_teardown(void **state)
 		   s->loops[i], s->loops[i], s->loops[i], s->loops[i], s->loops[i]);
 	sh("rm -rf %s", s->dir);
 	free(s);
-	return 0;
+	if (open_files != before)
+		print_error("%u files were open before the test, %u are after it\n", before,
+			    open_files);
+	return open_files == before ? 0 : -1;
 }
 
 /* A path in the scratch directory; BUF has PATH_MAX bytes. */

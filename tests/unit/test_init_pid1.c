@@ -18,10 +18,29 @@
 
 #define DEADLINE_MS 20000
 
+/* The terminal that is the console, and what was shown on it; the daemon's socket. -1: none. */
+static struct {
+	int ends[2];
+	char text[65536];
+	size_t n;
+} tty;
+static int listener;
+
 static int setup(void **state)
 {
 	log_init(-1, LOG_LEVEL_ERROR, "test");
+	tty.ends[0] = tty.ends[1] = listener = -1;
 	return scratch_setup(state);
+}
+
+static int teardown(void **state)
+{
+	const int fds[] = {tty.ends[0], tty.ends[1], listener};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	return scratch_teardown(state);
 }
 
 /*
@@ -49,13 +68,6 @@ static const char *file_text(const struct scratch *s, const char *name)
 	text[n > 0 ? n : 0] = '\0';
 	return text;
 }
-
-/* The terminal that is the console, and what was shown on it. */
-static struct {
-	int ends[2];
-	char text[65536];
-	size_t n;
-} tty;
 
 /* Makes the console of FILE; a terminal needs both its ends to be open. */
 static void make_console(const struct scratch *s, const char *file)
@@ -97,11 +109,11 @@ static unsigned int count(const char *text, const char *word)
 static void listen_there(const struct scratch *s)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
+	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/vmboot/daemon.sock", s->dir);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 8), 0);
 }
 
 /* NAME NULL: the console. */
@@ -345,7 +357,7 @@ static void no_menu_begins_while_the_machine_ends(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, scratch_teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(daemon_and_menu_are_kept_running),
 		TEST(a_daemon_that_cannot_run_is_not_waited_for),

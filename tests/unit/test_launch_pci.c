@@ -22,8 +22,8 @@ int __real_loop_add_timer(struct loop *loop, uint64_t msec, void (*fn)(void *arg
 #include "host_pci.h"
 #include "probe_proto.h"
 
-#define TAKEN	    "take 0000:01:00.0 0000:01:00.1\n"
-#define GIVEN	    TAKEN "give-back 0000:01:00.0 0000:01:00.1\n"
+#define TAKEN "take 0000:01:00.0 0000:01:00.1\n"
+#define GIVEN TAKEN "give-back 0000:01:00.0 0000:01:00.1\n"
 
 static struct scratch *place; /* of the directory of locks */
 static bool unkillable;	      /* movers, as if they waited in the kernel, */
@@ -262,7 +262,7 @@ static void a_driver_that_holds_on_hangs_nobody(void **state)
 {
 	struct run *r = *state;
 
-	longest_timer = 300;
+	longest_timer = 3000; /* enough for a process to begin on a busy computer */
 	start_with(r, "report", "hang");
 	wait_end(r);
 	assert_int_equal(r->exited.reason, VMM_EXIT_ERROR);
@@ -280,7 +280,7 @@ static void a_mover_that_cannot_be_killed_leaves_no_zombie(void **state)
 {
 	struct run *r = *state;
 
-	longest_timer = 300;
+	longest_timer = 3000; /* enough for a process to begin on a busy computer */
 	unkillable = true;
 	r->config.vfio_count = 1; /* no second try */
 	start_with(r, "report", "hang");
@@ -298,7 +298,7 @@ static void what_was_taken_before_a_driver_held_on_is_given_back(void **state)
 {
 	struct run *r = *state;
 
-	longest_timer = 300;
+	longest_timer = 3000; /* enough for a process to begin on a busy computer */
 	start_with(r, "report", "hang-take");
 	wait_end(r);
 	assert_int_equal(r->exited.reason, VMM_EXIT_ERROR);

@@ -1,7 +1,9 @@
 /* The event loop: callbacks may do anything to the loop they run in. */
 #include "test.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -60,8 +62,10 @@ static void callback_may_remove_itself_and_others(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(loop_add_io(f->loop, f->pipe_a[0], POLLIN, read_and_remove_other, f, &f->a), 0);
-	assert_int_equal(loop_add_io(f->loop, f->pipe_b[0], POLLIN, read_and_remove_other, f, &f->b), 0);
+	assert_int_equal(
+		loop_add_io(f->loop, f->pipe_a[0], POLLIN, read_and_remove_other, f, &f->a), 0);
+	assert_int_equal(
+		loop_add_io(f->loop, f->pipe_b[0], POLLIN, read_and_remove_other, f, &f->b), 0);
 	assert_int_equal(loop_add_timer(f->loop, 20, quit_timer, f, &f->timer), 0);
 	assert_int_equal(write(f->pipe_a[1], "x", 1), 1);
 	assert_int_equal(write(f->pipe_b[1], "x", 1), 1);
@@ -91,7 +95,9 @@ static void add_many(void *arg, int fd, short revents)
 	assert_int_equal(read(fd, &c, 1), 1);
 	/* More than the first poll set holds: it has to grow below our feet. */
 	for (int i = 0; i < 40; i++)
-		assert_int_equal(loop_add_io(f->loop, f->pipe_b[0], i ? 0 : POLLIN, count_and_stop, f, &io), 0);
+		assert_int_equal(
+			loop_add_io(f->loop, f->pipe_b[0], i ? 0 : POLLIN, count_and_stop, f, &io),
+			0);
 	for (int i = 0; i < 40; i++)
 		assert_int_equal(write(f->pipe_b[1], "x", 1), 1);
 }
@@ -150,13 +156,36 @@ static void hangup_is_told_without_asking(void **state)
 	assert_int_equal(pipe(f->pipe_a), 0);
 }
 
+/* What nobody is left to take care of goes with the loop. */
+static void what_the_loop_owns_goes_with_it(void **state)
+{
+	struct fixture *f = *state;
+	struct loop *loop;
+	struct loop_io *io;
+	int fds[2];
+
+	assert_int_equal(loop_create(&loop), 0);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(loop_add_io(loop, fds[0], POLLIN, hangup, malloc(1), &io), 0);
+	loop_own(io);
+	/* One that was removed before is its callback's affair, freed or not. */
+	assert_int_equal(loop_add_io(loop, fds[1], POLLIN, hangup, f, &io), 0);
+	loop_own(io);
+	loop_remove_io(io);
+	loop_destroy(loop);
+	assert_int_equal(fcntl(fds[0], F_GETFD), -1);
+	assert_int_equal(close(fds[1]), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(callback_may_remove_itself_and_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(callback_may_remove_itself_and_others, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(callback_may_add, setup, teardown),
 		cmocka_unit_test_setup_teardown(timers_fire_in_time_and_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(hangup_is_told_without_asking, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_loop_owns_goes_with_it, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
