@@ -1,7 +1,7 @@
 #!/bin/bash
 # Fetches from Debian's packages what vmboot boots and is tested with; does nothing when it is there.
 #
-#   fetch.sh [firmware] [ovmf] [kernel] [newest] [generic] [linux]      (default: firmware)
+#   fetch.sh [firmware] [ovmf] [kernel] [newest] [generic] [linux] [iommufd]      (default: firmware)
 #
 #   firmware  build/firmware/CLOUDHV.fd and shellx64.efi   (cloudhv-efi-x86-64, efi-shell-x64: unstable)
 #   ovmf      build/firmware/ovmf/OVMF*.fd                 (flash images, for tests; ovmf of Debian 12)
@@ -9,6 +9,8 @@
 #   newest    build/machine/kernel-newest/: the same        (unstable's, for guests)
 #   generic   build/machine/kernel-generic/: the same       (Debian 12's with all drivers, for guests with real devices)
 #   linux     build/appliance/linux: a kernel's source      (Debian 12's linux-source-6.1, for the appliance)
+#   iommufd   build/machine/kernel-iommufd/vmlinuz          (built of Debian 13's source, in 10 minutes of two processors: only
+#                                                             for the test that needs it, with deps.sh appliance's packages)
 #
 # The system's own package sources are only read, to learn which mirror it uses: the lists live in a
 # folder of ours, and apt checks their signatures as always. Everything is unpacked and checked in a
@@ -189,10 +191,27 @@ get_linux()
 	mv "$tmp/$package/$package" build/appliance/linux
 }
 
+# No kernel of Debian's has IOMMUFD.
+get_iommufd()
+{
+	[ ! -e build/machine/kernel-iommufd ] || return 0
+	unpack trixie linux-source-6.12
+	local source=$tmp/linux-source-6.12/linux-source-6.12 root=$tmp/kernel-iommufd
+	tar -xf "$tmp/linux-source-6.12/usr/src/linux-source-6.12.tar.xz" -C "$tmp/linux-source-6.12" ||
+		fail "the source in linux-source-6.12 could not be unpacked. Is there room (3 GB) in $PWD/build?"
+	{
+		make -C "$source" KCONFIG_ALLCONFIG="$PWD/tests/machine/iommufd.config" allnoconfig &&
+			make -C "$source" -j"$(nproc)" bzImage
+	} >"$tmp/log" 2>&1 || fail "the kernel with IOMMUFD was not built:" "$(tail -n 3 "$tmp/log")"
+	mkdir -p "$root" build/machine
+	mv "$source/arch/x86/boot/bzImage" "$root/vmlinuz"
+	mv "$root" build/machine/kernel-iommufd
+}
+
 [ $# -gt 0 ] || set -- firmware
 for what in "$@"; do
 	case "$what" in
-	firmware | ovmf | kernel | newest | generic | linux) get_$what ;;
-	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel, newest, generic or linux." ;;
+	firmware | ovmf | kernel | newest | generic | linux | iommufd) get_$what ;;
+	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel, newest, generic, linux or iommufd." ;;
 	esac
 done

@@ -121,6 +121,7 @@ class Machine:
     init       True: vmboot itself is PID 1, as on the appliance, on the kernel's consoles tty0 and ttyS0 (or those in
                append); none of the three above then
     mem        of the machine, not of a guest in it
+    machine_kernel  not the usual one; the modules that init loads are Debian's, so another one needs them built in
     boot       QEMU's arguments that start something else than the test machine's kernel and initramfs; without these
                there is nothing that runs COMMAND or MENU and no exit status
     shortcuts  False: the kernel starts as it does everywhere, for figures
@@ -130,8 +131,8 @@ class Machine:
 
     def __init__(self, command=None, menu=None, menu_tty1=None, disks=(), files=None, mem="2G", seed=1, sleep=False,
                  append="", rows=24, cols=80, term="vt220", cpu="EPYC,+svm,+npt", stdio=False, vmboot=True,
-                 qemu_args=(), boot=None, init=False, shortcuts=True, cpus=1):
-        for path, how in ((KERNEL, "make fetch"), (BASE, "make machine")):
+                 qemu_args=(), boot=None, init=False, shortcuts=True, cpus=1, machine_kernel=KERNEL):
+        for path, how in ((machine_kernel, "make fetch"), (BASE, "make machine")):
             if not os.path.exists(path):
                 raise MachineError("%s is missing; run '%s' first" % (os.path.relpath(path, ROOT), how))
         if not shutil.which("qemu-system-x86_64"):
@@ -155,7 +156,7 @@ class Machine:
                      "-display", "none", "-vga", "std",
                      "-qmp", "unix:%s,server=on,wait=off" % self.monitor_path]
         self.args += list(boot) if boot is not None else [
-            "-kernel", KERNEL, "-initrd", self._initrd(command, menu, menu_tty1, vmboot, files or {}),
+            "-kernel", machine_kernel, "-initrd", self._initrd(command, menu, menu_tty1, vmboot, files or {}),
             "-append", "%s console=ttyS0,115200 quiet loglevel=1 panic=-1 rdinit=/init machine.rows=%d machine.cols=%d "
             "machine.term=%s %s %s" % ("console=tty0 printk.devkmsg=on kvm_amd.vgif=0" if init else "printk.devkmsg=off",
                                        rows, cols, term, words, append)]

@@ -7,7 +7,7 @@ import subprocess
 
 import vfio_host
 from guest import GENERIC, GO, VMLINUZ, initramfs, run_linux
-from harness import ROOT, Skip, expect, expect_text, plain, run, scratch, slow
+from harness import BUILD, ROOT, Skip, expect, expect_text, plain, run, scratch, slow
 from test_os import ESP_MIB, ROOT_MIB, make_disk, make_esp, text, unified
 from vfio_host import nvme
 
@@ -143,6 +143,29 @@ def test_nvme_of_the_machine():
                 "host: goes on")
 
 
+IOMMUFD_KERNEL = os.path.join(BUILD, "machine/kernel-iommufd/vmlinuz")
+
+
+def test_nvme_by_iommufd():
+    """The same by IOMMUFD, where the machine's kernel has it: guests read, write and are reset, one of them with two disks, the
+    first of which is the last one named."""
+    if not os.path.exists(IOMMUFD_KERNEL):
+        raise Skip("no kernel with IOMMUFD, and Debian has none; 'tests/machine/fetch.sh iommufd' builds one")
+    verify = "sleep 1; for d in /dev/nvme?n1; do blocks verify $d %s; done\n"
+    command = ("blocks write /dev/nvme0n1 8 1; blocks write /dev/nvme1n1 8 7\n"
+               "(until ls -l /proc/*/fd 2>/dev/null | grep -o '/dev/iommu$'; do sleep .1; done) &\n" +
+               boot("--vfio 00:11.0 --vfio 00:10.0", "part=large") + verify % "256 2" +
+               BUSY.replace("FIRST", boot("--vfio 00:11.0", "part=busy", "128M")).replace("SECOND", "") + verify % "8 7")
+    got = run_linux(NVME_GUEST, command=command, files={"bin/blocks": program("blocks")}, binaries=[program("blocks")],
+                    append=vfio_host.APPEND, machine_kernel=IOMMUFD_KERNEL, timeout=300, sleep=True,
+                    qemu_args=vfio_host.IOMMU + nvme(disk_image(256)) + nvme(disk_image(16, "other.img"), 0x11))
+    out = plain(got.output)
+    expect_text(out, "/dev/iommu", "verified 8 MiB of seed 1", "wrote 256 MiB of seed 2", "guest: writes", "verified 8 MiB of seed 7")
+    expect(out.count("verified 256 MiB of seed 2") == 2, "guest and host both find the 256 MiB")
+    expect(out.count("The guest was reset.") == 20, "twenty resets")
+    expect("guest: lost\n" not in out and "system call" not in out, "nothing is lost, and the sandbox refuses nothing")
+
+
 UEFI_INITRAMFS = """
 root=$(findfs LABEL=ROOT); echo "guest: root on $root"
 mount -t ext4 "$root" /new && exec switch_root /new /sbin/init
@@ -197,20 +220,44 @@ def test_firmware_boots_from_nvme():
     expect(got.stdout == "from the guest\n", "what the guest wrote is on the disk")
 
 
-# The card is on a network with the host's own, whose addresses are the host's to give.
-NET_AND_USB_HOST = r"""
+# The card is on a network with the host's own, whose addresses are the host's to give. One of two functions that only
+# their bus resets is passed without the other at first.
+DEVICES_HOST = r"""
+modprobe virtio_net
 ip addr add 10.9.0.1/24 dev eth0; ip link set eth0 up
 printf 'start 10.9.0.20\nend 10.9.0.30\ninterface eth0\noption subnet 255.255.255.0\nlease_file /tmp/leases\n' >/tmp/dhcp
 touch /tmp/leases; udhcpd /tmp/dhcp
 head -c 1000000 /dev/urandom >/tmp/data
 nc -l -p 5000 </tmp/data &
-"""
+cd /sys/bus/pci/devices/0000:01:00.0; echo 1 >rom; echo "rom: $(head -c 2 rom | hexdump -e '2/1 "%%02x"') $(md5sum <rom)"
+cd /; echo "sum: $(md5sum </tmp/data)"
+(%s) >/tmp/alone 2>&1 & until grep "only be reset" /tmp/alone; do sleep .1; done
+kill $(pidof vmboot); wait $!
+echo == all
+%s
+echo "alone: $(cat /tmp/alone)"
+""" % (boot("--vfio 02:01.0"), boot("--vfio 01:00.0 --vfio 00:11.0 --vfio 00:13.0 --vfio 02:01.0 --vfio 02:02.0 --vfio 00:15.0 --vfio 00:16.0"))
 
-READ_ROM = r"""
-cd /sys/bus/pci/devices/0000:00:10.0; echo 1 >rom; echo "rom: $(head -c 2 rom | hexdump -e '2/1 "%02x"') $(md5sum <rom)"
-"""
-
-NET_AND_USB_GUEST = r"""
+# The second start is after a reset, with what the first one has written.
+DEVICES_GUEST = r"""
+disk() { for d in /sys/block/sd*; do [ "$(cat $d/size)" != $(($1 * 2048)) ] || echo /dev/${d##*/}; done; }
+until [ -e "$(disk 8)" ] && [ -e "$(disk 12)" ] && [ -e "$(disk 16)" ] && [ -e /dev/input/event0 ]; do sleep .2; done
+if blocks verify $(disk 12) 12 4 && blocks verify $(disk 16) 16 5; then
+	echo "guest: done"; poweroff -f
+fi
+blocks write $(disk 12) 12 4; blocks write $(disk 16) 16 5
+grep -E 'ahci|am53c974' /proc/interrupts | sed 's/^ */line /'
+cd $(dirname $(grep -l 0x010601 /sys/bus/pci/devices/*/class)) # AHCI 1.3.1, 2.4.2: index and data ports, the register of the version
+printf '\020\0\0\0' | dd of=resource4 bs=4 seek=4 conv=notrunc 2>/dev/null
+echo "ports: $(dd if=resource4 bs=4 skip=5 count=1 2>/dev/null | hexdump -e '4/1 "%02x"')"
+# One device's DMA from the other's memory to its own buffer, and back to another place (QEMU's docs/specs/edu).
+of() { dirname $(grep -l $1 /sys/bus/pci/devices/*/device); }
+bar() { sed -n "$2s/ .*//p" $(of $1)/resource; }
+dma() { devmem $((edu + 0x80)) 64 $1; devmem $((edu + 0x88)) 64 $2; devmem $((edu + 0x90)) 64 4; devmem $((edu + 0x98)) 64 $3; sleep 1; }
+for d in 0x11e8 0x1110; do printf '\006\0' | dd of=$(of $d)/config bs=2 seek=2 conv=notrunc 2>/dev/null; done
+edu=$(bar 0x11e8 1); memory=$(bar 0x1110 3)
+devmem $memory 32 0x600DF00D; dma $((memory)) 0x40000 1; dma 0x40000 $((memory + 256)) 3
+echo "peer: $(devmem $((memory + 256)) 32)"
 mkdir -p /etc; ip link set eth0 up
 printf '#!/bin/sh\n[ "$1" != bound ] || ip addr add $ip/24 dev eth0\n' >/etc/script; chmod 755 /etc/script
 until udhcpc -i eth0 -q -n -t 10 -s /etc/script >/dev/null 2>&1; do :; done
@@ -218,37 +265,52 @@ echo "guest: $(ip -4 -o addr show eth0 | sed 's/ *brd.*//; s/.*inet //')"
 echo "guest: driver $(basename $(readlink /sys/class/net/eth0/device/driver))"
 cd /sys/class/net/eth0/device; echo 1 >rom; echo "rom: $(head -c 2 rom | hexdump -e '2/1 "%02x"') $(md5sum <rom)"
 echo "sum: $(nc 10.9.0.1 5000 | md5sum)"
-until [ -e /sys/block/sda ] && [ -e /dev/input/event0 ]; do sleep 1; done
-blocks verify /dev/sda 8 3
+blocks verify $(disk 8) 8 3
 grep -h Name /proc/bus/input/devices
 exec 3</dev/input/event0; echo "guest: waits for a key"
 dd bs=24 count=2 <&3 2>/dev/null | hexdump -v -e '24/1 "%02x" "\n"' | sed 's/^/key: /'
-echo "guest: done"
-poweroff -f
+reboot -f
 sleep 60
 """
 
 
 @slow
-def test_card_and_usb_of_the_machine():
-    """Two devices at once: a network card (DHCP, TCP) and a USB controller with a keyboard and a stick."""
+def test_devices_of_all_kinds():
+    """Seven devices at once: a network card (DHCP, TCP; MSI-X), USB with a keyboard and a stick, SATA (MSI alone, and ports),
+    two SCSI controllers that have ports and INTx alone and no reset but their bus's, and one that reads and writes another's
+    memory. The guest is reset once."""
     if not os.path.exists(GENERIC):
         raise Skip("no kernel with the drivers of these devices; run 'make fetch'")
     stick = os.path.join(scratch(), "stick.img")
     with open(stick, "wb") as f:  # as blocks.c writes it
         array.array("Q", ((at ^ 3 << 40) * 0x9E3779B97F4A7C15 & (1 << 64) - 1 for at in range(0, 8 << 20, 8))).tofile(f)
-    args = ["-netdev", "hubport,id=a,hubid=0", "-device", "e1000e,netdev=a,addr=10.0,mac=02:00:00:00:00:77",
+    args = ["-netdev", "hubport,id=a,hubid=0", "-device", "pcie-root-port,id=rp,chassis=1,addr=10.0",
+            "-device", "e1000e,netdev=a,bus=rp,mac=02:00:00:00:00:77",
             "-netdev", "hubport,id=b,hubid=0", "-device", "virtio-net-pci,netdev=b",
             "-device", "qemu-xhci,id=usb,addr=11.0", "-device", "usb-kbd,bus=usb.0",
-            "-drive", "file=%s,if=none,id=stick,format=raw" % stick, "-device", "usb-storage,bus=usb.0,drive=stick"]
-    command = "modprobe virtio_net\n" + NET_AND_USB_HOST + boot("--vfio 00:10.0 --vfio 00:11.0") + "echo sum: $(md5sum </tmp/data)\n" + READ_ROM
-    got, out = passed(command, NET_AND_USB_GUEST, args, kernel=GENERIC,
-                      modules=("e1000e", "xhci_pci", "usbhid", "hid_generic", "evdev", "usb_storage", "sd_mod"),
-                      sleep=True, answers=[(rb"waits for a key", lambda m: m.sendkeys("a"))])
-    expect_text(out, "guest: 10.9.0.2", "guest: driver e1000e", "verified 8 MiB of seed 3", "USB Keyboard", "status: 0")
-    sums = re.findall(r"^sum: ([0-9a-f]{32})", out, re.M)
+            "-drive", "file=%s,if=none,id=stick,format=raw" % stick, "-device", "usb-storage,bus=usb.0,drive=stick",
+            "-device", "ich9-ahci,id=sata,addr=13.0",
+            "-drive", "file=%s,if=none,id=sata0,format=raw" % disk_image(12, "sata.img"), "-device", "ide-hd,bus=sata.0,drive=sata0",
+            "-device", "i82801b11-bridge,id=pci,addr=14.0", "-device", "am53c974,id=scsi,bus=pci,addr=1.0",
+            "-drive", "file=%s,if=none,id=scsi0,format=raw" % disk_image(16, "scsi.img"), "-device", "scsi-hd,bus=scsi.0,drive=scsi0",
+            "-device", "am53c974,id=other,bus=pci,addr=2.0", "-device", "edu,addr=15.0,dma_mask=0xffffffffffffffff",
+            "-object", "memory-backend-memfd,id=memory,size=1M,share=on", "-device", "ivshmem-plain,memdev=memory,addr=16.0"]
+    got, out = passed(DEVICES_HOST, DEVICES_GUEST, args, kernel=GENERIC, timeout=300, sleep=True,
+                      modules=("e1000e", "xhci_pci", "usbhid", "hid_generic", "evdev", "usb_storage", "sd_mod", "ahci", "am53c974"),
+                      answers=[(rb"waits for a key", lambda m: m.sendkeys("a"))])
+    expect("system call" not in out, "the sandbox refuses nothing")
+    alone, out = out.split("== all\n")
+    expect_text(alone, "0000:02:01.0 can only be reset together with 0000:02:02.0, which is not passed through")
+    expect(not re.search("0000:0[12]:.*reset", out.split("alone: ")[0]), "with both of them every device that can be is reset")
+    expect_text(out, "guest: 10.9.0.2", "guest: driver e1000e", "verified 8 MiB of seed 3", "USB Keyboard")
+    sums = re.findall(r"^sum: ([0-9a-f]{32})", alone + out, re.M)
     expect(len(sums) == 2 and sums[0] == sums[1], "the guest receives what the host sends")
-    roms = re.findall(r"^rom: 55aa ([0-9a-f]{32})", out, re.M)
+    roms = re.findall(r"^rom: 55aa ([0-9a-f]{32})", alone + out, re.M)
     expect(len(roms) == 2 and roms[0] == roms[1], "the guest has the card's expansion ROM")
     # struct input_event: type EV_KEY, code KEY_A, pressed; before it the key's scan code.
     expect(re.search(r"^key: .{32}01001e0001000000$", out, re.M), "the key arrives")
+    # SATA by MSI, of which there is one; SCSI by a pin, of which the two of one slot's number share none.
+    expect(re.search(r"^line .* PCI-MSI .*ahci", out, re.M), "SATA has messages")
+    expect(len(re.findall(r"^line .* IO-APIC .*am53c974", out, re.M)) == 2, "SCSI has pins")
+    expect_text(out, "ports: 00000100", "peer: 0x600DF00D")
+    expect_text(out, "The guest was reset.", "verified 12 MiB of seed 4", "verified 16 MiB of seed 5", "guest: done", "status: 0")
