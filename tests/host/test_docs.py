@@ -76,6 +76,9 @@ def sentences():
     """Regular expressions of all the texts in the sources: adjoining strings are one, what printf() puts in is any."""
     found = set()
     for text in sources().values():
+        # A text that ends several sentences of a file has a name there.
+        for name, value in re.findall(r"^#define ([A-Z_]\w*)\s+(%s)$" % STRING, text, re.M):
+            text = re.sub(r"(?<=\")(\s+)%s\b" % name, lambda m: m.group(1) + value, text)
         for run in re.findall(STRING + r"(?:\s*(?:" + STRING + r"|[A-Z_]\w*(?=\s*\")))*", text):
             pattern, literal = "", 0
             for part in re.findall(STRING + r"|[A-Z_]\w*", run):
