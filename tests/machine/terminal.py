@@ -68,14 +68,17 @@ class Terminal:
             self.pump(0.5)
 
     def settle(self, quiet=1.0, seconds=20):
-        """Reads until nothing has come for QUIET seconds, or for longer where others want the processor, too."""
-        quiet *= max(1, os.getloadavg()[0] / os.cpu_count())
-        deadline = time.monotonic() + PATIENCE * seconds
+        """Reads until the screen has not changed, but for a clock on it, for QUIET seconds; longer on a busy host."""
+        quiet *= min(3, max(1, os.getloadavg()[0] / os.cpu_count()))
+        deadline = time.monotonic() + seconds
+        before, since = None, 0
         while time.monotonic() < deadline and not self.ended:
-            before = len(self.raw)
-            self.pump(quiet)
-            if len(self.raw) == before:
+            text = re.sub(r"\d+:\d\d:\d\d", "", self.text())
+            if text != before:
+                before, since = text, time.monotonic()
+            elif time.monotonic() - since >= quiet:
                 return
+            self.pump(0.2)
 
     def send(self, data):
         self.child.send(data)
