@@ -9,8 +9,9 @@ mkdir -p $copy/build/appliance
 trap 'rm -rf $copy' EXIT
 git ls-files -z | xargs -0 cp --parents -t $copy
 cp -a build/firmware $copy/build/
-cp -a build/appliance/linux $copy/build/appliance/
+cp -a build/appliance/linux build/appliance/busybox-source $copy/build/appliance/
 make -C $copy/build/appliance/linux mrproper >/dev/null
+make -C $copy/build/appliance/busybox-source mrproper >/dev/null
 echo "again: building in $copy"
 make -C $copy --no-print-directory vmboot build/appliance/vmboot-linux build/appliance/vmboot.efi \
 	build/appliance/vmboot.iso >build/appliance/again.log || { tail build/appliance/again.log >&2; exit 1; }

@@ -7,9 +7,10 @@
 # The kernel's source is built in its folder, so that no path gets into it; a change of the program or of the overlay
 # costs its last link and packing only. appliance/kernel.config says what is in it.
 #
-# `make check` builds no kernel, which takes 20 minutes of two quiet cores: it boots the initramfs with Debian's kernel, and
-# holds kernel.config against kernel.config.full, the configuration of the last kernel that was built here. So a change of
-# the former fails there until `make check-appliance` has been run and both are committed.
+# `make check` builds no kernel, which takes 20 minutes of two quiet cores: it boots the initramfs with Debian's kernel,
+# and holds kernel.config against kernel.config.full, the configuration of the last kernel that was built. What the
+# appliance was made from when its images last passed their tests is in appliance/built. After a change of that, `make check`
+# fails until it has been run again and all three are committed; .ci/run builds the appliance itself.
 
 A := build/appliance
 APPLIANCE_OVERLAY ?=
@@ -17,7 +18,7 @@ APPLIANCE_OVERLAY ?=
 .PHONY: appliance check-appliance
 appliance:
 	$(Q)$(M)/deps.sh build run appliance
-	$(Q)$(M)/fetch.sh firmware linux
+	$(Q)$(M)/fetch.sh firmware linux busybox
 	$(Q)$(MAKE) --no-print-directory $(A)/vmboot-linux $(A)/vmboot.efi $(A)/vmboot.iso
 	$(Q)appliance/costs.py
 
@@ -28,14 +29,18 @@ $(A)/%: export PYTHONDONTWRITEBYTECODE := 1
 
 # Written anew only when it is another one, so that nothing after it is done for nothing.
 $(A)/initramfs.cpio: appliance/initramfs.list appliance/initramfs.py appliance/cpio.py appliance/udhcpc.script vmboot build/pci.names \
-		force-initramfs
+		$(A)/busybox force-initramfs
 	$(call say,CPIO,$@) mkdir -p $(A) && appliance/initramfs.py $@.tmp $(APPLIANCE_OVERLAY)
 	$(Q)cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 .PHONY: force-initramfs
 force-initramfs:
 
+$(A)/busybox: appliance/busybox.sh appliance/busybox.config appliance/check-config.sh
+	$(Q)appliance/busybox.sh
+
 $(A)/vmboot-linux: $(A)/initramfs.cpio appliance/kernel.config appliance/kernel.sh appliance/check-config.sh $(A)/linux/vmboot-version
 	$(Q)appliance/kernel.sh
+	$(Q)appliance/inputs.sh >$(A)/inputs
 
 $(A)/vmboot.efi: $(A)/vmboot-linux appliance/efi.sh
 	$(call say,EFI,$@) appliance/efi.sh $< $@
@@ -50,6 +55,8 @@ check-appliance: appliance
 	$(Q)$(M)/fetch.sh firmware ovmf kernel
 	$(Q)$(MAKE) --no-print-directory machine
 	$(Q)$(M)/run-tests -k appliance
+	$(Q)printf '%s\n' "# Made by 'make check-appliance' when the images have passed their tests; not to be edited." \
+		"inputs $$(appliance/inputs.sh)" "source $$(cat $(A)/linux/vmboot-version)" >appliance/built
 	$(Q)$(MAKE) --no-print-directory check-reproducible
 
 check-reproducible:

@@ -18,13 +18,19 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIST = os.path.join(ROOT, "appliance", "initramfs.list")
 
 
-def read(source):
-    with open(os.path.join(ROOT, source), "rb") as f:
+def find(sources):
+    """The first that is there of those separated by "|"."""
+    paths = [os.path.join(ROOT, source) for source in sources.split("|")]
+    return next((path for path in paths if os.path.exists(path)), paths[-1])
+
+
+def read(path):
+    with open(path, "rb") as f:
         return f.read()
 
 
-def applets(source, target):
-    listed = subprocess.run([os.path.join(ROOT, source), "--list-full"], stdout=subprocess.PIPE, check=True, text=True)
+def applets(program, target):
+    listed = subprocess.run([program, "--list-full"], stdout=subprocess.PIPE, check=True, text=True)
     return {name: (target.encode(), stat.S_IFLNK | 0o777) for name in listed.stdout.split() if name != "bin/busybox"}
 
 
@@ -41,9 +47,9 @@ def members_of(line):
     if kind == "text":
         return {path: (" ".join(rest).replace("|", "\n").encode() + b"\n", 0o644)}
     if kind == "file":
-        return {path: (read(rest[1]), int(rest[0], 8))}
+        return {path: (read(find(rest[1])), int(rest[0], 8))}
     if kind == "applets":
-        return applets(path, rest[0])
+        return applets(find(path), rest[0])
     raise ValueError("%s: there is no kind of line called %s" % (LIST, kind))
 
 

@@ -16,6 +16,12 @@ make=(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$source" ARCH=x86_64 KBUI
 	KBUILD_BUILD_TIMESTAMP="$(LC_ALL=C date -u -d "@$SOURCE_DATE_EPOCH")")
 log=build/appliance/kernel.log
 
+# The kernel is built for size. Not so what is between a guest's exit and its disk and network; the last -O counts.
+for folder in arch/x86/kvm block drivers/nvme drivers/vhost io_uring kernel/sched; do
+	grep -qx 'subdir-ccflags-y += -O2' "$source/$folder/Makefile" ||
+		printf '\n# vmboot: appliance/kernel.sh\nsubdir-ccflags-y += -O2\n' >>"$source/$folder/Makefile"
+done
+
 "${make[@]}" KCONFIG_ALLCONFIG="$top/appliance/kernel.config" allnoconfig >$log 2>&1 || { tail $log >&2; exit 1; }
 appliance/check-config.sh appliance/kernel.config "$source/.config"
 {

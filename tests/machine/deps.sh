@@ -17,7 +17,7 @@ declare -A GROUP=(
 		libclang-rt-14-dev llvm-14 fio lz4 grub-efi-amd64-bin systemd-boot-efi
 		mandoc man-db systemd
 		fdisk btrfs-progs exfatprogs ntfs-3g squashfs-tools udftools xorriso htop whiptail"
-	[appliance]="flex bison bc libelf-dev systemd-boot-efi grub-pc-bin xorriso coreboot-utils"
+	[appliance]="flex bison bc libelf-dev musl-tools systemd-boot-efi grub-pc-bin xorriso coreboot-utils"
 	[package]="debhelper lintian fakeroot"
 )
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Fetches from Debian's packages what vmboot boots and is tested with; does nothing when it is there.
 #
-#   fetch.sh [firmware] [ovmf] [kernel] [newest] [generic] [linux] [iommufd]      (default: firmware)
+#   fetch.sh [firmware] [ovmf] [kernel] [newest] [generic] [linux] [busybox] [iommufd]      (default: firmware)
 #
 #   firmware  build/firmware/CLOUDHV.fd and shellx64.efi   (cloudhv-efi-x86-64, efi-shell-x64: unstable)
 #   ovmf      build/firmware/ovmf/OVMF*.fd                 (flash images, for tests; ovmf of Debian 12)
@@ -9,6 +9,7 @@
 #   newest    build/machine/kernel-newest/: the same        (unstable's, for guests)
 #   generic   build/machine/kernel-generic/: the same       (Debian 12's with all drivers, for guests with real devices)
 #   linux     build/appliance/linux: a kernel's source      (Debian 12's linux-source-6.1, for the appliance)
+#   busybox   build/appliance/busybox-source: another's      (Debian 12's busybox with its patches, for the appliance)
 #   iommufd   build/machine/kernel-iommufd/vmlinuz          (built of Debian 13's source, in 10 minutes of two processors: only
 #                                                             for the test that needs it, with deps.sh appliance's packages)
 #
@@ -97,6 +98,23 @@ unpack()
 	dpkg-deb -x "$deb" "$tmp/$package"
 	echo "fetch: $package $(dpkg-deb -f "$deb" Version) from Debian $suite"
 	rm -f "$deb"
+}
+
+# Unpacks the source package PACKAGE of SUITE, with Debian's patches in it, into $tmp/PACKAGE-source.
+unpack_source()
+{
+	local suite=$1 package=$2 list=$tmp/apt/$1/sources.list
+
+	open_suite "$suite"
+	sed -i '/^deb /{p;s/^deb /deb-src /}' "$list"
+	mkdir "$tmp/source"
+	if ! (private_apt "$suite" apt-get update && cd "$tmp/source" && private_apt "$suite" apt-get source "$package" &&
+		mv "$package"-*/ "$tmp/$package-source") >"$tmp/log" 2>&1; then
+		grep -E '^(E|W|Err):' "$tmp/log" | head -n 4 >&2 || true
+		fail "could not download the source of $package of Debian $suite." \
+			"Is there a network? Nothing was changed; run the same command again when there is."
+	fi
+	echo "fetch: source of $package $(sed -n '1s/.*(\(.*\)).*/\1/p' "$tmp/$package-source/debian/changelog") from Debian $suite"
 }
 
 # file_has OFFSET BYTES(as hex) FILE
@@ -191,6 +209,14 @@ get_linux()
 	mv "$tmp/$package/$package" build/appliance/linux
 }
 
+get_busybox()
+{
+	[ ! -e build/appliance/busybox-source ] || return 0
+	unpack_source bookworm busybox
+	mkdir -p build/appliance
+	mv "$tmp/busybox-source" build/appliance/busybox-source
+}
+
 # No kernel of Debian's has IOMMUFD.
 get_iommufd()
 {
@@ -211,7 +237,7 @@ get_iommufd()
 [ $# -gt 0 ] || set -- firmware
 for what in "$@"; do
 	case "$what" in
-	firmware | ovmf | kernel | newest | generic | linux | iommufd) get_$what ;;
-	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel, newest, generic, linux or iommufd." ;;
+	firmware | ovmf | kernel | newest | generic | linux | busybox | iommufd) get_$what ;;
+	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel, newest, generic, linux, busybox or iommufd." ;;
 	esac
 done
