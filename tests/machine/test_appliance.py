@@ -6,6 +6,7 @@ What needs the built kernel is skipped without it; `make check-appliance` builds
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 
@@ -21,6 +22,35 @@ APPLIANCE = os.path.join(ROOT, "appliance")
 OUTPUTS = os.path.join(BUILD, "appliance")
 OVMF = os.path.join(BUILD, "firmware", "ovmf")
 LIMIT = 10 << 20  # bytes of flash
+
+# What boards have, and the kernel's options for it.
+BOARDS = {
+    "packing": "KERNEL_XZ",
+    "NVMe, AHCI": "BLK_DEV_NVME SATA_AHCI",
+    "USB storage and keyboards": "USB_XHCI_HCD USB_EHCI_HCD USB_STORAGE USB_UAS USB_HID HID_GENERIC",
+    "virtio": "VIRTIO_PCI VIRTIO_BLK VIRTIO_NET VIRTIO_CONSOLE SCSI_VIRTIO",
+    "network cards": "IGB IXGBE I40E ICE BNXT MLX5_CORE MLX5_CORE_EN TIGON3 E1000 E1000E R8169",
+    "consoles": "FB_EFI FB_SIMPLE FRAMEBUFFER_CONSOLE VGA_CONSOLE SERIAL_8250_CONSOLE SERIAL_8250_PCI ACPI_SPCR_TABLE",
+    "virtual machines": "KVM_INTEL KVM_AMD VFIO_PCI VFIO_IOMMU_TYPE1 INTEL_IOMMU AMD_IOMMU IRQ_REMAP",
+    "file systems": "XFS_FS EXT4_FS BTRFS_FS VFAT_FS EXFAT_FS ISO9660_FS",
+    "LUKS and LVM": "BLK_DEV_DM DM_CRYPT CRYPTO_AES CRYPTO_XTS",
+    "TPM, SMBIOS": "TCG_TPM TCG_TIS TCG_CRB DMI DMI_SYSFS",
+}
+# The same in the running kernel: names in each folder, words of each file.
+DRIVERS = {
+    "/sys/bus/pci/drivers": "nvme ahci xhci_hcd ehci-pci virtio-pci vfio-pci igb ixgbe i40e ice bnxt_en mlx5_core tg3 e1000 e1000e "
+                            "r8169 serial",
+    "/sys/bus/usb/drivers": "usb-storage uas usbhid",
+    "/sys/bus/virtio/drivers": "virtio_blk virtio_net virtio_scsi",
+    "/sys/bus/acpi/drivers": "tpm_crb button",
+    "/sys/bus/pnp/drivers": "tpm_tis serial",
+    "/sys/bus/platform/drivers": "efi-framebuffer simple-framebuffer",
+    "/sys/firmware": "dmi acpi",
+    "/dev": "kvm mapper ttyS1",
+    "/dev/vfio": "vfio",
+    "/proc/filesystems": "xfs ext4 btrfs vfat exfat iso9660",
+    "/proc/crypto": "xts(aes)",
+}
 
 
 def output(name):
@@ -49,6 +79,28 @@ def test_configuration_has_every_option():
         expect("# fragment: %s\n" % digest in f.read(),
                "appliance/kernel.config has changed since a kernel was built from it: `make check-appliance` builds and "
                "tests one and writes kernel.config.full anew; commit both")
+
+
+def test_configuration_has_what_boards_need():
+    """Whatever kernel.config asks for: without these the appliance does not start on somebody's machine."""
+    with open(os.path.join(APPLIANCE, "kernel.config.full"), encoding="ascii") as f:
+        have = set(re.findall(r"^CONFIG_(\w+)=y$", f.read(), re.M))
+    missing = {what: sorted(set(options.split()) - have) for what, options in BOARDS.items()}
+    expect(not any(missing.values()), "not in the kernel: %s" % {what: left for what, left in missing.items() if left})
+
+
+def test_what_it_is_made_from_was_tested():
+    """Nobody changes what the appliance is made from without building it: who does, or CI, has one that was."""
+    now = subprocess.run([os.path.join(APPLIANCE, "inputs.sh")], stdout=subprocess.PIPE, check=True, text=True).stdout
+    with open(os.path.join(APPLIANCE, "built"), encoding="ascii") as f:
+        tested = re.search(r"^inputs (.*\n)", f.read(), re.M)
+    built = os.path.join(OUTPUTS, "inputs")
+    if tested and tested.group(1) == now:
+        return
+    expect(os.path.exists(built), "what the appliance is made from has changed since `make check-appliance` tested it: run that and "
+           "commit appliance/built and appliance/kernel.config.full")
+    with open(built, encoding="ascii") as f:
+        expect(f.read() == now, "build/appliance is of something else than appliance/: `make appliance` builds it anew")
 
 
 def test_dropped_options_are_noticed():
@@ -93,10 +145,21 @@ def test_initramfs_starts_with_debians_kernel():
 # ---- what is built ----
 
 
+def costs(limit, status):
+    """The table that the build prints, which ends with STATUS where LIMIT bytes are allowed."""
+    done = subprocess.run(["python3", "-c", "import costs, sys; costs.LIMIT = %d; sys.exit(costs.main())" % limit],
+                          env=dict(os.environ, PYTHONPATH=APPLIANCE, PYTHONDONTWRITEBYTECODE="1"), stdout=subprocess.PIPE,
+                          check=False, text=True)
+    expect(done.returncode == status, "costs.py ended with %d" % done.returncode)
+    return done.stdout
+
+
 def test_fits_into_flash():
     for name in ("vmboot-linux", "vmboot.efi"):
         size = os.path.getsize(output(name))
         expect(size <= LIMIT, "%s has %d bytes, %d at most" % (name, size, LIMIT))
+    print(costs(LIMIT, 0))
+    costs(1 << 20, 1)  # over the limit the build fails
 
 
 def loaded_segments(elf):
@@ -113,7 +176,10 @@ def test_coreboot_takes_it_as_payload():
     kernel = output("vmboot-linux")
     folder = scratch()
     rom, boot_block, extracted = (os.path.join(folder, name) for name in ("coreboot.rom", "bootblock", "payload.elf"))
-    cmdline = "console=ttyS1,115200"
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+        line = re.search(r"`cbfstool coreboot\.rom (add-payload [^`]*)`", f.read()).group(1)
+    words = [kernel if word == "vmboot-linux" else word for word in shlex.split(line)]
+    cmdline = words[words.index("-C") + 1]
 
     def cbfstool(*arguments):
         done = subprocess.run(["cbfstool", rom, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -123,7 +189,7 @@ def test_coreboot_takes_it_as_payload():
     with open(boot_block, "wb") as f:
         f.write(bytes(1024))
     cbfstool("create", "-m", "x86", "-s", "16M", "-B", boot_block)
-    cbfstool("add-payload", "-f", kernel, "-n", "fallback/payload", "-c", "none", "-C", cmdline)
+    cbfstool(*words)
     cbfstool("extract", "-m", "x86", "-n", "fallback/payload", "-f", extracted)
     with open(kernel, "rb") as f:
         image = f.read()
@@ -203,6 +269,24 @@ def use(boot):
         term.wait_for(READY, 30)
 
 
+def test_drivers_are_in_it():
+    """What boards need answers in the running appliance, and the network comes up by a card of a board."""
+    # Lines that the shell takes, which has 1 KiB for one.
+    lines = ["have() { ls -A $1 | grep -qxF \"$2\" || grep -qwF \"$2\" $1; }",
+             "all() { where=$1; shift; for i; do have $where \"$i\" 2>/dev/null || echo missing: $where: $i; done; }"]
+    lines += ["all %s %s" % (where, " ".join(shlex.quote(name) for name in names.split())) for where, names in DRIVERS.items()]
+    lines += ["all /dev nonsense", "n=0; until ip -4 addr | grep 10.0.2 || [ $n = 60 ]; do n=$((n+1)); sleep 1; done"]
+    with Machine(boot=["-kernel", output("vmboot-linux"), "-append", "vmboot.net=dhcp"], sleep=True, mem="2G",
+                 qemu_args=["-netdev", "user,id=n", "-device", "e1000e,netdev=n"]) as machine:
+        term = Terminal(machine.child)
+        term.wait_for(READY, 240)
+        said = shell(term, "\r".join(lines))
+        print(said)
+    expect_text(said, "10.0.2.15")
+    missing = re.findall(r"^missing: [/\w]+: \S+", said, re.M)
+    expect(missing == ["missing: /dev: nonsense"], str(missing))
+
+
 def test_payload_starts():
     """As coreboot starts it: the kernel alone, no loader, no command line."""
     use(["-kernel", output("vmboot-linux")])
@@ -246,14 +330,26 @@ def root_of(disk):
     return root
 
 
-def test_debian_starts_from_its_disk():
+def use_debian(boot):
     """The default entry on a partition labelled VMBOOT: nobody presses a key, Debian comes up, and goes with the machine."""
     settings = store("default = debian\ntimeout = 1\n", debian="title = Debian\nmemory = 512M\ndisk = serial:TEST1\n"
                      "firmware = /usr/share/cloudhv-efi-x86-64/CLOUDHV.fd\nafter = poweroff\n")
     disk = debian_disk()
-    with Machine(boot=["-kernel", output("vmboot-linux")], disks=[settings, disk], sleep=True, mem="3G") as machine:
+    with Machine(boot=boot, disks=[settings, disk], sleep=True, mem="3G") as machine:
         Terminal(machine.child).wait_raw(rb"reboot: Power down", 600)
         expect(machine.proc.wait(240) == 0, "the machine is off")
     said = subprocess.run(["/sbin/debugfs", "-R", "cat /boots", root_of(disk)], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, check=True, text=True).stdout
     expect(said == "one more\n", "Debian was up and wrote to its root, once")
+
+
+def test_debian_starts_from_its_disk():
+    use_debian(["-kernel", output("vmboot-linux")])
+
+
+def test_debian_starts_after_the_unified_kernel_image():
+    use_debian(flash() + stick(esp(output("vmboot.efi"))))
+
+
+def test_debian_starts_after_the_cd():
+    use_debian(cd(output("vmboot.iso")))
