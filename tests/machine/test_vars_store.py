@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from harness import ROOT, disk_file, expect, guest_disk
+from harness import CLOUDHV, ROOT, disk_file, expect, guest_disk
 from machine import Machine
 from terminal import Terminal
 from test_settings import store
@@ -24,8 +24,8 @@ def script(*then):
                       "else", "  setvar " + VARIABLE + " -nv -bs -rt =4142434445", "  echo it is new > said.txt", "endif", *then)
 
 
-def boot(settings, guest):
-    return Machine(init=True, sleep=True, disks=[settings + ",virtio", guest + ",virtio"])
+def boot(*disks):
+    return Machine(init=True, sleep=True, disks=[disk + ",virtio" for disk in disks], files={"firmware/CLOUDHV.fd": CLOUDHV})
 
 
 def run_until_off(settings, guest):
@@ -85,7 +85,7 @@ def test_store_on_the_disk_of_the_guest():
                    stdout=subprocess.DEVNULL, env=SBIN)
     subprocess.run(["dd", "if=" + settings, "of=" + disk, "bs=1M", "seek=%d" % size_mib, "conv=notrunc", "status=none"], check=True)
     for said in ("it is new", "it was there"):
-        with Machine(init=True, sleep=True, disks=[disk + ",virtio"]) as machine:
+        with boot(disk) as machine:
             Terminal(machine.child).wait_raw(rb"reboot: Power down", 300)
             expect(machine.proc.wait(60) == 0, "the machine is off")
         expect(said in disk_file(disk, "said.txt"), said)
