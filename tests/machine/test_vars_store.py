@@ -30,7 +30,7 @@ def boot(*disks):
 
 def run_until_off(settings, guest):
     with boot(settings, guest) as machine:
-        Terminal(machine.child).wait_raw(rb"reboot: Power down", 300)
+        Terminal(machine.child).wait_raw(rb"reboot: Power down", 900)
         expect(machine.proc.wait(60) == 0, "the machine is off")
 
 
@@ -66,7 +66,7 @@ def test_variables_survive_the_plug():
     """Of a guest that runs on they are written, too: seconds after it has set them, the machine's power goes."""
     settings, guest = store(SETTINGS, a=ENTRY), script("stall 600000000")
     with boot(settings, guest) as machine:
-        end = time.monotonic() + 300
+        end = time.monotonic() + 900
         term = Terminal(machine.child)
         while not has_variable(settings):
             expect(time.monotonic() < end, "they are written while the guest runs")
@@ -86,7 +86,7 @@ def test_store_on_the_disk_of_the_guest():
     subprocess.run(["dd", "if=" + settings, "of=" + disk, "bs=1M", "seek=%d" % size_mib, "conv=notrunc", "status=none"], check=True)
     for said in ("it is new", "it was there"):
         with boot(disk) as machine:
-            Terminal(machine.child).wait_raw(rb"reboot: Power down", 300)
+            Terminal(machine.child).wait_raw(rb"reboot: Power down", 900)
             expect(machine.proc.wait(60) == 0, "the machine is off")
         expect(said in disk_file(disk, "said.txt"), said)
     subprocess.run(["dd", "if=" + disk, "of=" + settings, "bs=1M", "skip=%d" % size_mib, "count=16", "status=none"], check=True)
