@@ -1,6 +1,7 @@
 """The Debian package on a host, for a user of the group kvm whose files are in the home directory."""
 
 import os
+import re
 import subprocess
 
 from harness import CLOUDHV, ROOT, Skip, expect, guest_disk, plain, scratch
