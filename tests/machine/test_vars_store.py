@@ -7,6 +7,7 @@ import subprocess
 from harness import CLOUDHV, disk_file, expect, guest_disk
 from machine import Machine
 from terminal import Terminal
+from test_menu import skip_countdown
 from test_settings import store
 
 VARIABLE = "VmbTest -guid 5a1e3b0c-7d2f-4e68-9b1a-2c3d4e5f6071"
@@ -27,9 +28,13 @@ def boot(*disks):
     return Machine(init=True, sleep=True, disks=[disk + ",virtio" for disk in disks], files={"firmware/CLOUDHV.fd": CLOUDHV})
 
 
-def run_until_off(settings, guest):
-    with boot(settings, guest) as machine:
-        Terminal(machine.child).wait_raw(rb"reboot: Power down", 900)
+def run_until_off(*disks):
+    with boot(*disks) as machine:
+        term = Terminal(machine.child)
+        term.wait_for(r"Enter: console", 60)
+        term.send("\r")
+        skip_countdown(term)
+        term.wait_raw(rb"reboot: Power down", 300)
         expect(machine.proc.wait(60) == 0, "the machine is off")
 
 
@@ -70,9 +75,7 @@ def test_store_on_the_disk_of_the_guest():
                    stdout=subprocess.DEVNULL, env=SBIN)
     subprocess.run(["dd", "if=" + settings, "of=" + disk, "bs=1M", "seek=%d" % size_mib, "conv=notrunc", "status=none"], check=True)
     for said in ("it is new", "it was there"):
-        with boot(disk) as machine:
-            Terminal(machine.child).wait_raw(rb"reboot: Power down", 900)
-            expect(machine.proc.wait(60) == 0, "the machine is off")
+        run_until_off(disk)
         expect(said in disk_file(disk, "said.txt"), said)
     subprocess.run(["dd", "if=" + disk, "of=" + settings, "bs=1M", "skip=%d" % size_mib, "count=16", "status=none"], check=True)
     expect(len(variables(settings, "serial-TEST0.vars")) == SIZE, "they are on the partition")
