@@ -74,6 +74,11 @@ def test_operators_main_job():
         term = Terminal(machine.child)
         term.wait_for(READY, 60)
         term.show("menu")
+        # All is well, so nothing is worth a line of the log.
+        term.send("l")
+        term.wait_for("nothing logged yet", 10)
+        term.send("q")
+        term.wait_for(READY, 10)
         edit_a_machine(term)
         since = len(term.raw)
         start_and_greet(term, key="\x1b[21~")  # F10
