@@ -246,7 +246,7 @@ static void say_kept(const struct store *s, bool vars, const struct vmb_err *why
 	else if (s->kind == KIND_NONE)
 		vmb_err_set(err, ENOENT,
 			    "There is no settings store: change kept for this boot only. Make "
-			    "%s, or label a partition " STORE_LABEL ".",
+			    "%s, or label a partition " MENU_STORE_LABEL ".",
 			    s->options.usual);
 	else if (why->code == EROFS || why->code == EACCES || why->code == EPERM)
 		vmb_err_set(err, why->code,
@@ -383,9 +383,9 @@ void store_describe(const struct store *s, struct menu_settings *ret)
 	if (s->kind == KIND_DIRECTORY)
 		text_escape(ret->store, sizeof(ret->store), s->path, strlen(s->path));
 	else if (s->kind == KIND_PARTITION)
-		snprintf(ret->store, sizeof(ret->store), "%.200s (" STORE_LABEL ")", s->path);
+		snprintf(ret->store, sizeof(ret->store), "%.200s (" MENU_STORE_LABEL ")", s->path);
 	if (!s->loaded)
-		text = "looking for a partition labelled " STORE_LABEL;
+		text = "looking for a partition labelled " MENU_STORE_LABEL;
 	else if (!text[0] && s->kind == KIND_NONE)
 		text = "none found, running on defaults";
 	else if (!text[0] && s->gone)

@@ -6,8 +6,6 @@
 #include "probe_proto.h"
 #include "store.h"
 
-#define STORE_LABEL "VMBOOT"
-
 enum store_kind { KIND_NONE, KIND_DIRECTORY, KIND_PARTITION };
 
 struct store {

@@ -214,7 +214,7 @@ int store_write_partition(struct store *s, bool vars, struct vmb_err *err)
 static bool is_labelled(const struct menu_device *d)
 {
 	return d->state == MENU_DEVICE_READY && d->fstype[0] &&
-	       (strcmp(d->label, STORE_LABEL) == 0 || strcmp(d->part_label, STORE_LABEL) == 0);
+	       (strcmp(d->label, MENU_STORE_LABEL) == 0 || strcmp(d->part_label, MENU_STORE_LABEL) == 0);
 }
 
 /* Another disk at the same path is not ours. */
@@ -287,7 +287,7 @@ void store_see_devices(struct store *s, const struct menu_device *devices, size_
 		take_partition(s, found);
 	} else if (labelled > 1 && !s->loaded) {
 		vmb_err_set(&err, ENOTUNIQ,
-			    "%u partitions are labelled " STORE_LABEL
+			    "%u partitions are labelled " MENU_STORE_LABEL
 			    ", %s is one of them: none is used. "
 			    "Rename all but one.",
 			    labelled, found->path);

@@ -136,6 +136,9 @@ struct menu_list {
 	uint8_t live;	  /* disks that come and go show by themselves; else MENU_RESCAN */
 };
 
+/* The partition that has the settings where no directory does: the label of its file system or of itself. */
+#define MENU_STORE_LABEL "VMBOOT"
+
 /*
  * A whole disk, a partition (PARENT set; it follows its disk), or a file that can be attached like a
  * disk (after all block devices). PATH is what tells one from another. Texts are terminal-safe.

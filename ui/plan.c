@@ -52,10 +52,32 @@ bool plan_attach_allowed(const struct model *model, const struct menu_device *de
 	return true;
 }
 
+static bool is_labelled(const struct menu_device *device, const char *label)
+{
+	return strcmp(device->label, label) == 0 || strcmp(device->part_label, label) == 0;
+}
+
+/* vmboot's own settings and nothing else: no guest needs them, and one that can write them rules the menu. */
+static bool holds_only_settings(const struct model *model, const struct menu_device *device)
+{
+	bool only = is_labelled(device, MENU_STORE_LABEL);
+
+	for (unsigned int i = 0; i < model->device_count; i++) {
+		const struct menu_device *part = &model->devices[i];
+
+		if (strcmp(part->parent, device->name) != 0)
+			continue;
+		if (!is_labelled(part, MENU_STORE_LABEL))
+			return false;
+		only = true;
+	}
+	return only;
+}
+
 static enum plan_attach plan_default(const struct model *model, const struct menu_device *device)
 {
 	if (device->kind == MENU_DEVICE_IMAGE || model_device_use(model, device) ||
-	    device->state == MENU_DEVICE_SKIPPED ||
+	    device->state == MENU_DEVICE_SKIPPED || holds_only_settings(model, device) ||
 	    !plan_attach_allowed(model, device, PLAN_READ_ONLY, NULL))
 		return PLAN_OFF;
 	if (device->read_only || device->removable)

@@ -39,8 +39,8 @@ bool plan_attach_allowed(const struct model *model, const struct menu_device *de
 
 /*
  * How DEVICE is attached: as chosen where that is possible, else by default. Default: read-write;
- * read-only if the device is that or is removable; off if this host uses it, it failed, or it is a
- * file, of which there may be many.
+ * read-only if the device is that or is removable; off if this host uses it, it failed, it holds
+ * nothing but vmboot's settings, or it is a file, of which there may be many.
  */
 enum plan_attach plan_attach_of(const struct plan *plan, const struct model *model,
 				const struct menu_device *device);

@@ -72,6 +72,32 @@ static void test_plan_defaults_are_safe(void **state)
 	model_free(&m);
 }
 
+/* A guest that can write the settings rules the menu; where its system is on the same disk there is no other way. */
+static void test_plan_keeps_settings_from_guests(void **state)
+{
+	struct menu_device d[6] = {
+		device("stick", "", 1 << 30),	device("whole", "", 1 << 30),
+		device("sda", "", 1 << 30),	device("stick1", "stick", 1 << 29),
+		device("sda1", "sda", 1 << 29), device("sda2", "sda", 1 << 29),
+	};
+	struct plan plan = {0};
+	struct model m = {0};
+
+	(void)state;
+	strcpy(d[1].label, "VMBOOT");
+	strcpy(d[3].part_label, "VMBOOT");
+	strcpy(d[4].label, "VMBOOT");
+	take_devices(&m, d, 6);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_OFF);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[1]), PLAN_OFF);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[2]), PLAN_READ_WRITE);
+	/* Who wants it can have it. */
+	assert_int_equal(plan_choose(&plan, &m.devices[0], PLAN_READ_WRITE), 0);
+	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[0]), PLAN_READ_WRITE);
+	plan_free(&plan);
+	model_free(&m);
+}
+
 /* Files are offered, but there may be many: none goes into the VM unasked. */
 static void test_plan_attaches_no_image_unasked(void **state)
 {
@@ -242,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plan_prefers_pvh_to_flash),
 		cmocka_unit_test(test_plan_defaults_are_safe),
+		cmocka_unit_test(test_plan_keeps_settings_from_guests),
 		cmocka_unit_test(test_plan_attaches_no_image_unasked),
 		cmocka_unit_test(test_plan_choice_is_for_one_disk),
 		cmocka_unit_test(test_plan_choice_that_became_impossible),
