@@ -4,7 +4,7 @@ off."""
 import os
 import subprocess
 
-from harness import CLOUDHV, disk_file, expect, guest_disk
+from harness import CLOUDHV, disk_file, expect, guest_disk, slow
 from machine import Machine
 from terminal import Terminal
 from test_menu import skip_countdown
@@ -55,6 +55,7 @@ def expect_clean(settings):
     expect(done.returncode == 0, "the file system is clean: " + done.stdout)
 
 
+@slow
 def test_variables_survive_the_machine():
     settings, guest = store(SETTINGS, a=ENTRY), script("reset -s")
     run_until_off(settings, guest)
@@ -66,6 +67,7 @@ def test_variables_survive_the_machine():
     expect_clean(settings)
 
 
+@slow
 def test_store_on_the_disk_of_the_guest():
     """While the guest has the disk nobody writes to its partition VMBOOT; what is to be there is when the guest has ended."""
     disk, size_mib = script("reset -s"), 66
