@@ -117,19 +117,24 @@ def leave(term):
     term.wait_for(READY, 20)
 
 
+def look_at(term, word, text, title, back):
+    """The row with this word alone, the cursor on it, which is told below the list by TEXT; then all rows, BACK among them."""
+    term.send("/" + word + "\r")
+    term.wait_for("Only rows with: " + word, 20)
+    term.send("\x1b[F")
+    term.wait_for(text, 20)
+    term.show(title)
+    term.send("\x1b")
+    term.wait_for(back, 20)
+
+
 def see_disks(term):
     term.send("s")
     term.wait_for(r"nvme2n1 .*LUKS - can be", 20)
     term.wait_for(r"nvme3n1 .*in use: member of md0", 20)
     for name, text in (("TEST2", "LUKS 1 encrypted volume: can be passed to the guest as is"),
                        ("TEST3", "This host uses it: member of md0. Not read-write.")):
-        term.send("/" + name + "\r")
-        term.wait_for("Only rows with: " + name, 20)
-        term.send("\x1b[F")
-        term.wait_for(text, 20)
-        term.show(name)
-        term.send("\x1b")
-        term.wait_for("nvme0n1p2", 20)
+        look_at(term, name, text, name, "nvme0n1p2")
     term.send("q")
     term.wait_for(READY, 20)
 
@@ -195,19 +200,8 @@ def see_checklists(term):
 def see_pci(term):
     term.send("p")
     term.wait_for("PCI devices", 20)
-    term.send("/VGA\r")
-    term.wait_for("Only rows with: VGA", 20)
-    term.send("\x1b[F")
-    term.wait_for("this is the console GPU: you will lose VGA, serial keeps working", 20)
-    term.send("\x1b")
-    term.wait_for("NVMe", 20)
-    term.send("/SATA\r")
-    term.wait_for("Only rows with: SATA", 20)
-    term.send("\x1b[F")
-    term.wait_for(r"group \d+ also holds 00:1f", 20)
-    term.show("group")
-    term.send("\x1b")
-    term.wait_for("NVMe", 20)
+    look_at(term, "VGA", "this is the console GPU: you will lose VGA, serial keeps working", "console", "NVMe")
+    look_at(term, "SATA", r"group \d+ also holds 00:1f", "group", "NVMe")
     term.send("q")
     term.wait_for(READY, 20)
 
