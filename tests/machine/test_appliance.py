@@ -109,9 +109,9 @@ def test_dropped_options_are_noticed():
     fragment, config = os.path.join(folder, "fragment"), os.path.join(folder, "config")
 
     def check(want, have):
-        for path, text in ((fragment, want), (config, have)):
+        for path, lines in ((fragment, want), (config, have)):
             with open(path, "w", encoding="ascii") as f:
-                f.write(text)
+                f.write(lines)
         return check_config(fragment, config)
 
     good = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"x\"\n"
