@@ -1,69 +1,34 @@
 /*
  * The daemon: one loop that joins discovery, the virtual machine and the menus. It either serves the
- * one menu that started it, and ends with it, or listens on a socket until a signal comes.
+ * one menu that started it, and ends with it, or listens on a socket until a signal comes. What it does with the machine
+ * is in daemon_vm.c.
  */
-#include "daemon.h"
+#include "daemon_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "autoboot.h"
 #include "clients.h"
 #include "daemon_path.h"
 #include "discovery.h"
-#include "door.h"
 #include "entries.h"
 #include "host_pci.h"
 #include "init_mark.h"
 #include "log.h"
 #include "logbook.h"
 #include "loop.h"
-#include "machine.h"
-#include "power.h"
 #include "report.h"
 #include "settings.h"
 #include "storage.h"
 #include "store.h"
-#include "text.h"
-#include "vars_place.h"
 #include "welcome.h"
-
-struct daemon {
-	const struct daemon_options *options;
-	struct loop *loop;
-	struct logbook *logbook;
-	struct store *store;
-	struct settings *settings;
-	struct entries *entries;
-	struct discovery *discovery;
-	struct machine *machine;
-	struct autoboot *autoboot;
-	struct clients
-		*clients; /* the last one that is made: while it is NULL nobody is told anything */
-	int signals, uevents; /* -1: none */
-	struct door door;
-	char usual_config[VM_PATH_SIZE];
-	struct loop_io *signal_io, *listener_io;
-	struct report *report;	    /* being written, or NULL */
-	struct vars_place place;    /* of the VM's variables */
-	unsigned int crash_reports; /* so many were written of vmms that died */
-	uint32_t power_later; /* enum menu_power, to be done when the VM has ended; 0: nothing */
-	bool ending;
-};
-
-/* A vmm that dies again and again must not fill /run. */
-#define CRASH_REPORTS_MAX 3
-
-static int on_report(void *ctx, uint64_t client, const char *target, struct vmb_err *err);
 
 /* Ends the loop, after the VM when there is one. */
 static void begin_end(struct daemon *d)
@@ -155,112 +120,8 @@ static void on_log_changed(void *ctx)
 
 static void on_follow(void *ctx, uint32_t how)
 {
-	struct daemon *d = ctx;
-	struct vmb_err err = {0};
-
-	if (machine_is_active(d->machine) || d->ending)
-		return;
-	store_flush(d->store, NULL);
-	if (power_do(how, &err) < 0)
-		log_error("the guest switched itself off, but this machine stays on: %s", err.text);
+	daemon_follow(ctx, how);
 }
-
-/* What the entry says counts before what is set for all. */
-static void follow_guest(struct daemon *d, const struct menu_vm *vm)
-{
-	uint8_t after = vm->config.after;
-
-	if (vm->reason != VMM_EXIT_POWER_OFF || d->power_later || d->ending)
-		return;
-	if (after == VM_AFTER_USUAL &&
-	    settings_get(d->settings)->values.guest_power == MENU_POWER_TO_HOST)
-		after = VM_AFTER_POWEROFF;
-	if (after != VM_AFTER_POWEROFF && after != VM_AFTER_REBOOT)
-		return;
-	log_info("the guest switched itself off, this machine %s",
-		 after == VM_AFTER_POWEROFF ? "follows" : "restarts");
-	autoboot_follow(d->autoboot,
-			after == VM_AFTER_POWEROFF ? MENU_POWER_OFF : MENU_POWER_REBOOT,
-			vm->config.title);
-}
-
-/* The VM is gone, the host may follow. */
-static void power_now(struct daemon *d)
-{
-	struct vmb_err err = {0};
-	uint32_t how = d->power_later;
-
-	d->power_later = 0;
-	store_flush(d->store, NULL);
-	if (power_do(how, &err) < 0)
-		log_error("%s", err.text);
-}
-
-/* What is known of a vmm that died is never more than now. */
-static void report_crash(struct daemon *d)
-{
-	char dir[VM_PATH_SIZE], *slash;
-	struct vmb_err err = {0};
-
-	if (d->report || d->ending || d->crash_reports == CRASH_REPORTS_MAX ||
-	    daemon_path_log(dir, sizeof(dir)) < 0)
-		return;
-	slash = strrchr(dir, '/');
-	*slash = '\0';
-	d->crash_reports++;
-	if (on_report(d, 0, dir, &err) < 0)
-		log_warn("%s", err.text);
-}
-
-/* Disks are looked at again once a VM owns its disks, or gave them back. */
-static void on_machine_changed(void *ctx)
-{
-	struct daemon *d = ctx;
-	struct menu_vm vm;
-
-	machine_describe(d->machine, &vm);
-	if (vm.state == MENU_VM_RUNNING)
-		discovery_resume(d->discovery);
-	if (vm.state == MENU_VM_ENDED) {
-		discovery_resume(d->discovery);
-		discovery_set_taken(d->discovery, NULL, 0);
-		/* The store's partition may have been on one of its disks: it was written just now. */
-		if (d->place.name[0] && store_is_dirty(d->store, d->place.name))
-			machine_vars_unsaved(d->machine);
-	}
-	clients_vm_changed(d->clients);
-	autoboot_vm_progress(d->autoboot, vm.stage, vm.guest_event == VMM_GUEST_PANICKED);
-	if (vm.state == MENU_VM_ENDED) {
-		autoboot_vm_ended(d->autoboot, vm.reason);
-		follow_guest(d, &vm);
-		if (vm.reason == 0)
-			report_crash(d);
-		if (d->power_later)
-			power_now(d);
-	}
-	if (d->ending && !machine_is_active(d->machine))
-		loop_quit(d->loop, 0);
-}
-
-static void on_output(void *ctx)
-{
-	struct daemon *d = ctx;
-
-	clients_output(d->clients);
-}
-
-static void on_status(void *ctx, const struct vmm_status *status)
-{
-	struct daemon *d = ctx;
-
-	clients_status(d->clients, status);
-}
-
-static const struct machine_events machine_events = {
-	.changed = on_machine_changed,
-	.output = on_output,
-	.status = on_status,
-};
 
 static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
 {
@@ -269,68 +130,19 @@ static void on_welcome(void *ctx, struct menu_welcome *ret_welcome)
 	welcome_describe(d->options, d->store, ret_welcome);
 }
 
-/* Probes hold disks; they let go before the VM takes them, and go on when it has. */
-static int start(struct daemon *d, const struct vm_config *config, const char *id, bool by_itself,
-		 struct vmb_err *err)
-{
-	struct vm_config placed = *config;
-	struct launch_trust trust;
-	const struct menu_device *devices;
-	char note[400] = "";
-	const struct machine_options options = {
-		.trust = &trust,
-		.place = &d->place,
-		.usual_vars = strcmp(config->vars_path, VM_VARS_USUAL) == 0,
-		.id = id,
-		.note = note,
-		.by_itself = by_itself,
-	};
-	size_t count;
-	int rc;
-
-	if (d->ending)
-		return vmb_err_set(err, ESHUTDOWN, "The daemon is ending.");
-	if (machine_is_active(d->machine))
-		return vmb_err_set(err, EBUSY,
-				   "A virtual machine is running already. End it first.");
-	rc = vm_config_check(config, err);
-	if (rc < 0)
-		return rc;
-	discovery_pause(d->discovery);
-	settings_trust(d->settings, &trust);
-	devices = discovery_devices(d->discovery, &count);
-	vars_place_find(d->store, devices, count, &placed, &d->place, note, sizeof(note));
-	rc = machine_start(d->machine, &placed, &options, err);
-	if (rc < 0) {
-		discovery_resume(d->discovery);
-		return rc;
-	}
-	discovery_set_taken(d->discovery, config->disks, config->disk_count);
-	autoboot_vm_started(d->autoboot, id, by_itself);
-	return 0;
-}
-
 static int on_start(void *ctx, const struct vm_config *config, struct vmb_err *err)
 {
-	return start(ctx, config, "", false, err);
-}
-
-static int start_entry(struct daemon *d, const char *id, bool by_itself, struct vmb_err *err)
-{
-	struct vm_config config;
-	int rc = entries_prepare(d->entries, id, &config, err);
-
-	return rc < 0 ? rc : start(d, &config, id, by_itself, err);
+	return daemon_start(ctx, config, "", false, err);
 }
 
 static int on_start_entry(void *ctx, const char *id, struct vmb_err *err)
 {
-	return start_entry(ctx, id, false, err);
+	return daemon_start_entry(ctx, id, false, err);
 }
 
 static int on_autoboot(void *ctx, const char *id, struct vmb_err *err)
 {
-	return start_entry(ctx, id, true, err);
+	return daemon_start_entry(ctx, id, true, err);
 }
 
 static bool on_ask_scanning(void *ctx)
@@ -371,21 +183,7 @@ static void on_left(void *ctx)
 
 static int on_power(void *ctx, uint32_t how, struct vmb_err *err)
 {
-	struct daemon *d = ctx;
-	enum power_way way;
-	int rc;
-
-	if (!machine_is_active(d->machine))
-		return power_do(how, err);
-	/* Not ended for nothing. */
-	rc = power_choose("", geteuid() == 0, &way, err);
-	if (rc < 0)
-		return rc;
-	if (how != MENU_POWER_OFF && how != MENU_POWER_REBOOT)
-		return vmb_err_set(err, EINVAL, "There is no such thing to do with the power.");
-	d->power_later = how;
-	machine_stop(d->machine);
-	return 0;
+	return daemon_power(ctx, how, err);
 }
 
 static void on_reported(void *ctx, uint64_t client, const char *path, const struct vmb_err *err)
@@ -404,9 +202,8 @@ static void on_reported(void *ctx, uint64_t client, const char *path, const stru
 	d->report = NULL;
 }
 
-static int on_report(void *ctx, uint64_t client, const char *target, struct vmb_err *err)
+int daemon_report(struct daemon *d, uint64_t client, const char *target, struct vmb_err *err)
 {
-	struct daemon *d = ctx;
 	int sock, rc;
 
 	if (d->report)
@@ -417,6 +214,11 @@ static int on_report(void *ctx, uint64_t client, const char *target, struct vmb_
 	/* It asks us, as a menu does. */
 	clients_add(d->clients, sock);
 	return 0;
+}
+
+static int on_report(void *ctx, uint64_t client, const char *target, struct vmb_err *err)
+{
+	return daemon_report(ctx, client, target, err);
 }
 
 static const struct clients_events clients_events = {
@@ -540,7 +342,7 @@ static int create_parts(struct daemon *d, struct vmb_err *err)
 			  d->options->timeout_s);
 	for (const char *const *note = d->options->notes; note && *note; note++)
 		log_warn("%s", *note);
-	if (machine_create(d->loop, &machine_events, d, &d->machine) < 0)
+	if (machine_create(d->loop, &daemon_machine_events, d, &d->machine) < 0)
 		return vmb_err_set(err, ENOMEM, "Not enough memory for the daemon.");
 	parts = (struct clients_parts){.discovery = d->discovery,
 				       .machine = d->machine,

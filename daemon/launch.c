@@ -1,7 +1,6 @@
 /*
  * See include/launch.h. Starting is one piece of work unless the firmware lies on a disk: then a
- * probe reads it first, and failures after that are told by ended(). Disks are opened last, since
- * the probe may have one of them mounted before.
+ * probe reads it first, and failures after that are told by ended().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,12 +16,10 @@
 #include "host_hurry.h"
 #include "launch_internal.h"
 #include "log.h"
-#include "proto.h"
 #include "storage.h"
 #include "text.h"
-#include "vfio_devices.h"
 
-static void close_fd(int *fd)
+void launch_close_fd(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
@@ -54,54 +50,6 @@ static int open_log(const struct vm_config *config, int *ret_fd, struct vmb_err 
 	return 0;
 }
 
-struct disks {
-	int fds[VM_MAX_DISKS];
-	struct vmm_disk infos[VM_MAX_DISKS];
-	unsigned int count;
-};
-
-static void close_disks(struct disks *disks)
-{
-	for (unsigned int i = 0; i < disks->count; i++)
-		close(disks->fds[i]);
-	disks->count = 0;
-}
-
-static int open_disks(const struct vm_config *config, struct disks *ret_disks, struct vmb_err *err)
-{
-	struct disks disks = {.count = 0};
-
-	for (unsigned int i = 0; i < config->disk_count; i++) {
-		int rc = storage_open_disk(&config->disks[i], &disks.fds[i], &disks.infos[i], err);
-
-		if (rc < 0) {
-			close_disks(&disks);
-			return rc;
-		}
-		disks.count++;
-	}
-	*ret_disks = disks;
-	return 0;
-}
-
-static int open_cards(struct launch *launch, struct vmb_err *err)
-{
-	int rc = 0;
-
-	for (unsigned int i = 0; i < launch->config.net_count && rc == 0; i++) {
-		rc = net_card_open(&launch->config, i, &launch->cards[i], err);
-		if (rc == 0)
-			launch->card_count++;
-	}
-	return rc;
-}
-
-static void close_cards(struct launch *launch)
-{
-	for (unsigned int i = 0; i < launch->card_count; i++)
-		net_card_close(&launch->cards[i]);
-}
-
 /* The vmm is gone, or never was. */
 static void remove_cards(struct launch *launch)
 {
@@ -110,144 +58,9 @@ static void remove_cards(struct launch *launch)
 	launch->card_count = 0;
 }
 
-static bool boots_kernel(const struct launch *launch)
+bool launch_boots_kernel(const struct launch *launch)
 {
 	return launch->config.kernel_path[0] != '\0';
-}
-
-static enum vmm_boot way_to_boot(const struct launch *launch)
-{
-	if (boots_kernel(launch))
-		return VMM_BOOT_LINUX;
-	return launch->flash.code_size > 0 ? VMM_BOOT_FLASH : VMM_BOOT_FIRMWARE;
-}
-
-static int send_start(const struct launch *launch, int control, int console,
-		      const struct disks *disks, const struct vfio_devices *devices,
-		      struct vmb_err *err)
-{
-	struct vmm_start start = {
-		.version = VMM_PROTO_VERSION,
-		.cpus = launch->config.cpus,
-		.memory = launch->config.memory,
-		.disk_count = disks->count,
-		.net_count = launch->card_count,
-		.vfio_count = devices->count,
-		.vfio_fd_count = devices->fd_count,
-		.vfio_iommufd = devices->iommufd,
-		.log_level = log_current_level(),
-		.virtio_console = launch->config.virtio_console != 0,
-		.nested = launch->config.nested != 0,
-		.stop_on_panic = launch->config.stop_on_panic != 0,
-		.boot = way_to_boot(launch),
-	};
-	int fds[VMM_MAX_FDS], *more_fds = fds + VMM_FD_DISKS + disks->count, rc;
-
-	fds[VMM_FD_KVM] = launch->kvm;
-	fds[VMM_FD_CONSOLE] = console;
-	if (boots_kernel(launch)) {
-		fds[VMM_FD_KERNEL] = launch->firmware;
-		fds[VMM_FD_INITRD] = launch->initrd;
-		text_copy(start.cmdline, sizeof(start.cmdline), launch->config.cmdline);
-	} else {
-		fds[VMM_FD_FIRMWARE] = launch->firmware;
-		fds[VMM_FD_VARS] = launch->variables;
-	}
-	for (unsigned int i = 0; i < disks->count; i++) {
-		fds[VMM_FD_DISKS + i] = disks->fds[i];
-		start.disks[i] = disks->infos[i];
-	}
-	for (unsigned int i = 0; i < launch->card_count; i++) {
-		start.nets[i] = launch->cards[i].info;
-		more_fds += net_card_put_fds(&launch->cards[i], more_fds);
-	}
-	memcpy(start.vfio, devices->infos, sizeof(start.vfio));
-	more_fds += vfio_devices_put_fds(devices, more_fds);
-	rc = proto_send(control, VMM_START, &start, sizeof(start), fds,
-			(unsigned int)(more_fds - fds));
-	if (rc < 0)
-		return vmb_err_set(err, -rc,
-				   "The virtual machine's process did not take its "
-				   "configuration: %s.",
-				   strerror(-rc));
-	return 0;
-}
-
-static int make_pair(int type, int pair[2], struct vmb_err *err)
-{
-	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0)
-		return 0;
-	return vmb_err_set(err, errno, "No socket for the virtual machine: %s.", strerror(errno));
-}
-
-/*
- * The process, which then has KVM make a machine: the earlier, the less of that is waited for. It is told the rest by
- * send_start().
- */
-static int spawn_vmm(struct launch *launch, struct vmb_err *err)
-{
-	char name[] = "vmboot", role[] = "vmm";
-	char *argv[] = {name, role, NULL};
-	int pair[2], rc = make_pair(SOCK_SEQPACKET, pair, err);
-
-	if (rc < 0)
-		return rc;
-	launch->control = pair[0];
-	/* The vmm waits for its messages; the launcher's end stays non-blocking. */
-	if (fcntl(pair[1], F_SETFL, 0) < 0)
-		rc = vmb_err_set(err, errno, "The control socket cannot be set up.");
-	if (rc == 0)
-		rc = proto_send(launch->control, VMM_PREPARE, NULL, 0, &launch->kvm, 1);
-	if (rc == 0)
-		rc = child_spawn(argv, &pair[1], 1, &launch->child, err);
-	else if (rc != -err->code)
-		vmb_err_set(err, -rc, "The virtual machine's process cannot be told anything: %s.",
-			    strerror(-rc));
-	close(pair[1]);
-	return rc;
-}
-
-/* Everything that needs the firmware to be there: disks, the process, its start message. */
-static int start_vmm(struct launch *launch, struct vmb_err *err)
-{
-	int console[2] = {-1, -1}, rc;
-	struct vfio_devices devices = {.container = -1};
-	struct disks disks = {.count = 0};
-
-	rc = launch_check_trust(launch, err);
-	if (rc == 0)
-		rc = open_disks(&launch->config, &disks, err);
-	if (rc == 0)
-		rc = open_cards(launch, err);
-	if (rc == 0)
-		rc = vfio_devices_open("", &launch->config, &devices, err);
-	if (rc == 0 && !boots_kernel(launch))
-		rc = vars_file_make_memory(&launch->vars, &launch->variables, err);
-	if (rc == 0)
-		rc = make_pair(SOCK_STREAM, console, err);
-	if (rc == 0)
-		rc = vars_file_set_aside(&launch->vars, err);
-	if (rc == 0 && launch->control < 0)
-		rc = spawn_vmm(launch, err);
-	if (rc == 0 && devices.count > 0)
-		rc = vfio_raise_memlock(launch->child.pid, launch->config.memory, err);
-	if (rc == 0)
-		rc = send_start(launch, launch->control, console[1], &disks, &devices, err);
-	close_disks(&disks);
-	vfio_devices_close(&devices);
-	close_cards(launch);
-	close_fd(&console[1]);
-	launch->console = console[0];
-	close_fd(&launch->kvm);
-	close_fd(&launch->firmware);
-	close_fd(&launch->initrd);
-	if (rc < 0)
-		return rc;
-	launch->phase = LAUNCH_RUNNING;
-	launch_watch_vars(launch);
-	if (launch_watch_vmm(launch) < 0)
-		return vmb_err_set(err, ENOMEM, "Not enough memory to watch the virtual machine.");
-	return 0;
 }
 
 /* At every end of a vmm: the live store, else the last good one, else the file stays as it is. */
@@ -328,7 +141,7 @@ static void fail_launch(struct launch *launch, const struct vmb_err *err)
 static int proceed(struct launch *launch, struct vmb_err *err)
 {
 	return launch->config.vfio_count > 0 ? launch_move_devices(launch, true, err)
-					     : start_vmm(launch, err);
+					     : launch_start_vmm(launch, err);
 }
 
 void launch_devices_moved(struct launch *launch, const struct vmb_err *err)
@@ -339,7 +152,7 @@ void launch_devices_moved(struct launch *launch, const struct vmb_err *err)
 		if (err->code)
 			launch_warn(launch, err->text);
 		end_launch(launch);
-	} else if (err->code || launch->exited.reason != 0 || start_vmm(launch, &why) < 0) {
+	} else if (err->code || launch->exited.reason != 0 || launch_start_vmm(launch, &why) < 0) {
 		fail_launch(launch, &why);
 	}
 }
@@ -351,7 +164,7 @@ static void on_reader_ended(struct launch *launch, int status)
 	int rc = firmware_reader_result(launch, status, &err);
 
 	stop_watching(launch);
-	close_fd(&launch->control);
+	launch_close_fd(&launch->control);
 	if (launch->exited.reason != 0) { /* stopped, or too slow */
 		end_launch(launch);
 		return;
@@ -417,8 +230,8 @@ static void leave_reader(struct launch *launch)
 		 " The process that reads it hangs in the kernel until %s answers.",
 		 launch->config.firmware_device);
 	stop_watching(launch);
-	close_fd(&launch->control);
-	close_fd(&launch->child.pidfd);
+	launch_close_fd(&launch->control);
+	launch_close_fd(&launch->child.pidfd);
 	launch->child.pid = 0;
 	end_launch(launch);
 }
@@ -477,7 +290,7 @@ static int start_reader(struct launch *launch, struct vmb_err *err)
 
 static int start_from_file(struct launch *launch, struct vmb_err *err)
 {
-	int rc = spawn_vmm(launch, err);
+	int rc = launch_spawn_vmm(launch, err);
 
 	if (rc == 0)
 		rc = storage_copy_file(launch->config.firmware_path, "firmware",
@@ -489,7 +302,7 @@ static int start_from_file(struct launch *launch, struct vmb_err *err)
 
 static int start_kernel(struct launch *launch, struct vmb_err *err)
 {
-	int rc = spawn_vmm(launch, err);
+	int rc = launch_spawn_vmm(launch, err);
 
 	if (rc == 0)
 		rc = kernel_read(&launch->config, &launch->firmware, &launch->initrd, err);
@@ -500,7 +313,7 @@ static int start_what_boots(struct launch *launch, struct vmb_err *err)
 {
 	int rc;
 
-	if (boots_kernel(launch))
+	if (launch_boots_kernel(launch))
 		return start_kernel(launch, err);
 	rc = firmware_make_memory(&launch->firmware, err);
 	if (rc < 0)
@@ -525,7 +338,7 @@ static int prepare(struct launch *launch, struct vmb_err *err)
 	launch->log_max =
 		daemon_path_log_max(config->log_path, (uint64_t)sysconf(_SC_PHYS_PAGES) *
 							      (uint64_t)sysconf(_SC_PAGESIZE));
-	if (rc == 0 && !boots_kernel(launch))
+	if (rc == 0 && !launch_boots_kernel(launch))
 		rc = vars_file_open(&launch->vars, config->vars_path, &launch->place,
 				    config->fresh_vars, err);
 	return rc;
@@ -597,13 +410,13 @@ void launch_destroy(struct launch *launch)
 	if (launch->child.pidfd >= 0)
 		close(launch->child.pidfd);
 	launch_release_devices(launch);
-	close_fd(&launch->kvm);
-	close_fd(&launch->firmware);
-	close_fd(&launch->initrd);
-	close_fd(&launch->variables);
-	close_fd(&launch->control);
-	close_fd(&launch->console);
-	close_fd(&launch->log);
+	launch_close_fd(&launch->kvm);
+	launch_close_fd(&launch->firmware);
+	launch_close_fd(&launch->initrd);
+	launch_close_fd(&launch->variables);
+	launch_close_fd(&launch->control);
+	launch_close_fd(&launch->console);
+	launch_close_fd(&launch->log);
 	remove_cards(launch);
 	vars_file_close(&launch->vars);
 	free(launch);

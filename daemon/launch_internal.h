@@ -1,4 +1,7 @@
-/* The parts of the launcher: launch.c (start and end), launch_io.c (a running VM), launch_pci.c, firmware.c, kernel.c. */
+/*
+ * The parts of the launcher: launch.c (start and end), launch_vmm.c (what a vmm is given), launch_io.c (a running VM),
+ * launch_pci.c, launch_trust.c, firmware.c, kernel.c.
+ */
 #ifndef VMB_DAEMON_LAUNCH_INTERNAL_H
 #define VMB_DAEMON_LAUNCH_INTERNAL_H
 
@@ -32,7 +35,7 @@ struct launch {
 	void *ctx;
 	struct vm_config config;
 	enum launch_phase phase;
-	struct child child; /* the vmm; while reading, the probe */
+	struct child child;	 /* the vmm; while reading, the probe */
 	struct vars_place place; /* of VARS, when they are in the store */
 	struct vars_file vars;
 	/* Of the vmm to be; the variables for as long as it lives. A kernel takes the firmware's place. */
@@ -92,7 +95,22 @@ int launch_move_devices(struct launch *launch, bool take, struct vmb_err *err);
 /* Gives back what was taken, waiting for it, and lets go. Nothing if there is nothing. */
 void launch_release_devices(struct launch *launch);
 
-/* launch.c */
+/*
+ * launch_vmm.c: the process, which then has KVM make a machine: the earlier, the less of that is waited for. It is told
+ * the rest by launch_start_vmm(). 0, or -errno with the sentence.
+ */
+int launch_spawn_vmm(struct launch *launch, struct vmb_err *err);
+/*
+ * Everything that needs the firmware to be there: the check of signatures, disks, devices, the process unless there is
+ * one, its start message; it is watched from then on. 0, or -errno with the sentence: what was opened for the vmm alone
+ * is closed then as well, and the process is left for the caller to end.
+ */
+int launch_start_vmm(struct launch *launch, struct vmb_err *err);
+
+/* launch.c: a kernel is started without firmware. */
+bool launch_boots_kernel(const struct launch *launch);
+/* Closes *FD unless it is -1, which it is then. */
+void launch_close_fd(int *fd);
 /* The mover ended, or was given up; ERR->code is not 0 when it has not done its work. */
 void launch_devices_moved(struct launch *launch, const struct vmb_err *err);
 /* The vmm is to be ended by force in MSEC unless that is planned already. */
