@@ -2,6 +2,7 @@
 #ifndef VMB_TESTS_UNIT_BLK_FIXTURE_H
 #define VMB_TESTS_UNIT_BLK_FIXTURE_H
 
+#include "fake_disk.h"
 #include "virtio_driver.h"
 
 #include <linux/virtio_blk.h>

@@ -3,6 +3,7 @@
  * what one queue wrote the others read, and a reset in the middle of everything stops all of them
  * before the driver is told so. Queues over disks that answer when the test says so, too.
  */
+#include "fake_disk.h"
 #include "virtio_driver.h"
 
 #include <fcntl.h>
