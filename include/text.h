@@ -2,6 +2,7 @@
 #ifndef VMB_INCLUDE_TEXT_H
 #define VMB_INCLUDE_TEXT_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ char *text_format_size(uint64_t bytes, char *buf, size_t size);
  * cuts at a character's boundary when it does not fit. Returns DST.
  */
 char *text_escape(char *dst, size_t size, const char *src, size_t n);
+/* The same of what FMT says of ARGS, of which the first 511 bytes count. */
+char *text_escape_format(char *dst, size_t size, const char *fmt, va_list args)
+	__attribute__((format(printf, 3, 0)));
 
 /* strlcpy: copies SRC to DST of SIZE bytes, always terminates. Returns 0, or -ENAMETOOLONG if it was cut. */
 int text_copy(char *dst, size_t size, const char *src);

@@ -114,20 +114,15 @@ void log_put(enum log_level level, const char *source, uint64_t time_ms, const c
 
 void log_at(enum log_level level, const char *fmt, ...)
 {
-	char raw[512], safe[1024];
+	char safe[1024];
 	va_list ap;
-	int saved = errno, n;
+	int saved = errno;
 
 	if (!is_wanted(level))
 		return;
 	va_start(ap, fmt);
-	n = vsnprintf(raw, sizeof(raw), fmt, ap);
+	text_escape_format(safe, sizeof(safe), fmt, ap);
 	va_end(ap);
-	if (n < 0)
-		n = 0;
-	if ((size_t)n >= sizeof(raw))
-		n = sizeof(raw) - 1;
-	text_escape(safe, sizeof(safe), raw, (size_t)n);
 	put_line(level, logger.source, now_ns() / 1000000, safe);
 	errno = saved;
 }

@@ -186,6 +186,14 @@ char *text_escape(char *dst, size_t size, const char *src, size_t n)
 	return dst;
 }
 
+char *text_escape_format(char *dst, size_t size, const char *fmt, va_list args)
+{
+	char raw[512];
+	int n = vsnprintf(raw, sizeof(raw), fmt, args);
+
+	return text_escape(dst, size, raw, n < 0 ? 0 : strnlen(raw, sizeof(raw)));
+}
+
 int text_copy(char *dst, size_t size, const char *src)
 {
 	size_t n = strlen(src);

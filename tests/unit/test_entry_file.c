@@ -6,18 +6,7 @@
 #include <stdlib.h>
 
 #include "entry_file.h"
-
-static char told[8192];
-
-static void on_tell(void *ctx, int line, bool error, const char *text)
-{
-	size_t n = strlen(told);
-
-	(void)ctx;
-	snprintf(told + n, sizeof(told) - n, "%d%c%s\n", line, error ? '!' : '~', text);
-}
-
-static const struct ini_report report = {.tell = on_tell};
+#include "ini_told.h"
 
 static struct entry_file parse(const char *text)
 {

@@ -5,24 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ini_told.h"
 #include "settings_file.h"
 
 #define HASH                                                                  \
 	"$6$salt$wZU8LXJfJJqoagopbB7RuK6JEotEMZ0CQDy0phpPAuLMYQFcmf6L6BdAbs/" \
 	"Q7w7o1qsZ9pFqFVY4yuUSWgaYt1"
 #define KEY "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
-
-static char told[8192];
-
-static void on_tell(void *ctx, int line, bool error, const char *text)
-{
-	size_t n = strlen(told);
-
-	(void)ctx;
-	snprintf(told + n, sizeof(told) - n, "%d%c%s\n", line, error ? '!' : '~', text);
-}
-
-static const struct ini_report report = {.tell = on_tell};
 
 static struct settings_file parse(const char *text)
 {
