@@ -9,7 +9,7 @@ mkdir -p $copy/build/appliance
 trap 'rm -rf $copy' EXIT
 git ls-files -z | xargs -0 cp --parents -t $copy
 cp -a build/firmware $copy/build/
-cp -a build/appliance/linux build/appliance/busybox-source $copy/build/appliance/
+cp -a build/appliance/linux build/appliance/busybox-source build/appliance/dosfstools-source $copy/build/appliance/
 make -C $copy/build/appliance/linux mrproper >/dev/null
 make -C $copy/build/appliance/busybox-source mrproper >/dev/null
 echo "again: building in $copy"

@@ -18,7 +18,7 @@ APPLIANCE_OVERLAY ?=
 .PHONY: appliance check-appliance
 appliance:
 	$(Q)$(M)/deps.sh build run appliance
-	$(Q)$(M)/fetch.sh firmware linux busybox
+	$(Q)$(M)/fetch.sh firmware linux busybox dosfstools
 	$(Q)$(MAKE) --no-print-directory $(A)/vmboot-linux $(A)/vmboot.efi $(A)/vmboot.iso
 	$(Q)appliance/costs.py
 
@@ -29,7 +29,7 @@ $(A)/%: export PYTHONDONTWRITEBYTECODE := 1
 
 # Written anew only when it is another one, so that nothing after it is done for nothing.
 $(A)/initramfs.cpio: appliance/initramfs.list appliance/initramfs.py appliance/cpio.py appliance/udhcpc.script vmboot build/pci.names \
-		$(A)/busybox force-initramfs
+		$(A)/busybox $(A)/fsck.fat force-initramfs
 	$(call say,CPIO,$@) mkdir -p $(A) && appliance/initramfs.py $@.tmp $(APPLIANCE_OVERLAY)
 	$(Q)cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 .PHONY: force-initramfs
@@ -37,6 +37,9 @@ force-initramfs:
 
 $(A)/busybox: appliance/busybox.sh appliance/busybox.config appliance/check-config.sh
 	$(Q)appliance/busybox.sh
+
+$(A)/fsck.fat: appliance/dosfstools.sh
+	$(call say,CC,$@) appliance/dosfstools.sh
 
 $(A)/vmboot-linux: $(A)/initramfs.cpio appliance/kernel.config appliance/kernel.sh appliance/check-config.sh $(A)/linux/vmboot-version
 	$(Q)appliance/kernel.sh

@@ -5,5 +5,5 @@
 # builds the appliance, which takes 20 minutes, and the tests insist on that.
 set -eu
 cd "$(dirname "$0")"
-cat kernel.config kernel.sh busybox.config busybox.sh initramfs.list initramfs.py cpio.py udhcpc.script efi.sh iso.sh |
+cat kernel.config kernel.sh busybox.config busybox.sh dosfstools.sh initramfs.list initramfs.py cpio.py udhcpc.script efi.sh iso.sh |
 	sha256sum | cut -d' ' -f1

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Fetches from Debian's packages what vmboot boots and is tested with; does nothing when it is there.
 #
-#   fetch.sh [firmware] [ovmf] [kernel] [newest] [generic] [linux] [busybox] [iommufd]      (default: firmware)
+#   fetch.sh [firmware] [ovmf] [kernel] [newest] [generic] [linux] [busybox] [dosfstools] [iommufd]      (default: firmware)
 #
 #   firmware  build/firmware/CLOUDHV.fd and shellx64.efi   (cloudhv-efi-x86-64, efi-shell-x64: unstable)
 #   ovmf      build/firmware/ovmf/OVMF*.fd                 (flash images, for tests; ovmf of Debian 12)
@@ -10,6 +10,7 @@
 #   generic   build/machine/kernel-generic/: the same       (Debian 12's with all drivers, for guests with real devices)
 #   linux     build/appliance/linux: a kernel's source      (Debian 12's linux-source-6.1, for the appliance)
 #   busybox   build/appliance/busybox-source: another's      (Debian 12's busybox with its patches, for the appliance)
+#   dosfstools  build/appliance/dosfstools-source: fsck.fat's (Debian 12's dosfstools with its patches, for the appliance)
 #   iommufd   build/machine/kernel-iommufd/vmlinuz          (built of Debian 13's source, in 10 minutes of two processors: only
 #                                                             for the test that needs it, with deps.sh appliance's packages)
 #
@@ -217,6 +218,14 @@ get_busybox()
 	mv "$tmp/busybox-source" build/appliance/busybox-source
 }
 
+get_dosfstools()
+{
+	[ ! -e build/appliance/dosfstools-source ] || return 0
+	unpack_source bookworm dosfstools
+	mkdir -p build/appliance
+	mv "$tmp/dosfstools-source" build/appliance/dosfstools-source
+}
+
 # No kernel of Debian's has IOMMUFD.
 get_iommufd()
 {
@@ -237,7 +246,7 @@ get_iommufd()
 [ $# -gt 0 ] || set -- firmware
 for what in "$@"; do
 	case "$what" in
-	firmware | ovmf | kernel | newest | generic | linux | busybox | iommufd) get_$what ;;
-	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel, newest, generic, linux, busybox or iommufd." ;;
+	firmware | ovmf | kernel | newest | generic | linux | busybox | dosfstools | iommufd) get_$what ;;
+	*) fail "there is nothing called '$what' to fetch; say firmware, ovmf, kernel, newest, generic, linux, busybox, dosfstools or iommufd." ;;
 	esac
 done
