@@ -190,19 +190,52 @@ static int read_keys(const char *config, struct keys *ret_keys)
 	return 1;
 }
 
+/*
+ * All of FD, as long as it is now. Read, since whoever reads a mapping of a file that somebody cuts short gets a signal. 0
+ * or -errno; what is returned is the caller's to free.
+ */
+static int read_whole(int fd, uint8_t **ret_data, size_t *ret_size)
+{
+	struct stat st;
+	uint8_t *data;
+	size_t at = 0;
+	ssize_t n = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	data = malloc((size_t)st.st_size + 1);
+	if (!data)
+		return -ENOMEM;
+	do {
+		n = read(fd, data + at, (size_t)st.st_size + 1 - at);
+		at += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && at <= (size_t)st.st_size);
+	if (n < 0) {
+		n = -errno;
+		free(data);
+		return (int)n;
+	}
+	*ret_data = data;
+	*ret_size = at;
+	return 0;
+}
+
 static int check_signature(const struct keys *keys, const char *file)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
 	char signature[TRUST_SIGNATURE_MAX], safe[4 * PATH_MAX];
-	size_t n = trust_read_signature(file, signature);
+	size_t n = trust_read_signature(file, signature), size;
 	struct vmb_err err = {0};
+	uint8_t *data = NULL;
 
-	if (fd < 0)
-		rc = vmb_err_set(&err, errno, "cannot be read: %s", strerror(errno));
+	rc = fd < 0 ? -errno : read_whole(fd, &data, &size);
+	if (rc < 0)
+		vmb_err_set(&err, -rc, "cannot be read: %s", strerror(-rc));
 	else if (n == 0)
 		rc = vmb_err_set(&err, ENOKEY, "has no signature (FILE.minisig or FILE.sig)");
 	else
-		rc = trust_check_fd(keys->keys, keys->count, fd, signature, n, &err);
+		rc = trust_check(keys->keys, keys->count, data, size, signature, n, &err);
+	free(data);
 	if (fd >= 0)
 		close(fd);
 	printf("%s: %s\n", text_escape(safe, sizeof(safe), file, strlen(file)),

@@ -12,9 +12,10 @@
 
 #include "text.h"
 
-const char *const pci_names_files[] = {
-	"/usr/share/vmboot/pci.names", "/usr/local/share/vmboot/pci.names",
-	"/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids", NULL};
+/* Where names are looked for below the root directory; the format is that of pci.ids. */
+static const char *const files[] = {"/usr/share/vmboot/pci.names",
+				    "/usr/local/share/vmboot/pci.names", "/usr/share/misc/pci.ids",
+				    "/usr/share/hwdata/pci.ids", NULL};
 
 /* PCI Code and ID Assignment Specification; the first row that fits counts. */
 static const struct {
@@ -69,8 +70,8 @@ static FILE *open_names(const char *root)
 	char path[PATH_MAX];
 	FILE *f = NULL;
 
-	for (size_t i = 0; !f && pci_names_files[i]; i++) {
-		snprintf(path, sizeof(path), "%s%s", root, pci_names_files[i]);
+	for (size_t i = 0; !f && files[i]; i++) {
+		snprintf(path, sizeof(path), "%s%s", root, files[i]);
 		f = fopen(path, "re");
 	}
 	return f;

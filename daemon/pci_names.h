@@ -7,9 +7,6 @@
 
 #include "menu_proto.h"
 
-/* Where names are looked for below the root directory, NULL at the end; the format is that of pci.ids. */
-extern const char *const pci_names_files[];
-
 /*
  * Fills NAME of each of COUNT functions whose vendor and device are known, from the first file of names that there
  * is below ROOT; the others get their numbers.

@@ -59,7 +59,11 @@ void disk_image_boots(int fd, bool *ret_uefi, bool *ret_bios)
 	}
 }
 
-const char *disk_image_format(const uint8_t *head, size_t size, const char **ret_advice)
+/*
+ * The name of the format when the first SIZE bytes HEAD of a file are one that is not a raw disk
+ * ("qcow2", "xz archive"), else NULL. *RET_ADVICE says what to do about it.
+ */
+static const char *name_format(const uint8_t *head, size_t size, const char **ret_advice)
 {
 	static const char convert[] = "convert it with `qemu-img convert -O raw`";
 	static const char unpack[] = "unpack it first";
@@ -151,7 +155,7 @@ static void look_at_file(const char *dir, const char *name, int fd, const struct
 	if (snprintf(image.path, sizeof(image.path), "%s/%s", dir, name) >= (int)sizeof(image.path))
 		return;
 	n = pread(fd, head, sizeof(head), 0);
-	format = disk_image_format(head, n > 0 ? (size_t)n : 0, &advice);
+	format = name_format(head, n > 0 ? (size_t)n : 0, &advice);
 	if (!format && identify_device(fd, image.path, &image.identity, NULL) < 0)
 		image.identity = (struct storage_identity){0};
 	/* By what is in it, or else because somebody called it a disk. */

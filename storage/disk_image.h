@@ -12,10 +12,4 @@
  */
 void disk_image_boots(int fd, bool *ret_uefi, bool *ret_bios);
 
-/*
- * The name of the format when the first SIZE bytes HEAD of a file are one that is not a raw disk
- * ("qcow2", "xz archive"), else NULL. *RET_ADVICE says what to do about it.
- */
-const char *disk_image_format(const uint8_t *head, size_t size, const char **ret_advice);
-
 #endif

@@ -26,14 +26,10 @@ static const uint16_t cp437[128] = {
 	0x00B0, 0x2219, 0x00B7, 0x221A, 0x207F, 0x00B2, 0x25A0, 0x00A0,
 };
 
-uint32_t charset_cp437(uint8_t byte)
-{
-	return byte < 0x80 ? byte : cp437[byte - 0x80];
-}
-
+/* BYTE is 0x80 and up. */
 static size_t put_cp437(uint8_t byte, char *out)
 {
-	uint32_t code = charset_cp437(byte);
+	uint32_t code = cp437[byte - 0x80];
 
 	if (code < 0x800) {
 		out[0] = (char)(0xC0 | code >> 6);

@@ -36,7 +36,4 @@ size_t charset_convert(struct charset *charset, const uint8_t *in, size_t n, cha
 /* Writes what is held back as what its bytes mean alone: nothing followed it for a while. */
 size_t charset_flush(struct charset *charset, char *out);
 
-/* Code page 437's BYTE (0x80 and up) as a Unicode character. */
-uint32_t charset_cp437(uint8_t byte);
-
 #endif

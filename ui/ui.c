@@ -188,7 +188,8 @@ static void leave(struct ui *ui)
 	ui_quit(ui, 0);
 }
 
-void ui_ask_quit(struct ui *ui)
+/* Asks first if a VM runs, then leaves. */
+static void ask_quit(struct ui *ui)
 {
 	char text[256];
 
@@ -223,7 +224,7 @@ bool ui_common_key(struct ui *ui, const struct ui_key *key)
 	case 'l': screen_log_open(ui); return true;
 	case 'P': screen_power_open(ui); return true;
 	case 'U': screen_unlock_open(ui); return true;
-	case 'q': ui_ask_quit(ui); return true;
+	case 'q': ask_quit(ui); return true;
 	default: return false;
 	}
 }

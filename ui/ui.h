@@ -168,9 +168,6 @@ void ui_start_vm(struct ui *ui, const struct vm_config *config);
 /* Shows the VM's console (or, when it has ended, its result). */
 void ui_show_vm(struct ui *ui);
 
-/* Asks first if a VM runs, then leaves. */
-void ui_ask_quit(struct ui *ui);
-
 /* Ends the loop: 0, or -errno with ui->err filled. */
 void ui_quit(struct ui *ui, int result);
 

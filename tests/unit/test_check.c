@@ -2,6 +2,11 @@
 #include "sign_test.h"
 #include "storage_test.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "cmd/cmd.h"
 
 static char out[8192];
@@ -159,6 +164,32 @@ static void what_was_changed_after_signing_fails(void **state)
 	assert_said(file, "is not what was signed: it was changed");
 }
 
+/* It is being copied anew, say: whatever is read of it, there is an answer. */
+static void a_file_that_shrinks_meanwhile_is_answered_for(void **state)
+{
+	struct scratch *s = *state;
+	char file[PATH_MAX];
+	struct signer signer;
+	pid_t other;
+
+	make_signer(&signer, 1);
+	trust_only(s, &signer, file);
+	sign_file(&signer, MINISIGN, file);
+	assert_int_equal(truncate(file, 0), 0);
+	other = fork();
+	if (other == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (other == 0)
+		if (truncate(file, 0) < 0 || truncate(file, 8 << 20) < 0)
+			_exit(1);
+	for (int i = 0; i < 30; i++) {
+		assert_int_equal(sign_check(s, file), 1);
+		assert_said(file, "is not what was signed: it was changed");
+	}
+	assert_int_equal(kill(other, SIGKILL), 0);
+	assert_int_equal(waitpid(other, NULL, 0), other);
+}
+
 static void no_signature_or_no_file_fails(void **state)
 {
 	struct scratch *s = *state;
@@ -204,6 +235,8 @@ int main(void)
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(what_was_changed_after_signing_fails, scratch_setup,
 						scratch_teardown),
+		cmocka_unit_test_setup_teardown(a_file_that_shrinks_meanwhile_is_answered_for,
+						scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(no_signature_or_no_file_fails, scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(a_key_nobody_trusts_fails, scratch_setup,
