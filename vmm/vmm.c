@@ -86,18 +86,23 @@ static void finish(struct vmm *vmm, uint32_t reason, const char *text)
 
 /* ---- start ---- */
 
-/* How many descriptors the network cards have, which is none if one of them cannot be. */
+static bool nets_fit(const struct vmm_start *start)
+{
+	if (start->net_count > VM_MAX_NETS)
+		return false;
+	for (unsigned int i = 0; i < start->net_count; i++)
+		if (start->nets[i].queues == 0 || start->nets[i].queues > VM_MAX_NET_QUEUES)
+			return false;
+	return true;
+}
+
+/* The descriptors of what nets_fit(). */
 static unsigned int count_net_fds(const struct vmm_start *start)
 {
 	unsigned int count = 0;
 
-	for (unsigned int i = 0; i < start->net_count; i++) {
-		const struct vmm_net *net = &start->nets[i];
-
-		if (net->queues == 0 || net->queues > VM_MAX_NET_QUEUES)
-			return 0;
-		count += net->vhost ? 2 * net->queues : net->queues;
-	}
+	for (unsigned int i = 0; i < start->net_count; i++)
+		count += start->nets[i].queues * (start->nets[i].vhost ? 2u : 1u);
 	return count;
 }
 
@@ -128,8 +133,7 @@ static int check_start(const struct vmm *vmm, struct vmb_err *err)
 				   "The launcher speaks version %u of the vmm protocol, this vmm "
 				   "version %d. Use one vmboot for both.",
 				   start->version, VMM_PROTO_VERSION);
-	if (start->disk_count > VM_MAX_DISKS || start->net_count > VM_MAX_NETS ||
-	    !vfio_fits(start) ||
+	if (start->disk_count > VM_MAX_DISKS || !nets_fit(start) || !vfio_fits(start) ||
 	    vmm->fd_count !=
 		    VMM_FD_DISKS + start->disk_count + count_net_fds(start) + count_vfio_fds(start))
 		return vmb_err_set(
