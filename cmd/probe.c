@@ -23,7 +23,7 @@
 
 /*
  * WRITES: a file is copied; else there is nothing at all to write. SAVES: it is the one that writes the settings, into
- * a file system that the operator made for them.
+ * a file system that the operator made for them, or has that mended.
  */
 static void limit_self(bool writes, bool saves)
 {
@@ -172,8 +172,10 @@ static int save_all(int dir)
 
 static int save_settings(const char *device, const char *fstype, struct vmb_err *err)
 {
-	int dir, closed, rc = storage_open_settings(device, fstype, true, &dir, err);
+	int dir, closed, rc = storage_mend_settings(device, fstype, err);
 
+	if (rc == 0)
+		rc = storage_open_settings(device, fstype, true, &dir, err);
 	if (rc < 0)
 		return rc;
 	rc = save_all(dir);
@@ -198,7 +200,8 @@ int cmd_probe(int argc, char **argv)
 	/* Nothing of the disk's content has been read yet that could make this call mean something else. */
 	if (argc == 3 && strcmp(argv[1], "--device") == 0)
 		send_health(argv[2]);
-	limit_self(argc == 4, argc == 4 && strcmp(argv[1], "--save") == 0);
+	limit_self(argc == 4,
+		   argc == 4 && (strcmp(argv[1], "--save") == 0 || strcmp(argv[1], "--mend") == 0));
 	if (argc == 3 && strcmp(argv[1], "--device") == 0)
 		rc = storage_probe(argv[2], &report, NULL, &err);
 	else if (argc == 2 && strcmp(argv[1], "--system") == 0)
@@ -211,6 +214,8 @@ int cmd_probe(int argc, char **argv)
 		rc = storage_read_file(argv[2], argv[3], PROBE_OUT_FD, &err);
 	else if (argc == 4 && strcmp(argv[1], "--settings") == 0)
 		rc = read_settings(argv[2], argv[3], &err);
+	else if (argc == 4 && strcmp(argv[1], "--mend") == 0)
+		rc = storage_mend_settings(argv[2], argv[3], &err);
 	else if (argc == 4 && strcmp(argv[1], "--save") == 0)
 		rc = save_settings(argv[2], argv[3], &err);
 	else

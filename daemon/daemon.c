@@ -293,6 +293,8 @@ static int create_settings(struct daemon *d, struct vmb_err *err)
 		.config = d->options->config,
 		.usual = daemon_path_config(d->usual_config, sizeof(d->usual_config)),
 		.make_usual = geteuid() != 0,
+		/* On a machine with somebody else's system a partition may only be here to be looked at. */
+		.mends = access(INIT_MARK, F_OK) == 0,
 		.loaded = on_store_loaded,
 		.changed = on_entries_changed,
 		.ctx = d,

@@ -275,6 +275,7 @@ static int flush(struct store *s, bool vars, struct vmb_err *err)
 			store_clear_trouble(s);
 		return 0;
 	}
+	text_drop_full_stop(why.text);
 	say_kept(s, vars, &why, &kept);
 	if (s->kind != KIND_NONE)
 		store_set_trouble(s, &kept);
@@ -392,8 +393,7 @@ void store_describe(const struct store *s, struct menu_settings *ret)
 		text = "its disk is not there: changes are kept for this boot only";
 	else if (!text[0] && s->in_use)
 		text = "its disk is in use: changes are kept until it is free";
-	else if (s->trouble.code == EROFS ||
-		 (!text[0] && ret->store_state == MENU_STORE_READ_ONLY))
+	else if (s->trouble.code == EROFS || (!text[0] && ret->store_state == MENU_STORE_READ_ONLY))
 		text = "read-only: changes are kept for this boot only";
 	text_copy(ret->store_text, sizeof(ret->store_text), text);
 }

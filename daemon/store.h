@@ -20,6 +20,7 @@ struct store_options {
 	const char *config; /* --config: this directory, and no other; NULL: look for one */
 	const char *usual;  /* the directory to try first otherwise: "/etc/vmboot" */
 	bool make_usual;    /* it is taken before it is there, and made when something is saved */
+	bool mends;	    /* a partition that a power cut left unfinished at once, not only when it is written to */
 	void (*loaded)(void *ctx);  /* the files are there, or others than before */
 	void (*changed)(void *ctx); /* store_describe() says something new */
 	void *ctx;

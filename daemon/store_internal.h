@@ -23,8 +23,10 @@ struct store {
 	struct vmb_err trouble;	      /* why it cannot be read or written; code 0: it can */
 	struct store_file *files;
 	size_t count;
-	/* the process that reads the partition */
+	bool unmended; /* it should not be written to, and TROUBLE says why */
+	/* the process that mends or reads the partition */
 	struct child child;
+	bool mending;
 	int control; /* -1: none */
 	struct loop_io *control_io;
 	struct loop_timer *deadline;

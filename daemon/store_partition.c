@@ -35,6 +35,8 @@ void store_stop_reading(struct store *s)
 	child_leave(&s->child, s->loop);
 }
 
+static void start_reading(struct store *s);
+
 static void end_reading(struct store *s, const struct vmb_err *err)
 {
 	store_stop_reading(s);
@@ -42,8 +44,14 @@ static void end_reading(struct store *s, const struct vmb_err *err)
 		log_warn("%s", err->text);
 		store_set_trouble(s, err);
 	}
+	if (s->mending) {
+		s->mending = false;
+		s->unmended = err->code != 0;
+		start_reading(s);
+		return;
+	}
 	s->was_read = err->code == 0;
-	if (s->was_read)
+	if (s->was_read && !s->unmended)
 		store_clear_trouble(s);
 	store_set_loaded(s);
 	if (s->was_read)
@@ -124,15 +132,16 @@ static void on_deadline(void *arg)
 	struct vmb_err err;
 
 	s->deadline = NULL;
-	vmb_err_set(&err, ETIMEDOUT, "%s did not answer for %d s; its settings are not used.",
-		    s->path, READ_MS / 1000);
+	vmb_err_set(&err, ETIMEDOUT, "%s did not answer for %d s; %s.", s->path, READ_MS / 1000,
+		    s->mending ? "what a power cut left there is not mended"
+			       : "its settings are not used");
 	end_reading(s, &err);
 }
 
-static void read_partition(struct store *s)
+static void start_reading(struct store *s)
 {
 	struct vmb_err err = {0};
-	int rc = spawn(s, "--settings", &err);
+	int rc = spawn(s, s->mending ? "--mend" : "--settings", &err);
 
 	if (rc == 0 &&
 	    (loop_add_io(s->loop, s->control, POLLIN, on_control, s, &s->control_io) < 0 ||
@@ -141,6 +150,13 @@ static void read_partition(struct store *s)
 				 s->path);
 	if (rc < 0)
 		end_reading(s, &err);
+}
+
+static void read_partition(struct store *s)
+{
+	s->mending = s->options.mends && !s->in_use && !s->write_protected;
+	s->unmended = false;
+	start_reading(s);
 }
 
 /* Something to receive before the deadline UNTIL: 0 or -errno. */
@@ -214,7 +230,8 @@ int store_write_partition(struct store *s, bool vars, struct vmb_err *err)
 static bool is_labelled(const struct menu_device *d)
 {
 	return d->state == MENU_DEVICE_READY && d->fstype[0] &&
-	       (strcmp(d->label, MENU_STORE_LABEL) == 0 || strcmp(d->part_label, MENU_STORE_LABEL) == 0);
+	       (strcmp(d->label, MENU_STORE_LABEL) == 0 ||
+		strcmp(d->part_label, MENU_STORE_LABEL) == 0);
 }
 
 /* Another disk at the same path is not ours. */

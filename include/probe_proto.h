@@ -9,7 +9,8 @@
  *	vmboot probe --read DEVICE PATH     copies a file from DEVICE to descriptor PROBE_OUT_FD
  *	vmboot probe --read-signed DEVICE PATH   the same, and sends its signature when it has one
  *	vmboot probe --settings DEVICE FSTYPE   the files of settings and variables in the root of DEVICE's file system
- *	vmboot probe --save DEVICE FSTYPE       writes them: PROBE_SETTINGS messages, then PROBE_DONE, come in first
+ *	vmboot probe --mend DEVICE FSTYPE       mends what a power cut left of DEVICE's file system
+ *	vmboot probe --save DEVICE FSTYPE       the same, then writes them: PROBE_SETTINGS messages, then PROBE_DONE, come in first
  */
 #ifndef VMB_INCLUDE_PROBE_PROTO_H
 #define VMB_INCLUDE_PROBE_PROTO_H

@@ -237,6 +237,14 @@ int storage_open_settings(const char *device, const char *fstype, bool writable,
 			  struct vmb_err *err);
 
 /*
+ * Has fsck.fat mend the file system on DEVICE (of kind FSTYPE) when it is a FAT that bears the mark of one the power cut
+ * found in use: to be called before it is written to. Others have a journal. It takes six seconds at most. 0: there is
+ * nothing to be mended any more; or -errno with the sentence, and then nothing should be written: -EUCLEAN when files have
+ * something wrong, -ENOENT without fsck.fat, -ETIMEDOUT, -EBUSY. It starts a process: not below a filter of system calls.
+ */
+int storage_mend_settings(const char *device, const char *fstype, struct vmb_err *err);
+
+/*
  * Closes DIR, which was opened on DEVICE for writing, and has the disk's cache written out, so that what says that a
  * FAT is in order again is not lost with the power either. 0 or -errno.
  */

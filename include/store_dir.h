@@ -15,6 +15,13 @@
 #define STORE_MAX_FILES 512
 #define STORE_MAX_VARS	32 /* files of variables, which are bigger: see store_dir_max() */
 
+/*
+ * What a file, and the directory of entries, is called in the directory where it is made: names that FAT has no other
+ * one for, so that what is left of them when the power went can be told to be nothing (storage/fsck.c).
+ */
+#define STORE_NEW_FILE "VMBOOT.NEW"
+#define STORE_NEW_DIR  "VMBOOT.DIR"
+
 struct store_report {
 	/* CHANGED: when it was written, seconds since 1970. */
 	void (*file)(void *ctx, const char *name, const char *text, size_t n, int64_t changed);

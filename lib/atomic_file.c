@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -66,14 +67,18 @@ static int let_go(int held, int rc)
 	return rc;
 }
 
-/* On FAT a rename over a file is on the disk with the file's own metadata, not with the directory's. */
-static int sync_renamed(int dir, const char *name)
+/*
+ * On FAT, where the blocks of a file are is on the disk with the file's own metadata, and that its old name is gone with
+ * the directory's. REPLACED: the old name goes first, as both names for the same blocks would be damage, whose repair may
+ * cost either. A name that is new would be one without blocks so long.
+ */
+static int sync_renamed(int dir, const char *name, bool replaced)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (fsync(fd) < 0 || fsync(dir) < 0)
+	if (fsync(replaced ? dir : fd) < 0 || fsync(replaced ? fd : dir) < 0)
 		rc = -errno;
 	close(fd);
 	return rc;
@@ -88,7 +93,7 @@ int atomic_file_rename(int dir, const char *temp, const char *name)
 		unlinkat(dir, temp, 0);
 		return let_go(held, rc);
 	}
-	return let_go(held, sync_renamed(dir, name));
+	return let_go(held, sync_renamed(dir, name, held >= 0));
 }
 
 int atomic_file_remove(int dir, const char *name)
@@ -113,7 +118,7 @@ int atomic_file_set_aside(int dir, const char *name, const char *suffix)
 		if ((size_t)n >= sizeof(to))
 			return -ENAMETOOLONG;
 		if (renameat2(dir, name, dir, to, RENAME_NOREPLACE) == 0)
-			return sync_renamed(dir, to);
+			return sync_renamed(dir, to, false);
 		if (errno != EEXIST)
 			return errno == ENOENT ? 0 : -errno;
 	}

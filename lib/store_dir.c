@@ -164,7 +164,8 @@ static int read_directory(struct reader *r, const char *directory)
 		snprintf(name, sizeof(name), "%s%s", directory, names[i]->d_name);
 		if (directory[0] ? store_dir_knows(name) : store_dir_is_vars(name))
 			read_file(r, name);
-		else if (directory[0] && names[i]->d_name[0] != '.')
+		else if (directory[0] && names[i]->d_name[0] != '.' &&
+			 strcmp(names[i]->d_name, STORE_NEW_FILE) != 0)
 			r->report->skipped(r->ctx, name, "is not called NAME.conf");
 		free(names[i]);
 	}
@@ -217,12 +218,11 @@ int store_dir_read_vars(int dir, bool beneath, const struct store_report *report
 
 static int replace(int dir, const char *name, const void *data, size_t n)
 {
-	char temp[STORE_NAME_SIZE + 8];
+	const char *temp = STORE_NEW_FILE;
 	struct stat st;
 	bool is_there = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 	int fd, rc;
 
-	snprintf(temp, sizeof(temp), ".%s.new", name);
 	fd = atomic_file_new(dir, temp, is_there ? &st : NULL, data, n);
 	if (fd < 0)
 		return fd;
@@ -240,12 +240,11 @@ static int replace(int dir, const char *name, const void *data, size_t n)
  */
 static void make_directory(int dir, const char *name)
 {
-	char temp[sizeof(ENTRIES) + 8];
+	const char *temp = STORE_NEW_DIR;
 	int fd;
 
 	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return;
-	snprintf(temp, sizeof(temp), ".%s.new", name);
 	unlinkat(dir, temp, AT_REMOVEDIR);
 	if (mkdirat(dir, temp, 0755) < 0)
 		return;

@@ -27,6 +27,17 @@ static int mount_patiently(const char *device, const char *fstype, bool writable
 	}
 }
 
+/* Has all that was written to DEVICE out of the disk's cache. 0 or -errno. */
+static int flush_device(const char *device)
+{
+	int fd = open(device, O_RDONLY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 int storage_open_settings(const char *device, const char *fstype, bool writable, int *ret_dir,
 			  struct vmb_err *err)
 {
@@ -42,18 +53,18 @@ int storage_open_settings(const char *device, const char *fstype, bool writable,
 	close(root);
 	if (rc < 0)
 		return rc;
+	/* The mark that a FAT is in use: a power cut must not lose it, and keep what is written after it. */
+	rc = writable ? flush_device(device) : 0;
+	if (rc < 0) {
+		close(dir);
+		return vmb_err_set(err, -rc, "%s cannot be written: %s.", device, strerror(-rc));
+	}
 	*ret_dir = dir;
 	return 0;
 }
 
 int storage_close_settings(const char *device, int dir)
 {
-	int fd, rc;
-
 	close(dir); /* which is the end of the mount, too, and of its mark on a FAT */
-	fd = open(device, O_RDONLY | O_CLOEXEC);
-	rc = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
-	return rc;
+	return flush_device(device);
 }
