@@ -154,11 +154,11 @@ static inline void fake_report(const struct fake_vmm *v)
 	}
 	n = snprintf(line, sizeof(line),
 		     "fds=%u cpus=%u memory=%llu disks=%u firmware=%lld elf=%d seals=%s sid=%d "
-		     "inherited=%d stdin=%d\n",
+		     "inherited=%d stdin=%d log=%u\n",
 		     v->fd_count, v->start.cpus, (unsigned long long)v->start.memory,
 		     v->start.disk_count, (long long)st.st_size, memcmp(first, "\177ELF", 4) == 0,
 		     seals, getsid(0) == getpid(), getenv("FAKE_INHERITED") != NULL,
-		     read(STDIN_FILENO, first, 1) == 0);
+		     read(STDIN_FILENO, first, 1) == 0, v->start.log_level);
 	fake_print(v, line, (size_t)n);
 }
 

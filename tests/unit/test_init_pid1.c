@@ -8,6 +8,7 @@
 #include <pty.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -162,8 +163,11 @@ static pid_t start_init_on(const struct scratch *s, const char *consoles, const 
 
 		if (unshare(CLONE_NEWPID) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
 			_exit(77);
+		/* All of them end with a test that is killed. Changing namespaces forgets this, so not before. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		init = fork();
 		if (init == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			(void)!write(ready[1], "y", 1);
 			init_run(&options);
 		}

@@ -59,6 +59,22 @@ static void a_vmm_gets_what_it_needs_and_nothing_else(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
+/* As `--debug` asks of the launcher. */
+static void a_vmm_logs_as_much_as_its_launcher(void **state)
+{
+	struct run *r = *state;
+	char level[16];
+
+	snprintf(level, sizeof(level), "log=%d\n", LOG_LEVEL_ERROR);
+	run(r, "report");
+	assert_non_null(strstr(r->console, level));
+	log_init(-1, LOG_LEVEL_DEBUG, "test");
+	snprintf(level, sizeof(level), "log=%d\n", LOG_LEVEL_DEBUG);
+	run(r, "report");
+	log_init(-1, LOG_LEVEL_ERROR, "test");
+	assert_non_null(strstr(r->console, level));
+}
+
 static void a_kernel_takes_the_place_of_firmware(void **state)
 {
 	struct run *r = *state;
@@ -486,6 +502,7 @@ int main(int argc, char **argv)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_vmm_gets_what_it_needs_and_nothing_else),
+		TEST(a_vmm_logs_as_much_as_its_launcher),
 		TEST(a_kernel_takes_the_place_of_firmware),
 		TEST(the_log_gets_the_console_raw),
 		TEST(a_log_that_fails_is_told_and_costs_nothing_else),
