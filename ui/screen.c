@@ -187,8 +187,13 @@ void screen_stop(void)
 {
 	if (!screen.curses)
 		return;
-	if (screen.active)
+	if (screen.active) {
+		/* Where whoever comes next writes, on a terminal that has no other screen to go back to. */
+		move(LINES - 1, 0);
+		clrtoeol();
+		refresh();
 		endwin();
+	}
 	screen.active = false;
 	printk_restore(&screen.printk, NULL);
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &screen.saved);

@@ -61,6 +61,27 @@ static void test_every_way_out(void **state)
 	assert_left_tidy(s, 1, "The daemon is gone, and the VM with it.");
 }
 
+/* On a terminal without another screen to go back to the menu stays, and what is said stands on a row of its own. */
+static void test_last_words_have_a_row_of_their_own(void **state)
+{
+	static const char sentence[] = "vmboot: The menu was ended by Hangup.";
+	const struct session_options o = {.term = "vt220", .rows = 24, .cols = 80};
+	struct session *s = session_open(FAKE_NORMAL, &o);
+	VTermPos at;
+
+	(void)state;
+	session_wait(s, "q quit");
+	session_keys(s, " ");
+	session_wait(s, "Space attaches a disk, or not, on the disk's line.");
+	kill(s->pid, SIGHUP);
+	session_end(s);
+	at = session_find(s, sentence);
+	assert_int_equal(at.col, 0);
+	for (int col = (int)strlen(sentence); col < s->cols; col++)
+		assert_int_equal(session_char(s, at.row, col), ' ');
+	session_close(s);
+}
+
 /* The terminal takes nothing more (XOFF, a dead serial line): SIGTERM ends the menu all the same. */
 static void test_blocked_terminal(void **state)
 {
@@ -290,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_way_out),
+		cmocka_unit_test(test_last_words_have_a_row_of_their_own),
 		cmocka_unit_test(test_blocked_terminal),
 		cmocka_unit_test(test_terminal_gone),
 		cmocka_unit_test(test_monochrome),
