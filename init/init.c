@@ -18,6 +18,7 @@
 
 #include "host.h"
 #include "init_internal.h"
+#include "last_resort.h"
 #include "log.h"
 #include "mounts.h"
 #include "init_mark.h"
@@ -35,58 +36,6 @@ bool init_is_wanted(const char *argv0)
 	name = name ? name + 1 : argv0;
 	return getpid() == 1 &&
 	       ((name && strcmp(name, "init") == 0) || access("/proc/self", F_OK) != 0);
-}
-
-/* ---- nothing else works ---- */
-
-/* A shell on what the kernel gave us, for ever. PID 1 must not end: the kernel would panic. */
-static void last_resort(const char *why) __attribute__((noreturn));
-static void last_resort(const char *why)
-{
-	const struct console_start shell = {.path = "/dev/console",
-					    .or_stdin = true,
-					    .term = "vt220",
-					    .notice = why,
-					    .what = CONSOLE_SHELL};
-	pid_t pid;
-
-	for (;;) {
-		if (console_start(&shell, &pid) == 0)
-			waitpid(pid, NULL, 0);
-		sleep(1);
-	}
-}
-
-/* Only what is safe in a signal handler: this process becomes the shell, its children go on. */
-static void on_crash(int number)
-{
-	static const char text[] =
-		"\r\nvmboot: init itself has crashed; this is a shell in its place. "
-		"`reboot -f` restarts the machine.\r\n";
-	int fd = open("/dev/console", O_RDWR | O_NOCTTY);
-	sigset_t none;
-
-	(void)number;
-	if (fd >= 0) {
-		dup2(fd, STDIN_FILENO);
-		dup2(fd, STDOUT_FILENO);
-		dup2(fd, STDERR_FILENO);
-	}
-	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	execl("/bin/sh", "sh", (char *)NULL);
-	for (;;)
-		pause();
-}
-
-static void catch_crashes(void)
-{
-	static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
-	const struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_NODEFER};
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		sigaction(numbers[i], &action, NULL);
 }
 
 /* ---- events ---- */
@@ -326,7 +275,7 @@ void init_run(const struct init_options *options)
 	struct init init = {.uevents = -1, .consoles = -1};
 
 	init.options = options;
-	catch_crashes();
+	last_resort_catch_crashes(options->root);
 	if (options->mount) {
 		system_set_environment();
 		mounts_make();
@@ -339,10 +288,11 @@ void init_run(const struct init_options *options)
 	open_log(&init);
 	snprintf(init.socket_path, sizeof(init.socket_path), "%.80s" INIT_SOCKET, options->root);
 	if (open_events(&init) < 0)
-		last_resort("vmboot: not even the beginnings of memory and descriptors are here.");
+		last_resort(options->root,
+			    "vmboot: not even the beginnings of memory and descriptors are here.");
 	services_find_consoles(&init);
 	loop_add_timer(init.loop, SETTLE_MS, on_settle_timer, &init, &init.settle_timer);
 	modules_load_all(init.modules);
 	loop_run(init.loop);
-	last_resort("vmboot: init cannot wait for events any more.");
+	last_resort(options->root, "vmboot: init cannot wait for events any more.");
 }

@@ -13,6 +13,7 @@
 #include "daemon_path.h"
 #include "init_internal.h"
 #include "init_mark.h"
+#include "last_resort.h"
 #include "log.h"
 #include "spawn.h"
 #include "spcr.h"
@@ -82,6 +83,9 @@ static void start_seat(struct init *init, struct seat *seat, unsigned int delay_
 			loop_add_timer(init->loop, BACKOFF_MAX_MS, on_retry_timer, init,
 				       &init->retry_timer);
 	}
+	/* The kernel's list begins with the one that is /dev/console. */
+	if (seat == init->seats)
+		last_resort_displace(seat->pid);
 	log_debug("%s: process %d, what %d, after %u ms", seat->name, (int)seat->pid,
 		  (int)seat->what, delay_ms);
 	seat->notice[0] = '\0';
@@ -155,6 +159,8 @@ static void seat_ended(struct init *init, struct seat *seat, int status)
 	char notice[sizeof(seat->notice)], how[80];
 
 	seat->pid = 0;
+	if (seat == init->seats)
+		last_resort_displace(0);
 	seat->what = CONSOLE_MENU;
 	if (what == CONSOLE_SHELL) {
 		seat->had_shell = true;

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -130,11 +131,21 @@ static void wait_for(const struct scratch *s, const char *name, const char *word
 		 name ? name : "the console", name ? file_text(s, name) : console_text());
 }
 
+/* No descriptor is left to the process, and its standard input is the console. */
+static void leave_nothing(void)
+{
+	const struct rlimit none = {.rlim_cur = 3, .rlim_max = 3};
+
+	dup2(tty.ends[1], STDIN_FILENO);
+	setrlimit(RLIMIT_NOFILE, &none);
+}
+
 /*
  * Init as the first process of a PID namespace below the scratch directory, with CONSOLES of which only console-a is a
- * terminal; 0 where there are no such namespaces.
+ * terminal; before it BEFORE is called, if there is one. 0 where there are no such namespaces.
  */
-static pid_t start_init_on(const struct scratch *s, const char *consoles, const char *cmdline)
+static pid_t start_init_after(const struct scratch *s, const char *consoles, const char *cmdline,
+			      void (*before)(void))
 {
 	static char program[PATH_MAX];
 	static struct init_options options;
@@ -169,6 +180,8 @@ static pid_t start_init_on(const struct scratch *s, const char *consoles, const 
 		if (init == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			(void)!write(ready[1], "y", 1);
+			if (before)
+				before();
 			init_run(&options);
 		}
 		/* As a shell says it: reboot(2) there is a signal here. */
@@ -180,6 +193,11 @@ static pid_t start_init_on(const struct scratch *s, const char *consoles, const 
 	ok = read(ready[0], &ok, 1) == 1;
 	close(ready[0]);
 	return ok ? pid : 0;
+}
+
+static pid_t start_init_on(const struct scratch *s, const char *consoles, const char *cmdline)
+{
+	return start_init_after(s, consoles, cmdline, NULL);
 }
 
 static pid_t start_init(const struct scratch *s, const char *cmdline)
@@ -359,6 +377,95 @@ static void no_menu_begins_while_the_machine_ends(void **state)
 	assert_int_equal(count(file_text(s, "ran"), "menu"), 0);
 }
 
+/* Types LINE into what has the console and waits for WORD, which LINE itself does not have. */
+static void type(const struct scratch *s, const char *line, const char *word)
+{
+	assert_int_equal(write(tty.ends[0], line, strlen(line)), (int)strlen(line));
+	wait_for(s, NULL, word, 1);
+}
+
+/* The first process crashes and the machine goes on: its console is a shell's, also when that ends, and no menu's. */
+static void init_itself_may_crash(void **state)
+{
+	struct scratch *s = *state;
+	char path[PATH_MAX], to[PATH_MAX];
+	pid_t pid;
+
+	assert_int_equal(mkdir(scratch_path(s, "dev", path), 0755), 0);
+	assert_int_equal(symlink("console-a", scratch_path(s, "dev/console", to)), 0);
+	pid = start_init(s, "");
+	NEED_INIT(pid);
+	wait_for(s, "ran", "daemon --socket", 1);
+	listen_there(s);
+	wait_for(s, "ran", "menu --socket", 1);
+	kill(init_of(pid), SIGSEGV);
+	wait_for(s, "ran", "menu ends", 1);
+	wait_for(s, NULL, "init itself has crashed; this is a shell in its place", 1);
+	type(s, "echo al''ive; exit\n", "alive");
+	wait_for(s, NULL, "init itself has crashed", 2);
+	type(s, "echo ag''ain\n", "again");
+	assert_int_equal(count(file_text(s, "ran"), "daemon ends"), 0);
+	kill(init_of(pid), SIGKILL);
+	assert_int_equal(wait_end(pid), 128 + SIGKILL);
+}
+
+/* Without a descriptor there is neither loop nor menu, and a shell all the same. */
+static void without_anything_there_is_a_shell(void **state)
+{
+	struct scratch *s = *state;
+	pid_t pid = start_init_after(s, "console-a\n", "", leave_nothing);
+
+	NEED_INIT(pid);
+	wait_for(s, NULL, "not even the beginnings of memory and descriptors", 1);
+	/* One that needs no libraries, as the appliance's, would go on from here. */
+	wait_for(s, NULL, "recovery shell", 1);
+	kill(init_of(pid), SIGKILL);
+	assert_int_equal(wait_end(pid), 128 + SIGKILL);
+}
+
+/* What others leave behind is init's to bury. */
+static void orphans_are_reaped(void **state)
+{
+	struct scratch *s = *state;
+	char path[PATH_MAX];
+	int status, left;
+	pid_t pid = start_init(s, "");
+
+	NEED_INIT(pid);
+	wait_for(s, "ran", "daemon --socket", 1);
+	/* A process of that namespace whose own parent ends before it. */
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)init_of(pid));
+	left = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(left >= 0);
+	if (fork() == 0) {
+		if (setns(left, CLONE_NEWPID) < 0)
+			_exit(77);
+		if (fork() == 0) {
+			if (fork() == 0) {
+				usleep(100000);
+				_exit(0);
+			}
+			_exit(0);
+		}
+		wait(NULL);
+		_exit(0);
+	}
+	close(left);
+	assert_true(wait(&status) > 0);
+	assert_int_equal(status, 0);
+	usleep(100000);
+	for (int i = 0; i < DEADLINE_MS / 20; i++) {
+		if (sh("! grep -qs '^State:.Z' $(sed 's,[0-9]*,/proc/&/status,g' "
+		       "/proc/%d/task/%d/children)",
+		       (int)init_of(pid), (int)init_of(pid)))
+			break;
+		usleep(20000);
+		assert_true(i + 1 < DEADLINE_MS / 20);
+	}
+	kill(init_of(pid), SIGUSR2);
+	assert_int_equal(wait_end(pid), 128 + SIGINT);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -369,6 +476,9 @@ int main(void)
 		TEST(a_daemon_that_never_answers_leaves_the_shell),
 		TEST(a_console_that_is_gone_is_left_alone),
 		TEST(no_menu_begins_while_the_machine_ends),
+		TEST(init_itself_may_crash),
+		TEST(without_anything_there_is_a_shell),
+		TEST(orphans_are_reaped),
 	};
 
 	return cmocka_run_group_tests_name("init_pid1", tests, NULL, NULL);
