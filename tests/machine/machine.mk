@@ -37,7 +37,7 @@ check:
 	$(Q)tests/check
 
 # What is installed and what is written about it, on this computer.
-check-host: vmboot
+check-host: vmboot build/pci.names
 	$(Q)$(M)/run-tests --folder tests/host
 
 check-machine: vmboot build/pci.names fetch machine
