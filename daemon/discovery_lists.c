@@ -42,13 +42,16 @@ static bool is_taken(const struct discovery *d, const char *path)
 	return false;
 }
 
-/* A directory that cannot be looked into stands where its images would, with the reason. */
-static void add_failed_directory(struct discovery *d, const struct entry *entry)
+/* A directory of which not all is told stands where its images would, with the reason. */
+static void add_directory(struct discovery *d, const struct entry *entry)
 {
 	struct menu_device *m = &d->devices[d->device_count++];
 	const char *name = strrchr(entry->target, '/');
 
-	*m = (struct menu_device){.kind = MENU_DEVICE_IMAGE, .state = MENU_DEVICE_FAILED};
+	*m = (struct menu_device){.kind = MENU_DEVICE_IMAGE,
+				  .state = entry->device.state == MENU_DEVICE_FAILED
+						   ? MENU_DEVICE_FAILED
+						   : MENU_DEVICE_SKIPPED};
 	name = name && name[1] ? name + 1 : entry->target;
 	text_escape(m->name, sizeof(m->name), name, strlen(name));
 	text_escape(m->path, sizeof(m->path), entry->target, strlen(entry->target));
@@ -56,9 +59,10 @@ static void add_failed_directory(struct discovery *d, const struct entry *entry)
 	text_copy(m->note, sizeof(m->note), entry->device.note);
 }
 
-static bool is_failed_directory(const struct entry *entry)
+static bool is_told_directory(const struct entry *entry)
 {
-	return entry->kind == PROBE_OF_IMAGES && entry->device.state == MENU_DEVICE_FAILED;
+	return entry->kind == PROBE_OF_IMAGES &&
+	       (entry->device.state == MENU_DEVICE_FAILED || entry->device.note[0] != '\0');
 }
 
 static void add_images(struct discovery *d, const struct findings *from)
@@ -81,7 +85,7 @@ static void count_items(const struct discovery *d, size_t *ret_devices, size_t *
 	for (size_t i = 0; i < d->count; i++)
 		*ret_firmwares += d->entries[i]->known.firmware_count;
 	for (size_t i = 0; i < d->other_count; i++) {
-		*ret_devices += d->others[i]->known.image_count + is_failed_directory(d->others[i]);
+		*ret_devices += d->others[i]->known.image_count + is_told_directory(d->others[i]);
 		*ret_firmwares += d->others[i]->known.firmware_count;
 	}
 }
@@ -105,8 +109,8 @@ static void make_snapshot(struct discovery *d)
 		add_firmwares(d, &d->entries[i]->known);
 	}
 	for (size_t i = 0; i < d->other_count; i++) {
-		if (is_failed_directory(d->others[i]))
-			add_failed_directory(d, d->others[i]);
+		if (is_told_directory(d->others[i]))
+			add_directory(d, d->others[i]);
 		add_images(d, &d->others[i]->known);
 		add_firmwares(d, &d->others[i]->known);
 	}

@@ -20,9 +20,6 @@
 #include "storage.h"
 #include "text.h"
 
-/* A directory with more entries holds something else than what is looked for. */
-#define MAX_ENTRIES 4096
-
 #define CHUNK (1 << 16)
 
 int copy_open_in(int root, const char *path, uint64_t flags)
@@ -55,7 +52,7 @@ unsigned int copy_list_names(int dir, bool (*wanted)(const char *name), char **n
 		close(dir);
 		return 0;
 	}
-	for (int i = 0; i < MAX_ENTRIES && count < max && (entry = readdir(stream)); i++)
+	for (int i = 0; i < COPY_MAX_NAMES && count < max && (entry = readdir(stream)); i++)
 		if (wanted(entry->d_name)) {
 			names[count] = strdup(entry->d_name);
 			count += names[count] != NULL;

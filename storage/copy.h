@@ -13,9 +13,12 @@
  */
 int copy_open_in(int root, const char *path, uint64_t flags);
 
+/* A directory with more entries holds something else than what is looked for. */
+#define COPY_MAX_NAMES 4096
+
 /*
  * Puts the names in directory DIR (a descriptor, taken over) that WANTED lets through into NAMES,
- * sorted, at most MAX of them; looks at a bounded number of entries. Returns how many; each is the
+ * sorted, at most MAX of them; looks at COPY_MAX_NAMES entries. Returns how many; each is the
  * caller's to free().
  */
 unsigned int copy_list_names(int dir, bool (*wanted)(const char *name), char **names,

@@ -59,38 +59,32 @@ void disk_image_boots(int fd, bool *ret_uefi, bool *ret_bios)
 	}
 }
 
-/*
- * The name of the format when the first SIZE bytes HEAD of a file are one that is not a raw disk
- * ("qcow2", "xz archive"), else NULL. *RET_ADVICE says what to do about it.
- */
-static const char *name_format(const uint8_t *head, size_t size, const char **ret_advice)
+const struct disk_format *disk_image_format(const uint8_t *head, size_t size)
 {
 	static const char convert[] = "convert it with `qemu-img convert -O raw`";
 	static const char unpack[] = "unpack it first";
 	static const struct {
 		const char *magic;
 		size_t at, size;
-		const char *name, *advice;
+		struct disk_format format;
 	} formats[] = {
-		{"QFI\xFB", 0, 4, "qcow2 image", convert},
-		{"KDMV", 0, 4, "VMDK image", convert},
-		{"# Disk DescriptorFile", 0, 21, "VMDK descriptor", convert},
-		{"vhdxfile", 0, 8, "VHDX image", convert},
-		{"conectix", 0, 8, "VHD image", convert},
-		{"\x7F\x10\xDA\xBE", 0x40, 4, "VDI image", convert},
-		{"\xFD\x37zXZ", 0, 5, "xz archive", unpack},
-		{"\x1F\x8B\x08", 0, 3, "gzip archive", unpack},
-		{"\x28\xB5\x2F\xFD", 0, 4, "zstd archive", unpack},
-		{"BZh", 0, 3, "bzip2 archive", unpack},
-		{"PK\x03\x04", 0, 4, "zip archive", unpack},
+		{"QFI\xFB", 0, 4, {"qcow2 image", convert, false}},
+		{"KDMV", 0, 4, {"VMDK image", convert, false}},
+		{"# Disk DescriptorFile", 0, 21, {"VMDK descriptor", convert, false}},
+		{"vhdxfile", 0, 8, {"VHDX image", convert, false}},
+		{"conectix", 0, 8, {"VHD image", convert, false}},
+		{"\x7F\x10\xDA\xBE", 0x40, 4, {"VDI image", convert, false}},
+		{"\xFD\x37zXZ", 0, 5, {"xz archive", unpack, true}},
+		{"\x1F\x8B\x08", 0, 3, {"gzip archive", unpack, true}},
+		{"\x28\xB5\x2F\xFD", 0, 4, {"zstd archive", unpack, true}},
+		{"BZh", 0, 3, {"bzip2 archive", unpack, true}},
+		{"PK\x03\x04", 0, 4, {"zip archive", unpack, true}},
 	};
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
 		if (formats[i].at + formats[i].size <= size &&
-		    memcmp(head + formats[i].at, formats[i].magic, formats[i].size) == 0) {
-			*ret_advice = formats[i].advice;
-			return formats[i].name;
-		}
+		    memcmp(head + formats[i].at, formats[i].magic, formats[i].size) == 0)
+			return &formats[i].format;
 	return NULL;
 }
 
@@ -131,50 +125,81 @@ static void describe(int fd, struct storage_image *image)
 	}
 }
 
-static void refuse(struct storage_image *image, const char *format, const char *advice)
+static void refuse(struct storage_image *image, const struct disk_format *format)
 {
 	if (image->size == 0)
 		text_copy(image->reason, sizeof(image->reason), "the file is empty");
 	else if (format)
-		snprintf(image->reason, sizeof(image->reason), "a %s, not a raw disk: %s", format,
-			 advice);
+		snprintf(image->reason, sizeof(image->reason), "a %s, not a raw disk: %s",
+			 format->name, format->advice);
 	else if (image->size % DISK_SECTOR != 0)
 		text_copy(image->reason, sizeof(image->reason),
 			  "its size is not a multiple of 512 bytes; copy it again");
 }
 
-static void look_at_file(const char *dir, const char *name, int fd, const struct stat *st,
-			 const struct storage_report *report, void *ctx)
+/* 1 when it is an image, 0 when it is something else, -ENAMETOOLONG. */
+static int look_at_file(const char *dir, const char *name, int fd, const struct stat *st,
+			struct storage_image *ret_image)
 {
 	struct storage_image image = {.size = (uint64_t)st->st_size};
-	const char *format, *advice = NULL;
+	const struct disk_format *format;
 	struct storage_use use = {0};
 	uint8_t head[4096];
 	ssize_t n;
 
 	if (snprintf(image.path, sizeof(image.path), "%s/%s", dir, name) >= (int)sizeof(image.path))
-		return;
+		return is_disk_name(name) ? -ENAMETOOLONG : 0;
 	n = pread(fd, head, sizeof(head), 0);
-	format = name_format(head, n > 0 ? (size_t)n : 0, &advice);
+	format = disk_image_format(head, n > 0 ? (size_t)n : 0);
 	if (!format && identify_device(fd, image.path, &image.identity, NULL) < 0)
 		image.identity = (struct storage_identity){0};
 	/* By what is in it, or else because somebody called it a disk. */
 	if (!format && !image.identity.fstype[0] && !is_disk_name(name))
-		return;
-	refuse(&image, format, advice);
+		return 0;
+	refuse(&image, format);
 	if (!image.reason[0])
 		describe(fd, &image);
 	image.read_only = access(image.path, W_OK) < 0;
 	if (storage_file_use("", image.path, &use) == 0 && use.kind != STORAGE_USE_NONE)
 		text_copy(image.use, sizeof(image.use), use.how);
-	report->image(ctx, &image);
+	*ret_image = image;
+	return 1;
+}
+
+/* Looks at file NAME and reports it if it is an image and *COUNT others were not too many. */
+static void take_file(int root, const char *dir, const char *name, unsigned int *count,
+		      const struct storage_report *report, void *ctx, struct vmb_err *err)
+{
+	/* Links are the operator's own, and may lead anywhere. */
+	int fd = openat(root, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc = 0;
+	struct storage_image image;
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		rc = look_at_file(dir, name, fd, &st, &image);
+	if (fd >= 0)
+		close(fd);
+	if (rc == -ENAMETOOLONG)
+		vmb_err_set(err, ENAMETOOLONG,
+			    "The name of %.40s... is too long to be offered: with its directory at "
+			    "most %d bytes.",
+			    name, VM_PATH_SIZE - 1);
+	if (rc <= 0)
+		return;
+	if (++*count <= PROBE_MAX_IMAGES)
+		report->image(ctx, &image);
+	else
+		vmb_err_set(err, E2BIG,
+			    "More than %d disk images are in %s; only the first by name are "
+			    "offered.",
+			    PROBE_MAX_IMAGES, dir);
 }
 
 int storage_probe_images(const char *dir, const struct storage_report *report, void *ctx,
 			 struct vmb_err *err)
 {
-	char *names[PROBE_MAX_IMAGES];
-	unsigned int count;
+	char *names[COPY_MAX_NAMES];
+	unsigned int count, images = 0;
 	int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), list;
 
 	if (root < 0 && errno == ENOENT)
@@ -188,16 +213,9 @@ int storage_probe_images(const char *dir, const struct storage_report *report, v
 		return vmb_err_set(err, code, "The directory of disk images %s cannot be read: %s.",
 				   dir, strerror(code));
 	}
-	count = copy_list_names(list, is_visible, names, PROBE_MAX_IMAGES);
+	count = copy_list_names(list, is_visible, names, COPY_MAX_NAMES);
 	for (unsigned int i = 0; i < count; i++) {
-		/* Links are the operator's own, and may lead anywhere. */
-		int fd = openat(root, names[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-		struct stat st;
-
-		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-			look_at_file(dir, names[i], fd, &st, report, ctx);
-		if (fd >= 0)
-			close(fd);
+		take_file(root, dir, names[i], &images, report, ctx, err);
 		free(names[i]);
 	}
 	close(root);

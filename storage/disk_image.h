@@ -12,4 +12,14 @@
  */
 void disk_image_boots(int fd, bool *ret_uefi, bool *ret_bios);
 
+/* A format that is not a raw disk, and what to do about it. */
+struct disk_format {
+	const char *name; /* "qcow2 image", "xz archive" */
+	const char *advice;
+	bool is_archive; /* which a guest may well have written to a disk, from its beginning on */
+};
+
+/* The format when the first SIZE bytes HEAD of a file are one that is not a raw disk, else NULL. */
+const struct disk_format *disk_image_format(const uint8_t *head, size_t size);
+
 #endif

@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "storage.h"
+#include "storage/disk_image.h"
 #include "storage/sysfs.h"
 #include "text.h"
 
@@ -226,8 +227,22 @@ static int check_block(const struct vm_disk *disk, int fd, struct vmm_disk *info
 	return 0;
 }
 
-static int check_file(const struct vm_disk *disk, const struct stat *st, struct vmm_disk *info,
-		      struct vmb_err *err)
+/* The guest would see the container, and by writing to it lose what is in it. */
+static int check_format(const struct vm_disk *disk, int fd, struct vmb_err *err)
+{
+	const struct disk_format *format;
+	uint8_t head[4096];
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+
+	format = disk_image_format(head, n > 0 ? (size_t)n : 0);
+	if (!format || format->is_archive)
+		return 0;
+	return vmb_err_set(err, EINVAL, "%s is a %s, not a raw disk: %s.", disk->path, format->name,
+			   format->advice);
+}
+
+static int check_file(const struct vm_disk *disk, int fd, const struct stat *st,
+		      struct vmm_disk *info, struct vmb_err *err)
 {
 	info->size = (uint64_t)st->st_size;
 	info->logical_block = disk->sector ? disk->sector : 512;
@@ -236,6 +251,8 @@ static int check_file(const struct vm_disk *disk, const struct stat *st, struct 
 				   "%s is empty. Make it as big as the disk should be, for example "
 				   "with `truncate -s 8G FILE`.",
 				   disk->path);
+	if (check_format(disk, fd, err) < 0)
+		return -err->code;
 	if (info->size % 512 == 0 && info->size % info->logical_block != 0)
 		return vmb_err_set(err, EINVAL,
 				   "%s has %llu bytes, which is not a multiple of %u. Leave out "
@@ -364,7 +381,7 @@ int storage_open_disk(const struct vm_disk *disk, int *ret_fd, struct vmm_disk *
 				 disk->path);
 	if (rc == 0)
 		rc = S_ISBLK(opened.st_mode) ? check_block(disk, fd, &info, err)
-					     : check_file(disk, &opened, &info, err);
+					     : check_file(disk, fd, &opened, &info, err);
 	if (rc == 0)
 		rc = lock_whole(disk, fd, err);
 	if (rc < 0) {

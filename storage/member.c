@@ -125,6 +125,8 @@ int member_describe(int fd, const struct storage_identity *identity, char *buf, 
 		snprintf(buf, size, "bcache device");
 	} else if (strcmp(type, "swap") == 0) {
 		snprintf(buf, size, "swap space");
+	} else if (strcmp(type, "PMBR") == 0) {
+		snprintf(buf, size, "a damaged GPT (neither copy of it is valid)");
 	} else {
 		return -ENOENT;
 	}

@@ -106,6 +106,11 @@ static inline int fake_images(const char *dir)
 		send_done(0, "");
 		return 0;
 	}
+	if (strncmp(dir, "/full/", 6) == 0) {
+		send_image("/full/isos/one.iso", "", "");
+		send_done(0, "More than 128 disk images are in it.");
+		return 0;
+	}
 	send_image("/images/debian.iso", "", "");
 	send_image("/images/used.img", "attached to /dev/loop7", "");
 	send_image("/images/vm.qcow2", "", "a qcow2 image, not a raw disk");

@@ -447,6 +447,22 @@ static void a_directory_of_images_that_cannot_be_read_says_so(void **state)
 	assert_good(f, "good");
 }
 
+/* Where only some of its images are offered the list says so; it is no fault. */
+static void a_directory_of_which_not_all_is_told_says_so(void **state)
+{
+	struct fixture *f = *state;
+	const struct menu_device *d;
+
+	f->image_dirs[0] = "/full/isos";
+	discover(f);
+	wait_until(f, is_finished);
+	d = device(f, "isos");
+	assert_non_null(d);
+	assert_int_equal(d->state, MENU_DEVICE_SKIPPED);
+	assert_string_equal(d->note, "More than 128 disk images are in it");
+	assert_non_null(device(f, "one.iso"));
+}
+
 /* "Still scanning sdc (4 s)". */
 static void a_running_probe_says_since_when(void **state)
 {
@@ -484,6 +500,7 @@ int main(int argc, char **argv)
 		TEST(images_are_offered_as_disks),
 		TEST(the_directory_of_images_can_be_changed),
 		TEST(a_directory_of_images_that_cannot_be_read_says_so),
+		TEST(a_directory_of_which_not_all_is_told_says_so),
 		TEST(a_running_probe_says_since_when),
 		TEST(uses_are_shown),
 		TEST(without_sysfs_the_list_is_empty_and_the_scan_ends),

@@ -71,6 +71,12 @@ static void what_is_no_disk_is_refused_with_a_sentence(void **state)
 	write_file(scratch_path(s, "odd", path), "", 0, 1000001);
 	assert_refused(path, RW, EINVAL, "1000001 bytes");
 	assert_refused(path, OVERLAY, EINVAL, "not a multiple of 512");
+	write_file(scratch_path(s, "vm.qcow2", path), "QFI\xFB\0\0\0\3", 8, 1 << 16);
+	assert_refused(path, RW, EINVAL, "qemu-img convert -O raw");
+	assert_refused(path, RO, EINVAL, "is a qcow2 image, not a raw disk");
+	/* A guest may have put an archive on its disk. */
+	write_file(scratch_path(s, "backup.img", path), "\x1F\x8B\x08", 3, 1 << 16);
+	assert_taken(path, RW);
 	assert_int_equal(mkfifo(scratch_path(s, "fifo", path), 0600), 0);
 	assert_refused(path, RO, ENOTBLK, "neither a disk nor an image file");
 	assert_refused("/dev/null", RW, ENOTBLK, "neither a disk nor an image file");

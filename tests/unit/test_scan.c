@@ -112,8 +112,39 @@ static void the_number_of_images_is_bounded(void **state)
 	put(s, "images/.keep", "");
 	assert_true(sh("cd %s/images && for i in $(seq %d); do : > $i.img; done", s->dir,
 		       PROBE_MAX_IMAGES + 10));
+	/* What is no image takes no image's place. */
+	assert_true(sh("cd %s/images && for i in $(seq %d); do echo > 0-$i.txt; done", s->dir,
+		       PROBE_MAX_IMAGES));
+	err.text[0] = '\0';
 	assert_int_equal(look_at_images(s, &err), 0);
 	assert_int_equal(seen.image_count, PROBE_MAX_IMAGES);
+	assert_non_null(strstr(err.text, "More than 128 disk images are in"));
+}
+
+/* The mark of a GPT in the MBR, and no GPT. */
+static void a_damaged_gpt_is_told(void **state)
+{
+	struct scratch *s = *state;
+	uint8_t mbr[512] = {[450] = 0xEE, [454] = 1, [458] = 0xFF, 0x1F, [510] = 0x55, 0xAA};
+	struct vmb_err err;
+
+	put(s, "images/.keep", "");
+	put_bytes(s, "images/gpt.img", mbr, sizeof(mbr), 4 << 20);
+	assert_int_equal(look_at_images(s, &err), 0);
+	assert_int_equal(seen.image_count, 1);
+	assert_string_equal(seen.images[0].holds, "a damaged GPT (neither copy of it is valid)");
+}
+
+static void a_name_that_is_too_long_is_told(void **state)
+{
+	struct scratch *s = *state;
+	struct vmb_err err = {0};
+
+	put(s, "images/a.img", "");
+	assert_true(sh("cd %s/images && : > $(printf %%0240d.img 7)", s->dir));
+	assert_int_equal(look_at_images(s, &err), 0);
+	assert_int_equal(seen.image_count, 1);
+	assert_non_null(strstr(err.text, "is too long"));
 }
 
 /* ---- QEMU's firmware descriptors ---- */
@@ -273,6 +304,8 @@ int main(void)
 		TEST(an_iso_image_says_how_it_boots),
 		TEST(no_directory_of_images_is_not_an_error),
 		TEST(the_number_of_images_is_bounded),
+		TEST(a_damaged_gpt_is_told),
+		TEST(a_name_that_is_too_long_is_told),
 		TEST(descriptors_are_read_as_specified),
 		TEST(firmware_that_descriptors_name_is_found),
 		TEST(no_more_than_is_bounded_is_hashed),
