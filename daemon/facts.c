@@ -291,6 +291,19 @@ static void group_iommu(struct facts_list *list, const struct host_facts *host)
 	addf(list, "groups", "%u", host->iommu_groups);
 }
 
+static void add_uptime(struct facts_list *list, unsigned long long seconds)
+{
+	unsigned long long days = seconds / 86400;
+
+	if (days)
+		addf(list, "up", "%llu day%s %llu h", days, days == 1 ? "" : "s",
+		     seconds / 3600 % 24);
+	else if (seconds >= 3600)
+		addf(list, "up", "%llu h %llu min", seconds / 3600, seconds / 60 % 60);
+	else
+		addf(list, "up", "%llu min", seconds / 60);
+}
+
 static void group_kernel(struct facts_list *list)
 {
 	struct utsname name;
@@ -301,7 +314,7 @@ static void group_kernel(struct facts_list *list)
 		addf(list, "release", "%.60s %.20s", name.release, name.machine);
 	add_file(list, "command line", "/proc/cmdline");
 	if (read_text(list, uptime, sizeof(uptime), "/proc/uptime") == 0)
-		addf(list, "up", "%llu min", strtoull(uptime, NULL, 10) / 60);
+		add_uptime(list, strtoull(uptime, NULL, 10));
 	else
 		missing(list, "up", "no /proc/uptime");
 }
@@ -331,20 +344,24 @@ static void disk_temperature(const struct facts_list *list, const char *name, ch
 static void add_disk(struct facts_list *list, const char *name)
 {
 	char model[96], state[32], blocks[32], temperature[32], size[16];
-	uint64_t bytes;
+	unsigned long long sectors;
 
 	if (strncmp(name, "loop", 4) == 0 || strncmp(name, "ram", 3) == 0 ||
-	    strncmp(name, "zram", 4) == 0)
+	    strncmp(name, "zram", 4) == 0 || strncmp(name, "nbd", 3) == 0)
 		return;
 	if (read_text(list, blocks, sizeof(blocks), "/sys/block/%s/size", name) < 0)
 		return;
-	bytes = strtoull(blocks, NULL, 10) * 512;
+	sectors = strtoull(blocks, NULL, 10);
 	read_text(list, model, sizeof(model), "/sys/block/%s/device/model", name);
-	if (read_text(list, state, sizeof(state), "/sys/block/%s/device/state", name) < 0)
-		text_copy(state, sizeof(state), "its state is not told");
+	if (sectors == 0) {
+		addf(list, name, "%s%s%s", model, model[0] ? ", " : "",
+		     strncmp(name, "md", 2) == 0 ? "an array that is not assembled" : "no medium");
+		return;
+	}
+	read_text(list, state, sizeof(state), "/sys/block/%s/device/state", name);
 	disk_temperature(list, name, temperature, sizeof(temperature));
-	addf(list, name, "%s%s%s, %s%s", text_format_size(bytes, size, sizeof(size)),
-	     model[0] ? " " : "", model, state, temperature);
+	addf(list, name, "%s%s%s%s%s%s", text_format_size(sectors * 512, size, sizeof(size)),
+	     model[0] ? " " : "", model, state[0] ? ", " : "", state, temperature);
 }
 
 /* A line of FN for each entry of PATH; without any a line that NOUN is missing: WHY. */

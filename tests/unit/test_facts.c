@@ -40,6 +40,12 @@ static void a_machine_is_told(void **state)
 	put(*state, "sys/block/nvme0n1/device/state", "live\n");
 	put(*state, "sys/block/nvme0n1/device/hwmon/hwmon0/temp1_input", "36850\n");
 	put(*state, "sys/block/loop0/size", "8\n");
+	put(*state, "sys/block/vda/size", "2048\n");
+	put(*state, "sys/block/md127/size", "0\n");
+	put(*state, "sys/block/sr0/size", "0\n");
+	put(*state, "sys/block/sr0/device/model", "DVD-ROM\n");
+	put(*state, "sys/block/sr0/device/state", "running\n");
+	put(*state, "proc/uptime", "37565.10 70000.00\n");
 	put(*state, "sys/class/net/eth0/operstate", "up\n");
 	put(*state, "sys/class/net/eth0/address", "52:54:00:12:34:56\n");
 	put(*state, "sys/class/net/eth0/speed", "1000\n");
@@ -62,6 +68,12 @@ static void a_machine_is_told(void **state)
 	assert_string_equal(find(facts, count, "Memory", "node0")->value, "3.8G, CPUs 0-3");
 	assert_string_equal(find(facts, count, "Disks", "nvme0n1")->value,
 			    "465G Samsung SSD 980, live, 36 degrees");
+	/* What a disk does not tell is left out, and one of no size says why it has none. */
+	assert_string_equal(find(facts, count, "Disks", "vda")->value, "1M");
+	assert_string_equal(find(facts, count, "Disks", "md127")->value,
+			    "an array that is not assembled");
+	assert_string_equal(find(facts, count, "Disks", "sr0")->value, "DVD-ROM, no medium");
+	assert_string_equal(find(facts, count, "Kernel", "up")->value, "10 h 26 min");
 	assert_string_equal(find(facts, count, "Network", "eth0")->value,
 			    "up, 1000 Mbit/s, 52:54:00:12:34:56, no driver");
 	assert_string_equal(find(facts, count, "Consoles", "of the kernel")->value, "tty0 ttyS0");
