@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "ui/draw.h"
@@ -11,7 +12,12 @@
 #include "ui/search.h"
 #include "ui/wrap.h"
 
-#define TEXT_COL 24 /* after time, level and source */
+/* Columns of a line. A time is "23:59:59", and after days "300d 23:59". */
+#define TIME_COL   1
+#define TIME_COLS  10
+#define LEVEL_COL  12
+#define SOURCE_COL 18
+#define TEXT_COL   26
 
 struct screen_log {
 	struct list list;
@@ -77,10 +83,12 @@ static void draw_line(struct ui *ui, const struct menu_log_line *line, int y, bo
 	char time[32];
 
 	frame_format_time(line->time_ms, time, sizeof(time));
+	if (strlen(time) > strlen("23:59:59"))
+		*strrchr(time, ':') = '\0';
 	draw_text(y, 0, ui->cols, selected ? UI_SELECTED : UI_NORMAL, "");
-	draw_text(y, 1, 8, element, time);
-	draw_text(y, 10, 5, element, journal_level_name(line->level));
-	draw_text(y, 16, 7, element, line->source);
+	draw_text(y, TIME_COL, TIME_COLS, element, time);
+	draw_text(y, LEVEL_COL, 5, element, journal_level_name(line->level));
+	draw_text(y, SOURCE_COL, 7, element, line->source);
 	draw_text(y, TEXT_COL, ui->cols - TEXT_COL - 1, element, line->text);
 }
 
@@ -102,9 +110,9 @@ static void log_draw(struct ui *ui, void *data)
 		{"?", "help", true},	{"q", "back", false},	  {NULL, NULL, false},
 	};
 	struct screen_log *sl = data;
-	char idle[96];
+	char idle[128];
 
-	snprintf(idle, sizeof(idle), "%s, %u of %u lines%s",
+	snprintf(idle, sizeof(idle), "%s, %u of %u lines%s   (times since this machine's start)",
 		 sl->level == LOG_LEVEL_ERROR  ? "errors"
 		 : sl->level == LOG_LEVEL_WARN ? "warnings and errors"
 					       : "everything",

@@ -367,6 +367,8 @@ static void fake_send_log(struct fake *f, const void *body)
 	memcpy(&from, body, sizeof(from));
 	for (uint64_t seq = 1; seq <= 60; seq++) {
 		line = (struct menu_log_line){.seq = seq, .time_ms = seq * 1000, .level = 2};
+		if (seq == 60)
+			line.time_ms += 12ULL * 86400 * 1000;
 		if (seq % 10 == 0)
 			line.level = 1;
 		if (seq == 5)

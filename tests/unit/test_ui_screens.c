@@ -39,7 +39,8 @@ static void test_log_on_every_terminal(void **state)
 
 		session_keys(s, "l");
 		session_wait(s, "event 60 of the log");
-		session_wait(s, "00:01:00 warn  daemon");
+		session_wait(s, "00:00:59   info  daemon");
+		session_wait(s, "12d 00:01  warn  daemon");
 		check_frame(s, "Log");
 		/* A control sequence in a line stays text. */
 		session_wait(s, "event 60 of the log?[2J");
