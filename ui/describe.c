@@ -39,6 +39,16 @@ char *describe_serial(const struct menu_device *disk, char *buf, size_t size)
 	return buf;
 }
 
+char *describe_contents(const struct menu_device *device, char *buf, size_t size)
+{
+	const char *what = device->holds[0] ? device->holds : device->fstype;
+	/* Some of what is found is called by its label already. */
+	bool named = device->label[0] && !strstr(what, device->label);
+
+	snprintf(buf, size, "%s%s%s", what, named ? ", label " : "", named ? device->label : "");
+	return buf;
+}
+
 const char *describe_disk_mode(const struct vm_disk *disk)
 {
 	return disk->overlay ? "overlay" : disk->read_only ? "read-only" : "read-write";
@@ -155,12 +165,9 @@ char *describe_machine(const struct model *model, const struct vm_config *config
 	n = snprintf(buf, size, "%s of %s free   %u of %u CPUs   %s   net: %s   pci: %s", memory,
 		     room, config->cpus, model->welcome.host_cpus, vars, nets, pcis);
 	if (n > columns)
-		snprintf(buf, size, "%s of %s free  %u/%u CPUs  %s  net: %s  pci: %s", memory, room,
-			 config->cpus, model->welcome.host_cpus,
-			 kept == MENU_VARS_LAST	       ? "vars kept"
-			 : kept == MENU_VARS_UNTIL_OFF ? "vars till off"
-						       : "no vars kept",
-			 nets, pcis);
+		snprintf(buf, size, "%s of %s free  %u/%u CPUs  %s  net: %s%s%s", memory, room,
+			 config->cpus, model->welcome.host_cpus, vars, nets,
+			 config->vfio_count ? "  pci: " : "", config->vfio_count ? pcis : "");
 	return buf;
 }
 

@@ -14,6 +14,9 @@ const char *describe_bus(const struct menu_device *disk);
 /* The last characters of a serial number, which are the ones on the label: "..1234". */
 char *describe_serial(const struct menu_device *disk, char *buf, size_t size);
 
+/* "Debian 12, GRUB", "ISO 9660, label INST", "ext4, label backup"; empty if nothing is known. */
+char *describe_contents(const struct menu_device *device, char *buf, size_t size);
+
 /* "read-write", "read-only" or "overlay". Static. */
 const char *describe_disk_mode(const struct vm_disk *disk);
 
@@ -29,7 +32,10 @@ char *describe_nets(const struct vm_config *config, char *buf, size_t size);
 /* "01:00.0, 01:00.1" or "none". */
 char *describe_pcis(const struct vm_config *config, char *buf, size_t size);
 
-/* "1G of 6G free  1 of 8 CPUs  variables kept  net: none  pci: none" in at most COLUMNS columns. */
+/*
+ * "1G of 6G free  1 of 8 CPUs  variables kept  net: none  pci: none"; where that takes more than COLUMNS columns
+ * shorter, and without the PCI devices if there are none.
+ */
 char *describe_machine(const struct model *model, const struct vm_config *config, char *buf,
 		       size_t size, int columns);
 

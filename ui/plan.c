@@ -42,6 +42,9 @@ bool plan_attach_allowed(const struct model *model, const struct menu_device *de
 		return refuse(why, device->note[0] ? device->note : "no medium in it");
 	if (device->state == MENU_DEVICE_FAILED)
 		return refuse(why, device->note[0] ? device->note : "it does not answer");
+	/* A file in another format than a disk's: the guest would see the container, not what is in it. */
+	if (device->kind == MENU_DEVICE_IMAGE && device->state == MENU_DEVICE_SKIPPED)
+		return refuse(why, device->note);
 	if (attach != PLAN_READ_WRITE)
 		return true;
 	use = model_device_use(model, device);
@@ -275,32 +278,66 @@ unsigned int plan_firmwares(const struct model *model, const struct menu_firmwar
 	return count;
 }
 
+/* All but the disks, of a start by FIRMWARE or of an entry that has none yet: NULL. */
+static void config_begin(struct vm_config *config, const struct model *model,
+			 const struct menu_firmware *firmware, const struct menu_device *disk)
+{
+	const char *name = firmware ? describe_basename(firmware->path) : "New entry";
+	/* What the operator means by the disk is the first system on it. */
+	const char *what = disk && disk->holds[0] ? disk->holds : name;
+	char system[41], where[17];
+
+	vm_config_init(config);
+	if (disk)
+		/* No character is cut in its middle. */
+		snprintf(config->title, sizeof(config->title), "%s on %s",
+			 text_escape(system, sizeof(system), what, strcspn(what, ",")),
+			 text_escape(where, sizeof(where), disk->name, strlen(disk->name)));
+	else
+		text_copy(config->title, sizeof(config->title), name);
+	if (firmware) {
+		text_copy(config->firmware_device, sizeof(config->firmware_device),
+			  firmware->device);
+		text_copy(config->firmware_path, sizeof(config->firmware_path), firmware->path);
+	}
+	config->memory = plan_memory(model);
+	config->cpus = 1;
+	text_copy(config->vars_path, sizeof(config->vars_path), VM_VARS_USUAL);
+}
+
+int plan_draft(const struct plan *plan, const struct model *model,
+	       const struct menu_firmware *firmware, const struct menu_device *disk,
+	       struct vm_config *ret_config, struct vmb_err *err)
+{
+	enum plan_attach attach = PLAN_OFF;
+	const char *why = NULL;
+
+	config_begin(ret_config, model, firmware, disk);
+	if (disk)
+		attach = plan_attach_of(plan, model, disk);
+	/* As Space would attach it. */
+	if (disk && attach == PLAN_OFF)
+		attach = plan_toggle(plan, model, disk);
+	if (attach != PLAN_OFF)
+		add_disk(ret_config, disk, attach);
+	if (!disk || attach != PLAN_OFF)
+		return 0;
+	plan_attach_allowed(model, disk, PLAN_READ_ONLY, &why);
+	return vmb_err_set(err, EINVAL, "%s cannot be attached: %s.", disk->name, why);
+}
+
 int plan_config(const struct plan *plan, const struct model *model,
 		const struct menu_firmware *firmware, const struct menu_device *disk,
 		struct vm_config *ret_config, struct vmb_err *err)
 {
-	const char *name = describe_basename(firmware->path);
-	/* What the operator means by the disk is the first system on it. */
-	const char *what = disk && disk->holds[0] ? disk->holds : name;
 	struct vm_config config;
 	int rc;
 
 	if (!firmware->usable)
-		return vmb_err_set(err, EINVAL, "%s cannot be started: %s", name,
-				   firmware->reason[0] ? firmware->reason
-						       : "the daemon does not say why.");
-	vm_config_init(&config);
-	if (disk)
-		snprintf(config.title, sizeof(config.title), "%.*s on %.16s",
-			 (int)strcspn(what, ",") < 40 ? (int)strcspn(what, ",") : 40, what,
-			 disk->name);
-	else
-		text_copy(config.title, sizeof(config.title), name);
-	text_copy(config.firmware_device, sizeof(config.firmware_device), firmware->device);
-	text_copy(config.firmware_path, sizeof(config.firmware_path), firmware->path);
-	config.memory = plan_memory(model);
-	config.cpus = 1;
-	text_copy(config.vars_path, sizeof(config.vars_path), VM_VARS_USUAL);
+		return vmb_err_set(
+			err, EINVAL, "%s cannot be started: %s", describe_basename(firmware->path),
+			firmware->reason[0] ? firmware->reason : "the daemon does not say why.");
+	config_begin(&config, model, firmware, disk);
 	rc = disk ? config_one_disk(plan, model, disk, &config, err)
 		  : config_all_disks(plan, model, &config, err);
 	if (rc < 0)

@@ -76,6 +76,15 @@ int plan_config(const struct plan *plan, const struct model *model,
 		const struct menu_firmware *firmware, const struct menu_device *disk,
 		struct vm_config *ret_config, struct vmb_err *err);
 
+/*
+ * The same as what an editor begins with: FIRMWARE may be NULL, and DISK, also NULL, is attached as Space
+ * would attach it where it is off. 0, or -EINVAL with the sentence in ERR where DISK cannot be attached:
+ * *RET_CONFIG is then without it.
+ */
+int plan_draft(const struct plan *plan, const struct model *model,
+	       const struct menu_firmware *firmware, const struct menu_device *disk,
+	       struct vm_config *ret_config, struct vmb_err *err);
+
 /* How many firmware images can be started; *ret_first is the first PVH image of them, else the first, if there is any. */
 unsigned int plan_firmwares(const struct model *model, const struct menu_firmware **ret_first);
 

@@ -136,6 +136,23 @@ static void preview_start_disk(struct ui *ui, const struct menu_device *disk, in
 	}
 }
 
+/* What Enter and Space do on a disk that may be attached, and what it holds. */
+static void draw_disk_keys(const struct ui *ui, const struct menu_device *disk,
+			   enum plan_attach attach, int y)
+{
+	const struct menu_firmware *firmware = NULL;
+	bool startable = !model_vm_alive(&ui->model) && plan_firmwares(&ui->model, &firmware) > 0;
+	char contents[256];
+
+	describe_contents(disk, contents, sizeof(contents));
+	draw_printf(y, 1, ui->cols - 2, UI_NORMAL, "%s%s   s: more%s%s",
+		    attach != PLAN_OFF && startable ? "Enter starts it alone   " : "",
+		    attach != PLAN_OFF ? "Space: leave out"
+		    : startable	       ? "Space: attach, then Enter starts it alone"
+				       : "Space: attach",
+		    contents[0] ? "   holds " : "", contents);
+}
+
 static void preview_disk(struct ui *ui, const struct menu_device *disk, int y)
 {
 	enum plan_attach attach = plan_attach_of(&ui->plan, &ui->model, disk);
@@ -167,10 +184,7 @@ static void preview_disk(struct ui *ui, const struct menu_device *disk, int y)
 	else if (disk->failing)
 		draw_printf(y + 2, 1, width, UI_BAD, "The disk says of itself: %s", disk->health);
 	else
-		draw_printf(y + 2, 1, width, UI_NORMAL,
-			    "Enter starts it alone   Space: %s   s: more%s%s",
-			    attach == PLAN_OFF ? "attach" : "leave out",
-			    disk->holds[0] ? "   holds " : "", disk->holds);
+		draw_disk_keys(ui, disk, attach, y + 2);
 }
 
 static void preview_part(struct ui *ui, const struct menu_device *part, int y)

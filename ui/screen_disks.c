@@ -154,10 +154,13 @@ static enum ui_element device_remark(const struct ui *ui, const struct menu_devi
 		snprintf(buf, size, "no medium");
 	else if (is_luks(device))
 		snprintf(buf, size, "LUKS - can be passed to the guest as is");
-	else if (device->holds[0] && !has_parts(&ui->model, device))
-		text_copy(buf, size, device->holds);
-	else
+	else if (has_parts(&ui->model, device) || !device->holds[0])
 		text_copy(buf, size, device->note);
+	else
+		text_copy(buf, size, device->holds);
+	/* A partition's label stands left of this. */
+	if (!device->parent[0] && !buf[0] && !has_parts(&ui->model, device))
+		describe_contents(device, buf, size);
 	return UI_NORMAL;
 }
 
@@ -211,6 +214,7 @@ static void draw_attach_preview(struct ui *ui, const struct screen_disks *sd,
 	enum plan_attach attach = attach_of(ui, sd, disk);
 	const char *use = model_device_use(&ui->model, disk), *why = NULL;
 	int width = ui->cols - 2;
+	char contents[256];
 
 	draw_printf(y, 1, width, UI_NORMAL, "%s  %s%s%s  %s%s", disk->path, disk->model,
 		    disk->serial[0] ? "  serial " : "", disk->serial, disk->transport,
@@ -226,7 +230,8 @@ static void draw_attach_preview(struct ui *ui, const struct screen_disks *sd,
 	else if (disk->failing)
 		draw_printf(y + 2, 1, width, UI_BAD, "The disk says of itself: %s", disk->health);
 	else
-		draw_printf(y + 2, 1, width, UI_NORMAL, "%s%s", disk->holds,
+		draw_printf(y + 2, 1, width, UI_NORMAL, "%s%s",
+			    describe_contents(disk, contents, sizeof(contents)),
 			    is_luks(disk) ? ": can be passed to the guest as is" : "");
 }
 

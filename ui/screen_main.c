@@ -290,17 +290,20 @@ static void edit_new(struct ui *ui, const struct menu_firmware *firmware,
 {
 	struct vm_config config;
 	struct vmb_err err = {0};
+	int rc;
 
-	if (!firmware) {
-		vm_config_init(&config);
-		config.memory = plan_memory(&ui->model);
-		text_copy(config.vars_path, sizeof(config.vars_path), VM_VARS_USUAL);
-		text_copy(config.title, sizeof(config.title), "New entry");
-	} else if (plan_config(&ui->plan, &ui->model, firmware, disk, &config, &err) < 0) {
-		ui_say(ui, UI_BAD, "%s", err.text);
-		return;
+	if (disk || !firmware) {
+		rc = plan_draft(&ui->plan, &ui->model, firmware, disk, &config, &err);
+	} else {
+		rc = plan_config(&ui->plan, &ui->model, firmware, NULL, &config, &err);
+		if (rc < 0) {
+			ui_say(ui, UI_BAD, "%s", err.text);
+			return;
+		}
 	}
 	screen_edit_open(ui, "", &config);
+	if (rc < 0)
+		ui_say(ui, UI_BAD, "%s", err.text);
 }
 
 static void edit_row(struct ui *ui, const struct row *row)
@@ -367,9 +370,13 @@ static void ask_delete(struct ui *ui, const struct menu_entry *entry)
 
 static void ask_copy(struct ui *ui, const struct menu_entry *entry)
 {
+	static const char end[] = " (copy)";
 	char title[TITLE_SIZE];
 
-	snprintf(title, sizeof(title), "%.56s (copy)", entry->config.title);
+	/* No character is cut in its middle. */
+	text_escape(title, sizeof(title) - strlen(end), entry->config.title,
+		    strlen(entry->config.title));
+	strcat(title, end);
 	dialog_prompt(ui, "Copy an entry", "Title of the copy:", title, TITLE_SIZE - 1, entry_copy,
 		      entry->id);
 }

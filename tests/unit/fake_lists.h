@@ -100,6 +100,12 @@ static void fake_send_normal_lists(struct fake *f)
 		snprintf(d[7].note, sizeof(d[7].note), "the scan was cancelled, r looks again");
 	}
 	d[8] = fake_disk("sr0", "sata", "DVDRAM", "", 0);
+	if (getenv("FAKE_IMAGE")) {
+		d[8] = fake_disk("rescue.iso", "file", "", "", 1 << 20);
+		d[8].kind = MENU_DEVICE_IMAGE;
+		snprintf(d[8].fstype, sizeof(d[8].fstype), "ext4");
+		snprintf(d[8].label, sizeof(d[8].label), "RESCUE");
+	}
 	fw[0] = fake_firmware("/dev/nvme0n1p2", "/boot/CLOUDHV.fd", 1, "");
 	fw[1] = fake_firmware("", "/usr/share/cloud-hypervisor/CLOUDHV.fd", 1, "");
 	fw[2] = fake_firmware("", "/usr/share/OVMF/OVMF_CODE_4M.fd", 0,

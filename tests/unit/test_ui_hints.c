@@ -216,6 +216,32 @@ static void test_a_failing_disk_shows(void **state)
 	session_leave(s);
 }
 
+/* An image is off until it is attached: what Enter does says so, and an editor begins with it all the same. */
+static void test_a_disk_that_is_off(void **state)
+{
+	struct session *s;
+
+	(void)state;
+	setenv("FAKE_IMAGE", "1", 1);
+	s = session_open_main(FAKE_NORMAL);
+	unsetenv("FAKE_IMAGE");
+	session_keys(s, "/rescue\r");
+	session_wait(s,
+		     "Space: attach, then Enter starts it alone   s: more   holds ext4, label R");
+	session_keys(s, "n");
+	session_wait(s, "rescue.iso read-only ...");
+	session_keys(s, "q");
+	session_wait(s, "Space: attach, then");
+	session_keys(s, "s");
+	session_wait(s, "Disks for starts");
+	session_keys(s, END);
+	session_wait(s, "off: the guest does not see it");
+	session_wait(s, " ext4, label RESCUE");
+	session_keys(s, "q ");
+	session_wait(s, "Enter starts it alone   Space: leave out");
+	session_leave(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_long_lines_are_read_whole),
 		cmocka_unit_test(test_a_start_during_the_scan),
 		cmocka_unit_test(test_a_failing_disk_shows),
+		cmocka_unit_test(test_a_disk_that_is_off),
 	};
 
 	return cmocka_run_group_tests_name("ui_hints", tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "text.h"
 #include "ui/plan.h"
 
 /* Both kinds boot; the one that is made for this machine is offered. */
@@ -113,6 +114,89 @@ static void test_plan_attaches_no_image_unasked(void **state)
 	assert_int_equal(plan_toggle(&plan, &m, &m.devices[1]), PLAN_READ_ONLY);
 	assert_int_equal(plan_choose(&plan, &m.devices[1], PLAN_READ_ONLY), 0);
 	assert_int_equal(plan_attach_of(&plan, &m, &m.devices[1]), PLAN_READ_ONLY);
+	plan_free(&plan);
+	model_free(&m);
+}
+
+/* A container of a disk is no disk: the guest would see, and overwrite, the container. */
+static void test_plan_attaches_no_other_format(void **state)
+{
+	struct menu_device d[1] = {device("vm.qcow2", "", 1 << 20)};
+	const char *why = NULL;
+	struct plan plan = {0};
+	struct model m = {0};
+
+	(void)state;
+	d[0].kind = MENU_DEVICE_IMAGE;
+	d[0].state = MENU_DEVICE_SKIPPED;
+	strcpy(d[0].note, "a qcow2 image, not a raw disk");
+	take_devices(&m, d, 1);
+	assert_false(plan_attach_allowed(&m, &m.devices[0], PLAN_OVERLAY, &why));
+	assert_string_equal(why, "a qcow2 image, not a raw disk");
+	assert_int_equal(plan_toggle(&plan, &m, &m.devices[0]), PLAN_OFF);
+	plan_free(&plan);
+	model_free(&m);
+}
+
+/* What an editor begins with has the disk under the cursor if that can be attached at all. */
+static void test_plan_draft(void **state)
+{
+	struct menu_device d[4] = {device("sda", "", 1 << 30), device("used", "", 1 << 30),
+				   device("debian.iso", "", 1 << 20), device("sr0", "", 0)};
+	struct menu_firmware fw = firmware("", "/CLOUDHV.fd", 1);
+	struct vm_config config;
+	struct plan plan = {0};
+	struct vmb_err err = {0};
+	struct model m = {0};
+
+	(void)state;
+	d[1].in_use = 1;
+	strcpy(d[1].use, "mounted on /");
+	d[2].kind = MENU_DEVICE_IMAGE;
+	take_devices(&m, d, 4);
+	assert_int_equal(plan_draft(&plan, &m, &fw, &m.devices[0], &config, &err), 0);
+	assert_int_equal(config.disk_count, 1);
+	assert_false(config.disks[0].read_only);
+	assert_string_equal(config.firmware_path, "/CLOUDHV.fd");
+	for (int i = 1; i <= 2; i++) {
+		assert_int_equal(plan_draft(&plan, &m, &fw, &m.devices[i], &config, &err), 0);
+		assert_int_equal(config.disk_count, 1);
+		assert_string_equal(config.disks[0].path, m.devices[i].path);
+		assert_true(config.disks[0].read_only);
+	}
+	assert_int_equal(plan_draft(&plan, &m, &fw, &m.devices[3], &config, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "sr0 cannot be attached: no medium in it"));
+	assert_int_equal(config.disk_count, 0);
+	assert_string_equal(config.firmware_path, "/CLOUDHV.fd");
+	/* Firmware may come later. */
+	assert_int_equal(plan_draft(&plan, &m, NULL, &m.devices[2], &config, &err), 0);
+	assert_int_equal(config.disk_count, 1);
+	assert_int_equal(plan_draft(&plan, &m, NULL, NULL, &config, &err), 0);
+	assert_string_equal(config.title, "New entry");
+	assert_int_equal(config.disk_count, 0);
+	plan_free(&plan);
+	model_free(&m);
+}
+
+/* A title is made of names that may be long, and is kept: it ends with a whole character. */
+static void test_plan_title_is_whole_characters(void **state)
+{
+	static const char wide[] = "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E\xE6\x97\xA5\xE6\x9C\xAC"
+				   "\xE8\xAA\x9E";
+	struct menu_device d[1] = {device("", "", 1 << 30)};
+	struct menu_firmware fw = firmware("", "/CLOUDHV.fd", 1);
+	struct vm_config config;
+	struct plan plan = {0};
+	struct vmb_err err = {0};
+	struct model m = {0};
+
+	(void)state;
+	strcpy(d[0].name, wide);
+	snprintf(d[0].holds, sizeof(d[0].holds), "a%s%s%s", wide, wide, wide);
+	take_devices(&m, d, 1);
+	assert_int_equal(plan_config(&plan, &m, &fw, &m.devices[0], &config, &err), 0);
+	for (const char *p = config.title; *p; p += text_utf8_len(p, strlen(p)))
+		assert_int_not_equal(text_utf8_len(p, strlen(p)), 0);
 	plan_free(&plan);
 	model_free(&m);
 }
@@ -270,6 +354,9 @@ int main(void)
 		cmocka_unit_test(test_plan_defaults_are_safe),
 		cmocka_unit_test(test_plan_keeps_settings_from_guests),
 		cmocka_unit_test(test_plan_attaches_no_image_unasked),
+		cmocka_unit_test(test_plan_attaches_no_other_format),
+		cmocka_unit_test(test_plan_draft),
+		cmocka_unit_test(test_plan_title_is_whole_characters),
 		cmocka_unit_test(test_plan_choice_is_for_one_disk),
 		cmocka_unit_test(test_plan_choice_that_became_impossible),
 		cmocka_unit_test(test_plan_config),
