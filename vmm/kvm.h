@@ -137,6 +137,12 @@ struct kvm_entry {
 int kvm_cpu_set_entry(struct kvm_cpu *cpu, const struct kvm_entry *entry);
 
 /*
+ * The MTRRs make all memory write-back, as a kernel finds them behind any firmware; after power-on they are off, and all
+ * memory is uncached by them. 0 or -errno.
+ */
+int kvm_cpu_enable_mtrrs(struct kvm_cpu *cpu);
+
+/*
  * The guest was paused: it is told by its kvmclock, if it has one, so that its watchdogs keep quiet
  * (api.rst, KVM_KVMCLOCK_CTRL). The vCPU stands still.
  */

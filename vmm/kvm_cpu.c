@@ -66,6 +66,19 @@ static bool msr_is_left_alone(uint32_t index)
 	return index == 0x10 || (index >= 0x40000000 && index < 0x40000200);
 }
 
+/*
+ * The memory type range registers (Intel SDM 3, 12.11), which KVM's list of MSRs leaves out: eight variable ranges, the
+ * fixed ones, and last the default type, which switches the others on.
+ */
+#define MTRR_DEF_TYPE	    0x2FF
+#define MTRR_DEF_TYPE_E	    (1 << 11) /* MTRRs enabled */
+#define MTRR_TYPE_WRITEBACK 6
+
+static const struct {
+	uint32_t first, count;
+} mtrrs[] = {{0x200, 16}, {0x250, 1}, {0x258, 2}, {0x268, 8}, {MTRR_DEF_TYPE, 1}};
+#define MTRR_COUNT 28
+
 /* Every ioctl on a vCPU loads its state first: MSRs are read in batches. */
 #define MSR_BATCH 64
 
@@ -102,12 +115,15 @@ static int save_msrs(struct kvm_cpu *cpu)
 	struct power_on *po = &cpu->power_on;
 	unsigned int count = 0;
 
-	po->msrs = calloc(list->nmsrs, sizeof(po->msrs[0]));
+	po->msrs = calloc(list->nmsrs + MTRR_COUNT, sizeof(po->msrs[0]));
 	if (!po->msrs)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < list->nmsrs; i++)
 		if (!msr_is_left_alone(list->indices[i]))
 			po->msrs[count++].index = list->indices[i];
+	for (size_t i = 0; i < sizeof(mtrrs) / sizeof(mtrrs[0]); i++)
+		for (uint32_t n = 0; n < mtrrs[i].count; n++)
+			po->msrs[count++].index = mtrrs[i].first + n;
 	po->msr_count = read_msrs(cpu, po->msrs, count);
 	return 0;
 }
@@ -344,6 +360,18 @@ int kvm_cpu_set_entry(struct kvm_cpu *cpu, const struct kvm_entry *entry)
 	if (entry->is_64bit)
 		return set_entry64(cpu, entry);
 	return kvm_cpu_set_entry32(cpu, (uint32_t)entry->rip, (uint32_t)entry->boot_info);
+}
+
+int kvm_cpu_enable_mtrrs(struct kvm_cpu *cpu)
+{
+	struct msr_batch batch = {
+		.head.nmsrs = 1,
+		.entries = {{.index = MTRR_DEF_TYPE,
+			     .data = MTRR_DEF_TYPE_E | MTRR_TYPE_WRITEBACK}},
+	};
+	int r = ioctl(cpu->fd, KVM_SET_MSRS, &batch);
+
+	return r < 0 ? -errno : r == 1 ? 0 : -EINVAL;
 }
 
 void kvm_cpu_tell_paused(struct kvm_cpu *cpu)

@@ -381,10 +381,13 @@ int vcpus_reset(struct vcpus *all, const struct kvm_entry *entry, struct vmb_err
 		r = kvm_cpu_reset(all->cpus[i].kvm, err);
 	if (r < 0)
 		return r;
-	r = kvm_cpu_set_entry(all->cpus[0].kvm, entry);
+	/* All alike: Linux complains of processors whose MTRRs differ. */
+	for (unsigned int i = 0; i < all->params.count && r == 0 && !entry->at_reset_vector; i++)
+		r = kvm_cpu_enable_mtrrs(all->cpus[i].kvm);
+	if (r == 0)
+		r = kvm_cpu_set_entry(all->cpus[0].kvm, entry);
 	if (r < 0)
-		return vmb_err_set(err, -r, "KVM refuses the boot CPU's first state (%s).",
-				   strerror(-r));
+		return vmb_err_set(err, -r, "KVM refuses a CPU's first state (%s).", strerror(-r));
 	return 0;
 }
 

@@ -12,7 +12,7 @@ from harness import expect, expect_text, plain, run, scratch
 INIT = r"""echo "user space: $(uname -m)"
 cat /proc/cmdline /proc/meminfo | head -n 2
 echo "clock: $(hwclock -u -r | head -c 24)"
-dmesg | grep -iE 'acpi.*(error|warning)|firmware bug|pci.*(conflict|failed|no space|can.t claim|no compatible)|rtc.*(fail|invalid)' |
+dmesg | grep -iE 'acpi.*(error|warning)|firmware bug|pci.*(conflict|failed|no space|can.t claim|no compatible)|rtc.*(fail|invalid)|mtrr.*(disabled|inconsistent)' |
 	sed 's/^/complaint: /'
 echo "complaints: over"
 echo "what now?"
@@ -87,7 +87,7 @@ def test_what_cannot_be_booted_is_told():
 
 NEWEST_SCRIPT = r"""
 echo "kernel: $(uname -r), disk $(cat /sys/block/vda/size)"
-dmesg | grep -iE 'acpi.*(error|warning)|firmware bug|pci.*(conflict|no space|can.t claim|no compatible)|rtc.*(fail|invalid)' |
+dmesg | grep -iE 'acpi.*(error|warning)|firmware bug|pci.*(conflict|no space|can.t claim|no compatible)|rtc.*(fail|invalid)|mtrr.*(disabled|inconsistent)' |
 	sed 's/^/complaint: /'
 echo "complaints: over"
 poweroff -f

@@ -18,7 +18,7 @@ for c in cpu[0-9]*; do
 done
 echo "flags: $(sed -n 's/^flags[^:]*://p' /proc/cpuinfo | head -n 1) :end"
 echo "clock source: $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
-dmesg | grep -iE 'firmware bug|apic id mismatch|clocksource.*(unstable|skew)|topology.*(bug|broken)' |
+dmesg | grep -iE 'firmware bug|apic id mismatch|clocksource.*(unstable|skew)|topology.*(bug|broken)|mtrr.*(disabled|inconsistent)' |
 	grep -v 'read-back delay' | sed 's/^/complaint: /'
 echo "complaints: over"
 """

@@ -22,6 +22,15 @@ main:
 	mov $0x174, %ecx
 	rdmsr
 	must_be 0 "msr "
+	mov $0x2FF, %ecx	/* MTRRs: enabled, write-back, as behind any firmware */
+	rdmsr
+	must_be 0x806 "mtrr-type "
+	mov $0x201, %ecx
+	rdmsr
+	must_be 0 "mtrr-variable "
+	mov $0x250, %ecx
+	rdmsr
+	must_be 0 "mtrr-fixed "
 	mov %dr0, %eax
 	must_be 0 "dr0 "
 	mov %cr4, %eax
@@ -53,6 +62,15 @@ main:
 	mov $0x174, %ecx
 	mov $0x1234, %eax
 	xor %edx, %edx
+	wrmsr
+	mov $0x2FF, %ecx
+	mov $0xC00, %eax
+	wrmsr
+	mov $0x201, %ecx
+	mov $0xFFFFF800, %eax
+	wrmsr
+	mov $0x250, %ecx
+	mov $0x06060606, %eax
 	wrmsr
 	mov $0x5555, %eax
 	mov %eax, %dr0
