@@ -28,6 +28,7 @@ struct machine {
 	uint8_t input[INPUT_MAX]; /* waits for the guest */
 	size_t input_count;
 	bool input_lost;
+	struct log_limit event_log_limit;
 	uint8_t replay[MACHINE_REPLAY_SIZE]; /* byte at position P lies at P modulo the size */
 	uint64_t output_begin;		     /* where this VM's console began */
 	uint64_t output_end;
@@ -210,7 +211,8 @@ static void on_guest_event(void *ctx, uint32_t event)
 {
 	struct machine *m = ctx;
 
-	log_info("%s", vmm_guest_event_text(event));
+	if (log_limit_ok(&m->event_log_limit))
+		log_info("%s", vmm_guest_event_text(event));
 	m->vm.guest_event = (uint8_t)event;
 	m->watchdog_resets = event == VMM_GUEST_WATCHDOG;
 	m->events->changed(m->ctx);

@@ -133,7 +133,8 @@ static void write_msr(struct kvm_cpu *cpu, const struct kvm_msr_entry *msr)
 	struct msr_batch batch = {.head.nmsrs = 1, .entries = {*msr}};
 
 	if (ioctl(cpu->fd, KVM_SET_MSRS, &batch) != 1)
-		log_warn("KVM does not let MSR %#x be reset", msr->index);
+		log_guest(&cpu->vm->reset_log_limit, "KVM does not let MSR %#x be reset",
+			  msr->index);
 }
 
 /* Writes back those that changed: some that can be read refuse every write. */

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "log.h"
 #include "vmm/kvm.h"
 
 #define KVM_MAX_ROUTES 1024 /* MSI-X vectors of all devices together */
@@ -25,6 +26,7 @@ struct kvm_vm {
 	size_t page_size;
 	struct kvm_irqchip chips[KVM_CHIPS]; /* as after power-on */
 	struct kvm_msr_list *msr_list;
+	struct log_limit reset_log_limit;
 
 	pthread_mutex_t route_lock;
 	struct kvm_route routes[KVM_MAX_ROUTES];

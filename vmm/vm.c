@@ -344,8 +344,8 @@ static int settle_vars(struct vm *vm, bool *ret_changed)
 	int r = 0;
 
 	if (vm->params.vars_fd >= 0)
-		r = varstore_settle(vm->params.vars_fd, ret_changed);
-	if (r < 0)
+		r = varstore_settle(vm->params.vars_fd, &vm->vars_log_limit, ret_changed);
+	if (r < 0 && log_limit_ok(&vm->vars_log_limit))
 		log_error("variables: cannot be saved (%s)", strerror(-r));
 	return r;
 }

@@ -62,6 +62,7 @@ struct vm {
 	/* enum vmm_guest_event, as bits: since power-on, and of these what vm_take_event() has not told. */
 	_Atomic uint32_t events, events_untold;
 
+	struct log_limit vars_log_limit;
 	pthread_mutex_t request_lock;
 	enum vm_request request;
 	char request_text[480];

@@ -47,6 +47,7 @@ struct vmm {
 	bool paused;
 	bool panicked;	/* the guest, since its power-on */
 	uint32_t stage; /* what the launcher knows of the guest's progress */
+	struct log_limit event_log_limit;
 	bool done;
 	bool launcher_gone;
 	struct vmm_exited exited;
@@ -274,7 +275,8 @@ static void tell_events(struct vmm *vmm)
 	uint32_t event;
 
 	while (!vmm->done && (event = vm_take_event(vmm->vm)) != 0) {
-		log_info("vm: %s", vmm_guest_event_text(event));
+		if (log_limit_ok(&vmm->event_log_limit))
+			log_info("vm: %s", vmm_guest_event_text(event));
 		tell(vmm, VMM_GUEST_EVENT, &event, sizeof(event));
 		if (event == VMM_GUEST_PANICKED && vmm->start.stop_on_panic)
 			finish(vmm, VMM_EXIT_GUEST_FAULT,

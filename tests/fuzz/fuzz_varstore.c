@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	good_is_good = varstore_check(good, VARSTORE_SIZE, NULL) == 0;
 	must(varstore_check(live, VARSTORE_SIZE - 1, NULL) < 0);
 
-	must(varstore_settle(fd, &changed) == 0);
+	must(varstore_settle(fd, &(struct log_limit){0}, &changed) == 0);
 	must(varstore_check(file, VARSTORE_SIZE, NULL) == 0);
 	if (live_is_good) {
 		must(memcmp(file, live, VARSTORE_SIZE) == 0);

@@ -49,6 +49,35 @@ static void panic_is_told_again_after_a_reset(void **state)
 	assert_int_equal(expect_event(m), VMM_GUEST_PANICKED);
 }
 
+/* A guest that resets for ever, with something to tell of each life. */
+static void a_storm_of_resets_fills_no_log(void **state)
+{
+	const unsigned int resets = 300;
+	struct machine *m =
+		machine_start_for(state, &(struct machine_config){.guest = "vars", .seed = 3});
+	uint64_t begin = machine_now_ms(), windows;
+	unsigned int seen = 0, lines = 0;
+	static char log[65536];
+	ssize_t n;
+
+	while (seen < resets) {
+		uint32_t type = machine_next_message(m, NULL, 0);
+
+		assert_int_not_equal(type, 0);
+		seen += type == VMM_WAS_RESET;
+	}
+	machine_send(m, VMM_STOP);
+	while (machine_next_message(m, NULL, 0) != 0)
+		;
+	windows = (machine_now_ms() - begin) / 10000 + 2;
+	n = pread(m->log, log, sizeof(log) - 1, 0);
+	assert_in_range(n, 1, sizeof(log) - 1);
+	for (const char *at = log; (at = strchr(at, '\n')); at++)
+		lines++;
+	/* Of the panic and of the variables ten in ten seconds each, what was left out, and how it began and ended. */
+	assert_in_range(lines, 1, windows * 2 * 11 + 10);
+}
+
 static void crash_kernel_is_told_apart(void **state)
 {
 	struct machine *m = start_panic(state, CRASH_LOADED, true);
@@ -105,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MACHINE_TEST(panic_is_told_once_and_the_guest_kept),
 		MACHINE_TEST(panic_is_told_again_after_a_reset),
+		MACHINE_TEST(a_storm_of_resets_fills_no_log),
 		MACHINE_TEST(crash_kernel_is_told_apart),
 		MACHINE_TEST(panic_ends_the_machine_when_asked_to),
 		MACHINE_TEST(watchdog_resets_and_says_so),

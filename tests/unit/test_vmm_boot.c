@@ -255,7 +255,7 @@ static bool settle(struct vars *v)
 	assert_int_equal(pwrite(v->fd, v->live, VARSTORE_SIZE, 0), VARSTORE_SIZE);
 	assert_int_equal(pwrite(v->fd, v->good, VARSTORE_SIZE, VARSTORE_SIZE), VARSTORE_SIZE);
 	assert_int_equal(varstore_attach(v->mem, v->fd, NULL), 0);
-	assert_int_equal(varstore_settle(v->fd, &changed), 0);
+	assert_int_equal(varstore_settle(v->fd, &(struct log_limit){0}, &changed), 0);
 	assert_int_equal(pread(v->fd, v->live, VARSTORE_SIZE, 0), VARSTORE_SIZE);
 	assert_int_equal(pread(v->fd, v->good, VARSTORE_SIZE, VARSTORE_SIZE), VARSTORE_SIZE);
 	/* Afterwards both are the same, and valid. */
@@ -322,7 +322,7 @@ static void two_damaged_halves_give_an_empty_store(void **state)
 	assert_int_equal(pwrite(v->fd, v->live, VARSTORE_SIZE, 0), VARSTORE_SIZE);
 	assert_int_equal(pwrite(v->fd, v->good, VARSTORE_SIZE, VARSTORE_SIZE), VARSTORE_SIZE);
 	assert_int_equal(varstore_attach(v->mem, v->fd, NULL), 0);
-	assert_int_equal(varstore_settle(v->fd, &changed), 0);
+	assert_int_equal(varstore_settle(v->fd, &(struct log_limit){0}, &changed), 0);
 	assert_int_equal(gm_read(v->mem, LIVE, v->live, VARSTORE_SIZE), 0);
 	assert_int_equal(varstore_check(v->live, VARSTORE_SIZE, NULL), 0);
 }

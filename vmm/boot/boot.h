@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "log.h"
 #include "vmm/kvm.h"
 #include "vmm/mem.h"
 
@@ -53,8 +54,8 @@ int varstore_map(int fd, uint32_t size, uint8_t **ret_bytes, struct vmb_err *err
 /*
  * The guest stands still: brings both halves in step. A valid live half becomes the good one
  * (*RET_CHANGED: it differed); a damaged one is replaced by the good one, or by an empty store when
- * that is damaged too. 0 or -errno.
+ * that is damaged too; that is logged within LIMIT. 0 or -errno.
  */
-int varstore_settle(int fd, bool *ret_changed);
+int varstore_settle(int fd, struct log_limit *limit, bool *ret_changed);
 
 #endif

@@ -80,7 +80,8 @@ static int write_half(int fd, const uint8_t *buf, size_t size, off_t at)
 }
 
 /* LIVE and GOOD, of SIZE bytes, are private copies: nobody changes them between check and use. */
-static int settle(int fd, uint8_t *live, uint8_t *good, size_t size, bool *ret_changed)
+static int settle(int fd, uint8_t *live, uint8_t *good, size_t size, struct log_limit *limit,
+		  bool *ret_changed)
 {
 	struct vmb_err err;
 	int r = read_half(fd, live, size, 0);
@@ -96,16 +97,17 @@ static int settle(int fd, uint8_t *live, uint8_t *good, size_t size, bool *ret_c
 		*ret_changed = r == 0;
 		return r;
 	}
-	log_warn("variables: what the guest left is not kept. %s", err.text);
+	log_guest(limit, "variables: what the guest left is not kept. %s", err.text);
 	if (varstore_check(good, size, &err) < 0) {
-		log_warn("variables: no good copy either, the guest gets an empty store. %s",
-			 err.text);
+		log_guest(limit,
+			  "variables: no good copy either, the guest gets an empty store. %s",
+			  err.text);
 		varstore_format(good, size);
 	}
 	return write_half(fd, good, size, 0);
 }
 
-int varstore_settle(int fd, bool *ret_changed)
+int varstore_settle(int fd, struct log_limit *limit, bool *ret_changed)
 {
 	bool changed = false;
 	uint8_t *copies;
@@ -119,7 +121,7 @@ int varstore_settle(int fd, bool *ret_changed)
 	copies = malloc(2 * size);
 	if (!copies)
 		return -ENOMEM;
-	r = settle(fd, copies, copies + size, size, &changed);
+	r = settle(fd, copies, copies + size, size, limit, &changed);
 	free(copies);
 	if (r == 0)
 		*ret_changed = changed;

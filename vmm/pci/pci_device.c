@@ -218,7 +218,7 @@ static void bar_map(struct pci_bar *bar, uint64_t addr)
 	int rc = bus_add(bar_bus(bar), &range);
 
 	if (rc < 0) {
-		if (!bar->waiting)
+		if (!bar->waiting && log_limit_ok(&dev->log_limit))
 			log_debug("pci: BAR %u of %04x:%04x at %#llx is not decoded (%d)",
 				  bar->index, pci_get16(dev->cfg), pci_get16(dev->cfg + 2),
 				  (unsigned long long)addr, rc);

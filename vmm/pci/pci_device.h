@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "log.h"
 #include "vmm/pci/pci.h"
 
 struct pci_bar {
@@ -37,6 +38,7 @@ struct pci_device {
 	bool intx_level;     /* what the device wants, before INTX_DISABLE */
 	struct pci_bus *bus; /* NULL until pci_bus_add() */
 	struct irq_pin intx;
+	struct log_limit log_limit;
 };
 
 struct pci_ids {

@@ -112,7 +112,7 @@ static void place(struct vfio_device *dev, struct window *w, uint64_t gpa, bool 
 	w->placed = r == 0;
 	w->gpa = gpa;
 	/* Where something else is already: accesses go through us, if they come. */
-	if (r < 0)
+	if (r < 0 && log_limit_ok(&dev->pci.log_limit))
 		log_debug("vfio: %s cannot be mapped at %#llx (%d)", dev->host->address,
 			  (unsigned long long)gpa, r);
 }

@@ -16,8 +16,8 @@
 #include "vmm/counter.h"
 #include "vmm/lazy.h"
 
-#define NET_CLASS   0x020000 /* Ethernet controller */
-#define CONFIG_LEN  offsetof(struct virtio_net_config, speed)
+#define NET_CLASS  0x020000 /* Ethernet controller */
+#define CONFIG_LEN offsetof(struct virtio_net_config, speed)
 
 static struct net *to_net(struct virtio_device *vdev)
 {
@@ -82,8 +82,9 @@ static void use_pair(struct net_pair *pair, bool active)
 	if (pair != net->pairs)
 		rc = pair->port->ops->set_attached(pair->port, active);
 	if (rc < 0)
-		log_warn("%s: a queue of the host's interface cannot be switched: %s",
-			 net->vdev.params.name, strerror(-rc));
+		log_guest(&net->vdev.log_limit,
+			  "%s: a queue of the host's interface cannot be switched: %s",
+			  net->vdev.params.name, strerror(-rc));
 	pair->active = active;
 	net_pair_update(pair);
 	if (!active)
@@ -133,8 +134,8 @@ static void net_start(struct virtio_device *vdev)
 	int rc = port->ops->set_offloads(port, net_offloads_of(vdev->features));
 
 	if (rc < 0)
-		log_warn("%s: the host's interface refuses offloads: %s", vdev->params.name,
-			 strerror(-rc));
+		log_guest(&vdev->log_limit, "%s: the host's interface refuses offloads: %s",
+			  vdev->params.name, strerror(-rc));
 	for (unsigned int i = 0; i < net->pair_count; i++)
 		net->pairs[i].kernel_refused = false;
 	net_use_pairs(net, 1);

@@ -77,8 +77,9 @@ static void enter(struct net_pair *pair)
 	pthread_mutex_unlock(&vdev->pci.lock);
 	pair->tx->waits_for_others = pair->in_kernel;
 	if (rc < 0) {
-		log_warn("%s: vhost-net refuses this driver (%s); the vmm moves its packets",
-			 vdev->params.name, strerror(-rc));
+		log_guest(&vdev->log_limit,
+			  "%s: vhost-net refuses this driver (%s); the vmm moves its packets",
+			  vdev->params.name, strerror(-rc));
 		pair->kernel_refused = true;
 		watch_doorbells(pair);
 		return;
