@@ -20,6 +20,10 @@ static void print_function(const struct menu_pci *p)
 		printf("  NUMA node %d", p->numa);
 	if (p->rom)
 		printf("  ROM");
+	if (p->serial[0])
+		printf("  serial %s", p->serial);
+	if (p->physfn[0])
+		printf("  virtual function of %s", p->physfn);
 	if (p->makes[0])
 		printf("  %s", p->makes);
 	printf("\n");

@@ -33,7 +33,8 @@ static const struct command commands[] = {
 	 "           [--net "
 	 "tap=NAME|bridge=NAME|macvtap=NAME[,mac=M][,queues=N][,vhost=on|off|auto]]... [--log "
 	 "FILE]\n"
-	 "           [--vfio PCI-ADDRESS[,rom=off]]... [--nested] [--console serial|virtio] "
+	 "           [--vfio PCI-ADDRESS[,id=V:D][,serial=S][,rom=off]]... [--nested] [--console "
+	 "serial|virtio] "
 	 "[--panic keep|stop]",
 	 "run one virtual machine in this terminal; ^] is the prefix key, ^] ? lists"},
 	{"list", cmd_list, "[--json] [--images DIR]... | --pci [--json]",

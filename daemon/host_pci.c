@@ -67,6 +67,25 @@ static void read_speed(const char *root, struct menu_pci *pci)
 		 (int)width);
 }
 
+/* Of an NVMe controller, whose driver has asked for it; blanks fill it up. What entries cannot name is left out. */
+static void read_serial(const char *root, struct menu_pci *pci)
+{
+	DIR *dir = pci_files_open_dir(root, "/sys/bus/pci/devices/%s/nvme", pci->address);
+	const char *name = pci_files_next(dir);
+	char text[64];
+
+	if (name) {
+		pci_files_read_line(text, sizeof(text), root,
+				    "/sys/bus/pci/devices/%s/nvme/%s/serial", pci->address, name);
+		for (size_t n = strlen(text); n > 0 && text[n - 1] == ' '; n--)
+			text[n - 1] = '\0';
+		if (vm_config_is_pci_serial(text))
+			text_copy(pci->serial, sizeof(pci->serial), text);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void read_function(const char *root, const char *address, struct menu_pci *ret_pci)
 {
 	struct menu_pci pci = {.numa = -1};
@@ -82,6 +101,8 @@ static void read_function(const char *root, const char *address, struct menu_pci
 	pci.group = group[0] ? (int32_t)strtol(group, NULL, 10) : -1;
 	pci.numa = read_number(root, address, "numa_node");
 	read_speed(root, &pci);
+	read_serial(root, &pci);
+	read_link(root, address, "physfn", pci.physfn, sizeof(pci.physfn));
 	pci.rom = pci_files_resolve(rom, root, "/sys/bus/pci/devices/%s/rom", address) != NULL;
 	if (pci.class_code >> 16 == BASE_BRIDGE)
 		pci.verdict = MENU_PCI_BRIDGE;

@@ -79,19 +79,17 @@ static int check_disks(const struct checker *checker, const char *address, struc
 	return 0;
 }
 
-static int check_device(const struct checker *checker, const char *address, struct vmb_err *err)
+static int check_device(const struct checker *checker, const struct vm_vfio *vfio,
+			struct vmb_err *err)
 {
-	const struct menu_pci *pci = NULL;
+	const char *address = vfio->address;
+	const struct menu_pci *pci;
+	char text[256];
 	int rc;
 
-	for (size_t i = 0; i < checker->count; i++)
-		if (strcmp(checker->pcis[i].address, address) == 0)
-			pci = &checker->pcis[i];
+	pci = pci_group_find(checker->pcis, checker->count, vfio, text, sizeof(text));
 	if (!pci)
-		return vmb_err_set(err, ENODEV,
-				   "This machine has no PCI device %s. `vmboot list --pci` shows "
-				   "those it has.",
-				   address);
+		return vmb_err_set(err, ENODEV, "%s `vmboot list --pci` shows those it has.", text);
 	if (pci->group < 0)
 		return vmb_err_set(err, ENODEV,
 				   "PCI device %s cannot be passed through: it is in no IOMMU "
@@ -128,7 +126,7 @@ int host_pci_check(const char *root, const struct vm_config *config, struct vmb_
 				   strerror(-rc));
 	checker.pcis = pcis;
 	for (unsigned int i = 0; i < config->vfio_count && rc == 0; i++)
-		rc = check_device(&checker, config->vfio[i].address, err);
+		rc = check_device(&checker, &config->vfio[i], err);
 	free(pcis);
 	return rc;
 }

@@ -305,6 +305,27 @@ static void judge_keyboards(const struct use_finder *finder)
 		fclose(f);
 }
 
+/* ---- virtual functions ---- */
+
+/* They go when their physical function changes its driver; and vfio-pci gives none away behind the back of who has that. */
+static void judge_virtual(const struct use_finder *finder, struct menu_pci *pci)
+{
+	char text[32];
+
+	pci_files_read_line(text, sizeof(text), finder->root,
+			    "/sys/bus/pci/devices/%s/sriov_numvfs", pci->address);
+	if (atoi(text) > 0)
+		set_use(pci, MENU_PCI_REFUSED,
+			"its virtual functions (%d) would be lost: pass those, or write 0 to its "
+			"sriov_numvfs",
+			atoi(text));
+	if (pci->physfn[0] &&
+	    strcmp(pci_files_driver(finder->root, pci->physfn, text, sizeof(text)), "vfio-pci") ==
+		    0)
+		set_use(pci, MENU_PCI_REFUSED, "its physical function %s is at vfio-pci itself",
+			pci->physfn);
+}
+
 void pci_use_fill(const char *root, struct menu_pci *pcis, size_t count)
 {
 	struct use_finder finder = {.root = root, .pcis = pcis, .count = count};
@@ -316,4 +337,6 @@ void pci_use_fill(const char *root, struct menu_pci *pcis, size_t count)
 	each_of_class(&finder, "graphics", judge_framebuffer);
 	judge_consoles(&finder);
 	judge_keyboards(&finder);
+	for (size_t i = 0; i < count; i++)
+		judge_virtual(&finder, &pcis[i]);
 }

@@ -20,7 +20,7 @@
 #include "vm_config.h"
 #include "vmm_proto.h"
 
-#define MENU_PROTO_VERSION 5
+#define MENU_PROTO_VERSION 6
 
 #define MENU_ID_SIZE	  64  /* of an entry: its file's name without ".conf" */
 #define MENU_TEXT_SIZE	  480 /* sentences */
@@ -439,6 +439,8 @@ struct menu_pci {
 	char link[24];	     /* "8.0 GT/s x4", or empty */
 	char makes[64];	     /* what the host has by it: "nvme0n1", "eth0", "fb0", "ttyS4"; with blanks between */
 	char use[160];	     /* "nvme0n1 is mounted on /", or empty: the host does not use it */
+	char serial[VM_PCI_SERIAL_SIZE];  /* of an NVMe controller, where its driver tells it; or empty */
+	char physfn[VM_PCI_ADDRESS_SIZE]; /* of a virtual function: whose; or empty */
 	uint32_t class_code; /* base class, subclass, programming interface: 0x010802 */
 	uint16_t vendor, device;
 	int32_t group;	 /* IOMMU group, -1: none */

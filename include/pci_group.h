@@ -23,4 +23,17 @@ const char *pci_group_short(const char *address);
 char *pci_group_describe(const struct menu_pci *pcis, size_t count, size_t index, char *buf,
 			 size_t size);
 
+/* PCI, and no other that may come to its address, is what VFIO names from now on. */
+void pci_group_pick(const struct menu_pci *pci, struct vm_vfio *vfio);
+
+/* Is PCI, which is at VFIO's address, what was chosen then? */
+bool pci_group_is_meant(const struct menu_pci *pci, const struct vm_vfio *vfio);
+
+/*
+ * The function that VFIO names, of COUNT; NULL when there is none at its address, or another one than was chosen. BUF has
+ * the sentence then, which says where that one is now if it is anywhere.
+ */
+const struct menu_pci *pci_group_find(const struct menu_pci *pcis, size_t count,
+				      const struct vm_vfio *vfio, char *buf, size_t size);
+
 #endif

@@ -7,6 +7,7 @@
 #define VMB_INCLUDE_VM_CONFIG_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -16,7 +17,8 @@
 #define VM_MAX_DISKS_OF_NETS 19 /* beside network cards, whose slots on PCI bus 0 are the last ones */
 #define VM_MAX_VFIO	   8  /* devices passed through */
 #define VM_PCI_ADDRESS_SIZE 17 /* "0000:01:00.0", with a domain of up to 8 digits, + NUL */
-#define VM_VFIO_TEXT_SIZE  32 /* room for vm_config_format_vfio() */
+#define VM_PCI_SERIAL_SIZE 24
+#define VM_VFIO_TEXT_SIZE  80 /* room for vm_config_format_vfio() */
 /* Disks beside COUNT devices passed through, whose slots on PCI bus 0 are the last ones before the network cards'. */
 #define VM_MAX_DISKS_OF_VFIO(count) (20 - (count))
 #define VM_MAX_NET_QUEUES  4  /* pairs of queues of one network card */
@@ -65,9 +67,14 @@ struct vm_net {
 	char name[VM_NET_NAME_SIZE];
 };
 
-/* A PCI function of the host that becomes the guest's. */
+/*
+ * A PCI function of the host that becomes the guest's. Numbers of buses change when a card is plugged in, so what was
+ * chosen is told by more than where it was.
+ */
 struct vm_vfio {
 	char address[VM_PCI_ADDRESS_SIZE]; /* "0000:01:00.0" */
+	char serial[VM_PCI_SERIAL_SIZE];   /* an NVMe controller's; empty: not told */
+	uint16_t vendor, device;	   /* both 0: not told */
 	uint8_t no_rom; /* the guest does not see the device's expansion ROM */
 };
 
@@ -149,10 +156,13 @@ char *vm_config_format_net(const struct vm_net *net, char *buf, size_t size);
 int vm_config_check_net(const struct vm_net *net, struct vmb_err *err);
 
 /*
- * Parses "[DDDD:]BB:DD.F[,rom=on|off]" (the --vfio argument) into VFIO, whose address is in full and in
- * small letters then. 0 or -EINVAL with the sentence.
+ * Parses "[DDDD:]BB:DD.F[,id=VVVV:DDDD][,serial=S][,rom=on|off]" (the --vfio argument) into VFIO, whose address is in full
+ * and in small letters then. 0 or -EINVAL with the sentence.
  */
 int vm_config_parse_vfio(const char *arg, struct vm_vfio *vfio, struct vmb_err *err);
+
+/* Can TEXT be the SERIAL of a struct vm_vfio: short, of letters, digits, '.', '_' and '-', so that it needs no quotes? */
+bool vm_config_is_pci_serial(const char *text);
 
 /* VFIO as vm_config_parse_vfio() reads it. Cut when SIZE is too small; returns BUF. */
 char *vm_config_format_vfio(const struct vm_vfio *vfio, char *buf, size_t size);

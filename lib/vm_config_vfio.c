@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "text.h"
 #include "vm_config.h"
 
 /* Hexadecimal digits at *TEXT, MIN to MAX of them, then END; moves *TEXT behind END. */
@@ -42,33 +43,75 @@ static bool parse_address(const char *text, struct vm_vfio *vfio)
 	return true;
 }
 
+bool vm_config_is_pci_serial(const char *text)
+{
+	size_t n = 0;
+
+	while (isalnum((unsigned char)text[n]) || (text[n] && strchr("._-", text[n])))
+		n++;
+	return n > 0 && n < VM_PCI_SERIAL_SIZE && text[n] == '\0';
+}
+
+/* WORD is one of the options. */
+static bool take_option(const char *word, struct vm_vfio *vfio)
+{
+	unsigned long vendor, device;
+	const char *at = word + 3;
+
+	if (strncmp(word, "id=", 3) == 0) {
+		if (!take_hex(&at, 4, 4, ':', &vendor) || !take_hex(&at, 4, 4, '\0', &device) ||
+		    vendor == 0)
+			return false;
+		vfio->vendor = (uint16_t)vendor;
+		vfio->device = (uint16_t)device;
+		return true;
+	}
+	if (strncmp(word, "serial=", 7) == 0)
+		return vm_config_is_pci_serial(word + 7) &&
+		       text_copy(vfio->serial, sizeof(vfio->serial), word + 7) == 0;
+	vfio->no_rom = strcmp(word, "rom=off") == 0;
+	return vfio->no_rom || strcmp(word, "rom=on") == 0;
+}
+
 int vm_config_parse_vfio(const char *arg, struct vm_vfio *vfio, struct vmb_err *err)
 {
 	struct vm_vfio result = {0};
-	char address[VM_PCI_ADDRESS_SIZE] = "";
+	char address[VM_PCI_ADDRESS_SIZE] = "", word[7 + VM_PCI_SERIAL_SIZE];
 	size_t n = strcspn(arg, ",");
+	const char *at = arg + n;
 
 	if (n < sizeof(address))
 		memcpy(address, arg, n);
 	if (!parse_address(address, &result))
 		return vmb_err_set(err, EINVAL,
 				   "\"%.60s\" is no address of a PCI function; expected one like "
-				   "0000:01:00.0[,rom=off]. `vmboot list --pci` lists them.",
+				   "0000:01:00.0[,id=144d:a80a][,rom=off]. `vmboot list --pci` "
+				   "lists them.",
 				   arg);
-	if (strcmp(arg + n, ",rom=off") == 0)
-		result.no_rom = 1;
-	else if (arg[n] && strcmp(arg + n, ",rom=on") != 0)
-		return vmb_err_set(
-			err, EINVAL,
-			"Device %s: unknown option \"%.60s\"; known are rom=on and rom=off.",
-			result.address, arg + n + 1);
+	while (*at++ == ',') {
+		n = strcspn(at, ",");
+		snprintf(word, sizeof(word), "%.*s", (int)n, at);
+		if (n >= sizeof(word) || !take_option(word, &result))
+			return vmb_err_set(err, EINVAL,
+					   "Device %s: unknown option \"%.60s\"; known are "
+					   "id=VENDOR:DEVICE (in hexadecimal digits, as `vmboot "
+					   "list --pci` has them), serial=NUMBER, rom=on and "
+					   "rom=off.",
+					   result.address, at);
+		at += n;
+	}
 	*vfio = result;
 	return 0;
 }
 
 char *vm_config_format_vfio(const struct vm_vfio *vfio, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s%s", vfio->address, vfio->no_rom ? ",rom=off" : "");
+	char id[16] = "";
+
+	if (vfio->vendor)
+		snprintf(id, sizeof(id), ",id=%04x:%04x", vfio->vendor, vfio->device);
+	snprintf(buf, size, "%s%s%s%s%s", vfio->address, id, vfio->serial[0] ? ",serial=" : "",
+		 vfio->serial, vfio->no_rom ? ",rom=off" : "");
 	return buf;
 }
 
@@ -78,7 +121,9 @@ int vm_config_check_vfio(const struct vm_config *config, unsigned int n, struct 
 	struct vm_vfio parsed = {0};
 
 	if (!memchr(vfio->address, '\0', sizeof(vfio->address)) ||
-	    !parse_address(vfio->address, &parsed) || strcmp(parsed.address, vfio->address) != 0)
+	    !memchr(vfio->serial, '\0', sizeof(vfio->serial)) ||
+	    !parse_address(vfio->address, &parsed) || strcmp(parsed.address, vfio->address) != 0 ||
+	    (vfio->serial[0] && !vm_config_is_pci_serial(vfio->serial)))
 		return vmb_err_set(
 			err, EINVAL,
 			"The configuration holds a PCI device that was not named by vmboot.");

@@ -418,7 +418,8 @@ static int list_add(void *ctx, const char *name)
 	struct storage_device device;
 	int rc;
 
-	if (list->count == MAX_DEVICES)
+	/* One of several ways to a disk (NVMe's native multipath), which has no node: the disk itself is another device. */
+	if (list->count == MAX_DEVICES || sysfs_read_uint(list->root, name, "hidden", 0) == 1)
 		return 0;
 	if (list->count == list->cap) {
 		size_t cap = list->cap ? list->cap * 2 : 32;

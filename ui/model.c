@@ -59,8 +59,10 @@ static void config_terminate(struct vm_config *config)
 		TERMINATE(config->nets[i].name);
 	if (config->vfio_count > VM_MAX_VFIO)
 		config->vfio_count = VM_MAX_VFIO;
-	for (unsigned int i = 0; i < VM_MAX_VFIO; i++)
+	for (unsigned int i = 0; i < VM_MAX_VFIO; i++) {
 		TERMINATE(config->vfio[i].address);
+		TERMINATE(config->vfio[i].serial);
+	}
 }
 
 static void entry_terminate(struct menu_entry *entry)
@@ -225,6 +227,8 @@ static int take_pcis(struct model *model, const void *body, size_t size)
 		TERMINATE(pci->link);
 		TERMINATE(pci->makes);
 		TERMINATE(pci->use);
+		TERMINATE(pci->serial);
+		TERMINATE(pci->physfn);
 	}
 	model->pcis_known = true;
 	return MODEL_PCI;

@@ -153,19 +153,25 @@ static void check_net(struct preflight *p, const struct vm_net *net)
 		add(p, PREFLIGHT_BAD, net->name, "This host has no interface %s.", net->name);
 }
 
-static void check_pci(struct preflight *p, const char *address)
+static void check_pci(struct preflight *p, const struct vm_vfio *vfio)
 {
-	const struct menu_pci *pci = model_pci(p->model, address);
-	const char *name = pci_group_short(address);
+	const struct model *model = p->model;
+	const char *name = pci_group_short(vfio->address);
+	char text[256];
+	const struct menu_pci *pci =
+		pci_group_find(model->pcis, model->pci_count, vfio, text, sizeof(text));
 
 	if (!p->model->pcis_known)
 		add(p, PREFLIGHT_NONE, name, "looked at when it starts");
 	else if (!pci)
-		add(p, PREFLIGHT_BAD, name, "This machine has no PCI device %s.", name);
+		add(p, PREFLIGHT_BAD, name, "%s", text);
 	else if (!p->model->pci_state.usable)
 		add(p, PREFLIGHT_BAD, name, "%s", p->model->pci_state.text);
 	else if (pci->verdict == MENU_PCI_REFUSED)
 		add(p, PREFLIGHT_BAD, name, "%s: %s", pci->class_name, pci->use);
+	else if (pci->verdict == MENU_PCI_BRIDGE || pci->group < 0)
+		add(p, PREFLIGHT_BAD, name, "%s: %s", pci->class_name,
+		    pci->group < 0 ? "in no IOMMU group" : "a bridge stays with the host");
 	else
 		add(p, PREFLIGHT_OK, name, "%s", pci->class_name);
 }
@@ -228,7 +234,7 @@ unsigned int preflight_check(const struct model *model, const struct vm_config *
 	for (unsigned int i = 0; i < config->net_count; i++)
 		check_net(&p, &config->nets[i]);
 	for (unsigned int i = 0; i < config->vfio_count; i++)
-		check_pci(&p, config->vfio[i].address);
+		check_pci(&p, &config->vfio[i]);
 	if (!config->kernel_path[0])
 		check_vars(&p);
 	check_log(&p);

@@ -36,6 +36,14 @@ static struct vm_vfio *config_pci(struct vm_config *config, const char *address)
 	return NULL;
 }
 
+/* What CONFIG has of PCI itself; not of another one that was at its address. */
+static struct vm_vfio *given_pci(struct vm_config *config, const struct menu_pci *pci)
+{
+	struct vm_vfio *vfio = config_pci(config, pci->address);
+
+	return vfio && pci_group_is_meant(pci, vfio) ? vfio : NULL;
+}
+
 static void take_out(struct vm_config *config, const struct vm_vfio *vfio)
 {
 	size_t at = (size_t)(vfio - config->vfio);
@@ -46,6 +54,16 @@ static void take_out(struct vm_config *config, const struct vm_vfio *vfio)
 	memset(&config->vfio[config->vfio_count], 0, sizeof(config->vfio[0]));
 }
 
+static void give(struct vm_config *config, const struct menu_pci *pci)
+{
+	struct vm_vfio *vfio = config_pci(config, pci->address);
+
+	if (!vfio && config->vfio_count < VM_MAX_VFIO)
+		vfio = &config->vfio[config->vfio_count++];
+	if (vfio)
+		pci_group_pick(pci, vfio);
+}
+
 /* The whole group of function INDEX: into the guest or out of it. Says what else moves. */
 static void move_group(struct ui *ui, struct vm_config *config, unsigned int index, bool in)
 {
@@ -54,15 +72,14 @@ static void move_group(struct ui *ui, struct vm_config *config, unsigned int ind
 
 	for (unsigned int i = 0; i < ui->model.pci_count; i++) {
 		const struct menu_pci *pci = &ui->model.pcis[i];
-		struct vm_vfio *vfio = config_pci(config, pci->address);
+		struct vm_vfio *vfio = given_pci(config, pci);
 
 		if ((i != index && !pci_group_together(self, pci)) || in == (vfio != NULL))
 			continue;
 		if (vfio)
 			take_out(config, vfio);
-		else if (config->vfio_count < VM_MAX_VFIO)
-			text_copy(config->vfio[config->vfio_count++].address, VM_PCI_ADDRESS_SIZE,
-				  pci->address);
+		else
+			give(config, pci);
 	}
 	pci_group_describe(ui->model.pcis, ui->model.pci_count, index, text, sizeof(text));
 	ui_say(ui, UI_NORMAL, "%s", text);
@@ -121,7 +138,7 @@ static void toggle(struct ui *ui, struct screen_pci *sp, unsigned int index)
 	if (!sp->config) {
 		ui_say(ui, UI_NORMAL,
 		       "An entry gives devices to its guest: e on it, then PCI devices.");
-	} else if (config_pci(sp->config, self->address)) {
+	} else if (given_pci(sp->config, self)) {
 		move_group(ui, sp->config, index, false);
 	} else if (!is_refused(ui, sp->config, self, &ask)) {
 		if (!ask) {
@@ -134,9 +151,9 @@ static void toggle(struct ui *ui, struct screen_pci *sp, unsigned int index)
 	}
 }
 
-static void toggle_rom(struct ui *ui, struct screen_pci *sp, const char *address)
+static void toggle_rom(struct ui *ui, struct screen_pci *sp, const struct menu_pci *pci)
 {
-	struct vm_vfio *vfio = config_pci(sp->config, address);
+	struct vm_vfio *vfio = given_pci(sp->config, pci);
 
 	if (!vfio)
 		ui_say(ui, UI_NORMAL, "Space gives it to the guest first.");
@@ -144,12 +161,26 @@ static void toggle_rom(struct ui *ui, struct screen_pci *sp, const char *address
 		vfio->no_rom = !vfio->no_rom;
 }
 
-/* Takes those out that this machine does not have. */
+/* The last device of the entry that this machine does not have, or where another one is; NULL: there is none. */
+static struct vm_vfio *find_missing(const struct ui *ui, struct vm_config *config)
+{
+	const struct model *model = &ui->model;
+	char text[256];
+
+	for (unsigned int i = config->vfio_count; model->pcis_known && i-- > 0;)
+		if (!pci_group_find(model->pcis, model->pci_count, &config->vfio[i], text,
+				    sizeof(text)))
+			return &config->vfio[i];
+	return NULL;
+}
+
+/* Takes all of these out. */
 static void drop_missing(struct ui *ui, struct vm_config *config)
 {
-	for (unsigned int i = config->vfio_count; i-- > 0;)
-		if (!model_pci(&ui->model, config->vfio[i].address))
-			take_out(config, &config->vfio[i]);
+	struct vm_vfio *vfio;
+
+	while ((vfio = find_missing(ui, config)) != NULL)
+		take_out(config, vfio);
 }
 
 /* ---- drawing ---- */
@@ -157,7 +188,7 @@ static void drop_missing(struct ui *ui, struct vm_config *config)
 static void draw_function(const struct ui *ui, const struct screen_pci *sp,
 			  const struct menu_pci *pci, int y, bool selected)
 {
-	const struct vm_vfio *vfio = config_pci(sp->config, pci->address);
+	const struct vm_vfio *vfio = given_pci(sp->config, pci);
 	bool used = pci->verdict == MENU_PCI_REFUSED || pci->verdict == MENU_PCI_ASK;
 	char left[192];
 
@@ -190,17 +221,21 @@ static void draw_detail(const struct ui *ui, const struct screen_pci *sp, unsign
 {
 	const struct menu_pci *pci = &ui->model.pcis[index];
 	const struct vm_vfio *vfio = config_pci(sp->config, pci->address);
+	const struct model *model = &ui->model;
 	const int width = ui->cols - 2, end = y + FRAME_PREVIEW_ROWS;
 	char numa[24] = "", text[256];
 
 	if (pci->numa >= 0)
 		snprintf(numa, sizeof(numa), "  NUMA node %d", pci->numa);
-	draw_printf(y++, 1, width, UI_NORMAL, "%04x:%04x  driver %s%s%s%s%s%s  %s", pci->vendor,
+	draw_printf(y++, 1, width, UI_NORMAL, "%04x:%04x  driver %s%s%s%s%s%s%s%s  %s", pci->vendor,
 		    pci->device, pci->driver[0] ? pci->driver : "none", pci->link[0] ? "  " : "",
 		    pci->link, numa, pci->rom ? "  ROM" : "", vfio && vfio->no_rom ? " hidden" : "",
-		    pci->makes);
+		    pci->physfn[0] ? "  of " : "", pci_group_short(pci->physfn), pci->makes);
 	if (!ui->model.pci_state.usable)
 		y += wrap_draw(y, 1, width, end - y, UI_BAD, ui->model.pci_state.text);
+	if (vfio && y < end &&
+	    !pci_group_find(model->pcis, model->pci_count, vfio, text, sizeof(text)))
+		y += wrap_draw(y, 1, width, end - y, UI_BAD, text);
 	if (pci->use[0] && y < end)
 		y += wrap_draw(y, 1, width, end - y,
 			       pci->verdict == MENU_PCI_REFUSED ? UI_BAD : UI_WARN, pci->use);
@@ -208,7 +243,11 @@ static void draw_detail(const struct ui *ui, const struct screen_pci *sp, unsign
 	if (text[0] && y < end)
 		y += wrap_draw(y, 1, width, end - y, UI_NORMAL, text);
 	if (ui->model.pci_state.usable && ui->model.pci_state.text[0] && y < end)
-		wrap_draw(y, 1, width, end - y, UI_WARN, ui->model.pci_state.text);
+		y += wrap_draw(y, 1, width, end - y, UI_WARN, ui->model.pci_state.text);
+	/* In the list it may be cut. */
+	if (y < end)
+		draw_printf(y, 1, width, UI_DIM, "%s%s%s", pci->name,
+			    pci->serial[0] ? "  serial number " : "", pci->serial);
 }
 
 static void pci_draw(struct ui *ui, void *data)
@@ -225,15 +264,17 @@ static void pci_draw(struct ui *ui, void *data)
 	};
 	struct screen_pci *sp = data;
 	const struct row *row = row_list_current(&sp->list);
+	const struct vm_vfio *missing = sp->config ? find_missing(ui, sp->config) : NULL;
 	char title[96], idle[96] = "";
 
 	snprintf(title, sizeof(title), "PCI devices%s%s", sp->config ? " of " : "",
 		 sp->config ? sp->config->title : "");
-	for (unsigned int i = 0; sp->config && i < sp->config->vfio_count && ui->model.pcis_known;
-	     i++)
-		if (!model_pci(&ui->model, sp->config->vfio[i].address))
-			snprintf(idle, sizeof(idle), "This machine has no %s: x takes it out",
-				 pci_group_short(sp->config->vfio[i].address));
+	if (missing)
+		snprintf(idle, sizeof(idle),
+			 model_pci(&ui->model, missing->address)
+				 ? "%s is not the one that was chosen: x takes it out"
+				 : "This machine has no %s: x takes it out",
+			 pci_group_short(missing->address));
 	frame_draw(ui, title, sp->config ? hints : hints + 3, idle);
 	row_list_draw(ui, &sp->list, pci_draw_row, sp);
 	if (row)
@@ -253,8 +294,8 @@ static void pci_key(struct ui *ui, void *data, const struct ui_key *key)
 	if (row && key->code == ' ')
 		toggle(ui, sp, row->index);
 	else if (row && key->code == 'o' && sp->config)
-		toggle_rom(ui, sp, ui->model.pcis[row->index].address);
-	else if (key->code == 'x' && sp->config && ui->model.pcis_known)
+		toggle_rom(ui, sp, &ui->model.pcis[row->index]);
+	else if (key->code == 'x' && sp->config)
 		drop_missing(ui, sp->config);
 	else if (key->code == 'r')
 		ui_send(ui, MENU_PCI_GET, NULL, 0);

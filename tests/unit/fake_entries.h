@@ -28,6 +28,13 @@ static void fake_make_entries(struct fake *f)
 {
 	f->entries[0] = fake_entry("debian", "Debian GNU/Linux 12", "nvme0n1", "/dev/nvme0n1");
 	f->entries[0].is_default = 1;
+	if (getenv("FAKE_MOVED")) {
+		/* Of what was chosen the first one is elsewhere, and the second one nowhere. */
+		f->entries[0].config.vfio_count = 2;
+		f->entries[0].config.vfio[0] = (struct vm_vfio){
+			.address = "0000:01:00.0", .vendor = 0x10de, .device = 0x1b80};
+		f->entries[0].config.vfio[1] = (struct vm_vfio){.address = "0000:44:00.0"};
+	}
 	f->entries[1] = fake_entry("debian-ro", "Debian (no writes)", "nvme0n1", "/dev/nvme0n1");
 	f->entries[1].config.disks[0].overlay = 1;
 	snprintf(f->entries[1].console.keys, sizeof(f->entries[1].console.keys), "pc-ansi");
@@ -277,6 +284,10 @@ static void fake_send_pci(struct fake *f)
 			 "No IOMMU (check VT-d/AMD-Vi in firmware, intel_iommu=on): passthrough off");
 	snprintf(pcis[1].link, sizeof(pcis[1].link), "16.0 GT/s x16");
 	pcis[1].numa = 1;
+	pcis[6].vendor = 0x10de;
+	pcis[6].device = 0x1b80;
+	snprintf(pcis[5].physfn, sizeof(pcis[5].physfn), "0000:00:1f.6");
+	snprintf(pcis[1].serial, sizeof(pcis[1].serial), "S64ENX0R123456");
 	pcis[1].rom = 1;
 	snprintf(pcis[3].makes, sizeof(pcis[3].makes), "nvme0n1");
 	fake_send(f, MENU_PCI_STATE, &state, sizeof(state));

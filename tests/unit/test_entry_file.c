@@ -25,7 +25,7 @@ static const char whole[] = "title = Debian 12\n"
 			    "disk = /srv/a,,b.iso,overlay=2147483648,sector=4096\n"
 			    "net = bridge=br0,mac=52:54:00:12:34:56\n"
 			    "vfio = 0000:01:00.0\n"
-			    "vfio = 0000:01:00.1,rom=off\n"
+			    "vfio = 0000:01:00.1,id=144d:a80a,serial=S64DNX0R401234,rom=off\n"
 			    "log = /var/log/guest\n"
 			    "memory = 1536M\n"
 			    "cpus = 4\n"
@@ -67,6 +67,10 @@ static void check_whole(const struct entry_file *f)
 	assert_int_equal(c->vfio[0].no_rom, 0);
 	assert_string_equal(c->vfio[1].address, "0000:01:00.1");
 	assert_int_equal(c->vfio[1].no_rom, 1);
+	assert_int_equal(c->vfio[0].vendor, 0);
+	assert_int_equal(c->vfio[1].vendor, 0x144d);
+	assert_int_equal(c->vfio[1].device, 0xa80a);
+	assert_string_equal(c->vfio[1].serial, "S64DNX0R401234");
 	assert_int_equal(f->entry.tries, 3);
 	assert_int_equal(f->entry.autostart, 0);
 	assert_int_equal(c->virtio_console, 1);

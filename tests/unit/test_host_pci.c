@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <jansson.h>
 
+#include "cmd/list.h"
 #include "cmd/list_json.h"
 #include "host_pci.h"
 
@@ -203,6 +204,61 @@ static void losing_a_console_is_asked_about(void **state)
 	assert_use(s, "", "0000:00:14.0", MENU_PCI_ASK, "this host's keyboard is connected to it");
 }
 
+/* ---- virtual functions ---- */
+
+static void virtual_functions_hold_their_physical_one(void **state)
+{
+	static const char lost[] = "its virtual functions (2) would be lost: pass those, or write "
+				   "0 to its sriov_numvfs";
+	static const char taken[] = "its physical function 0000:01:00.0 is at vfio-pci itself";
+	struct scratch *s = *state;
+	struct tree tree;
+
+	put_pci(s, "0000:01:00.0", "8086:10c9", "0x020000", "igb", 1);
+	put_attr(s, "0000:01:00.0", "sriov_numvfs", "0\n");
+	put_pci(s, "0000:01:10.0", "8086:10ca", "0x020000", "igbvf", 2);
+	put_link(s, "sys/devices/pci0000:00/0000:01:10.0/physfn",
+		 "sys/devices/pci0000:00/0000:01:00.0");
+	tree = gather(s);
+	assert_string_equal(find_pci(tree.pcis, tree.count, "0000:01:00.0")->physfn, "");
+	assert_string_equal(find_pci(tree.pcis, tree.count, "0000:01:10.0")->physfn,
+			    "0000:01:00.0");
+	free(tree.pcis);
+	assert_use(s, "", "0000:01:00.0", MENU_PCI_FREE, "");
+	assert_use(s, "", "0000:01:10.0", MENU_PCI_FREE, "");
+	put_attr(s, "0000:01:00.0", "sriov_numvfs", "2\n");
+	assert_use(s, "", "0000:01:00.0", MENU_PCI_REFUSED, lost);
+	assert_use(s, "", "0000:01:10.0", MENU_PCI_FREE, "");
+	unlink(at("%s/sys/devices/pci0000:00/0000:01:00.0/driver", s->dir));
+	put_driver(s, "0000:01:00.0", "vfio-pci");
+	assert_use(s, "", "0000:01:10.0", MENU_PCI_REFUSED, taken);
+}
+
+/* ---- which of several alike ---- */
+
+static void assert_serial(struct scratch *s, const char *text, const char *serial)
+{
+	struct tree tree;
+
+	put_attr(s, "0000:01:00.0", "nvme/nvme0/serial", text);
+	tree = gather(s);
+	assert_string_equal(tree.pcis[0].serial, serial);
+	free(tree.pcis);
+}
+
+static void disks_are_told_by_their_numbers(void **state)
+{
+	struct scratch *s = *state;
+
+	put_pci(s, "0000:01:00.0", "144d:a80a", "0x010802", "nvme", 1);
+	assert_serial(s, "S64ENX0R123456      \n", "S64ENX0R123456");
+	/* What a settings file could not name. */
+	assert_serial(s, "S64,rom=off         \n", "");
+	assert_serial(s, "\033[2J               \n", "");
+	assert_serial(s, "                    \n", "");
+	assert_serial(s, "123456789012345678901234567890\n", "");
+}
+
 /* ---- the network ---- */
 
 #define ROUTES                                                                               \
@@ -365,6 +421,126 @@ static void programs_read_the_list(void **state)
 	fclose(out);
 }
 
+/* `vmboot list --pci` below the root of S, in TEXT. */
+static int print_list(struct scratch *s, bool json, char *text, size_t size)
+{
+	FILE *out = tmpfile();
+	int standard = dup(STDOUT_FILENO), status;
+	size_t n;
+
+	fflush(stdout);
+	assert_true(dup2(fileno(out), STDOUT_FILENO) >= 0);
+	status = list_pci(s->dir, json);
+	fflush(stdout);
+	assert_true(dup2(standard, STDOUT_FILENO) >= 0);
+	close(standard);
+	rewind(out);
+	n = fread(text, 1, size - 1, out);
+	text[n] = '\0';
+	fclose(out);
+	return status;
+}
+
+static void put_machine(struct scratch *s)
+{
+	put(s, "proc/self/mountinfo", "26 1 259:1 / / rw - ext4 /dev/nvme0n1p1 rw\n");
+	put(s, "proc/interrupts", " 0:  24  IR-IO-APIC  timer\n");
+	put(s, "usr/share/misc/pci.ids", NAMES);
+	put_pci(s, "0000:00:1c.0", "8086:ffff", "0x060400", "pcieport", 3);
+	put_pci(s, "0000:01:00.0", "144d:a80a", "0x010802", "nvme", 14);
+	put_attr(s, "0000:01:00.0", "current_link_speed", "8.0 GT/s PCIe\n");
+	put_attr(s, "0000:01:00.0", "current_link_width", "4\n");
+	put_attr(s, "0000:01:00.0", "numa_node", "1\n");
+	put_attr(s, "0000:01:00.0", "rom", "x");
+	put_attr(s, "0000:01:00.0", "nvme/nvme0/serial", "S64ENX0R123456  \n");
+	put_nvme(s, "nvme0n1", "0000:01:00.0/nvme/nvme0");
+	put_pci(s, "0000:02:00.0", "8086:10d3", "0x020000", "e1000e", 15);
+	put_class(s, "net", "eth0", "0000:02:00.0/net");
+	put(s, "sys/class/net/eth0/operstate", "up\n");
+	put_pci(s, "0000:02:10.0", "8086:10d3", "0x020000", "", 15);
+	put_link(s, "sys/devices/pci0000:00/0000:02:10.0/physfn",
+		 "sys/devices/pci0000:00/0000:02:00.0");
+	put_pci(s, "0000:03:00.0", "1234:5678", "0xff0000", "", -1);
+}
+
+static const char listed[] =
+	"IOMMU group 3:\n"
+	"  0000:00:1c.0  PCI bridge  Intel Corporation ffff [8086:ffff]  driver pcieport\n"
+	"IOMMU group 14:\n"
+	"  0000:01:00.0  NVMe controller  Samsung Electronics Co Ltd NVMe SSD Controller 980 "
+	"[144d:a80a]  driver nvme  8.0 GT/s x4  NUMA node 1  ROM  serial S64ENX0R123456  nvme0n1\n"
+	"      not for a guest: nvme0n1p1 is mounted on /\n"
+	"IOMMU group 15:\n"
+	"  0000:02:00.0  Ethernet controller  Intel Corporation 82574L Gigabit Network Connection "
+	"[8086:10d3]  driver e1000e  eth0\n"
+	"      think first: eth0 is up: this host loses that network\n"
+	"  0000:02:10.0  Ethernet controller  Intel Corporation 82574L Gigabit Network Connection "
+	"[8086:10d3]  virtual function of 0000:02:00.0\n"
+	"In no IOMMU group:\n"
+	"  0000:03:00.0  PCI device  1234:5678 [1234:5678]\n";
+
+static void people_read_the_list(void **state)
+{
+	static char text[8192];
+	struct scratch *s = *state;
+
+	put_machine(s);
+	assert_int_equal(print_list(s, false, text, sizeof(text)), 0);
+	assert_string_equal(text, listed);
+	/* What is wrong with all of it comes first. */
+	put(s, "proc/interrupts", " 0:  24  IO-APIC  timer\n");
+	assert_int_equal(print_list(s, false, text, sizeof(text)), 0);
+	assert_int_equal(strncmp(text, "Unsafe interrupts: ", 19), 0);
+	assert_string_equal(strstr(text, "\n\n") + 2, listed);
+}
+
+/* Every fact of the one form is in the other. */
+static void the_list_has_the_same_facts_for_programs(void **state)
+{
+	static char text[16384];
+	struct scratch *s = *state;
+	const char *key;
+	json_t *json, *pci, *value;
+	size_t i;
+
+	put_machine(s);
+	assert_int_equal(print_list(s, true, text, sizeof(text)), 0);
+	json = json_loads(text, 0, NULL);
+	assert_non_null(json);
+	assert_true(json_is_true(json_object_get(json, "passthrough")));
+	assert_int_equal(json_array_size(json_object_get(json, "pci")), 5);
+	json_array_foreach(json_object_get(json, "pci"), i, pci)
+	{
+		json_object_foreach(pci, key, value)
+		{
+			if (json_is_string(value) && strcmp(key, "verdict") != 0 &&
+			    strcmp(key, "class_code") != 0 &&
+			    !strstr(listed, json_string_value(value)))
+				fail_msg("%s %s", key, json_string_value(value));
+		}
+	}
+	pci = json_array_get(json_object_get(json, "pci"), 1);
+	assert_string_equal(json_string_value(json_object_get(pci, "name")),
+			    "Samsung Electronics Co Ltd NVMe SSD Controller 980");
+	assert_string_equal(json_string_value(json_object_get(pci, "class_code")), "010802");
+	assert_string_equal(json_string_value(json_object_get(pci, "link")), "8.0 GT/s x4");
+	assert_int_equal(json_integer_value(json_object_get(pci, "numa_node")), 1);
+	assert_true(json_is_true(json_object_get(pci, "rom")));
+	assert_string_equal(json_string_value(json_object_get(pci, "serial")), "S64ENX0R123456");
+	assert_string_equal(json_string_value(json_object_get(pci, "makes")), "nvme0n1");
+	assert_string_equal(json_string_value(json_object_get(pci, "verdict")), "refused");
+	assert_string_equal(json_string_value(json_object_get(pci, "use")),
+			    "nvme0n1p1 is mounted on /");
+	pci = json_array_get(json_object_get(json, "pci"), 2);
+	assert_string_equal(json_string_value(json_object_get(pci, "verdict")), "ask");
+	pci = json_array_get(json_object_get(json, "pci"), 3);
+	assert_string_equal(json_string_value(json_object_get(pci, "physical_function")),
+			    "0000:02:00.0");
+	pci = json_array_get(json_object_get(json, "pci"), 0);
+	assert_string_equal(json_string_value(json_object_get(pci, "verdict")), "bridge");
+	json_decref(json);
+}
+
 static void without_a_bus_it_says_so(void **state)
 {
 	struct scratch *s = *state;
@@ -409,12 +585,16 @@ int main(void)
 		TEST(unknown_use_is_use),
 		TEST(a_shared_nvme_disk_counts_for_each_controller),
 		TEST(losing_a_console_is_asked_about),
+		TEST(virtual_functions_hold_their_physical_one),
+		TEST(disks_are_told_by_their_numbers),
 		TEST(the_way_to_a_mounted_server_is_refused),
 		TEST(the_way_to_a_disk_is_refused),
 		TEST(an_interface_that_is_up_is_asked_about),
 		TEST(broken_tables_of_routes_are_survived),
 		TEST(what_is_missing_for_passthrough_is_said),
 		TEST(programs_read_the_list),
+		TEST(people_read_the_list),
+		TEST(the_list_has_the_same_facts_for_programs),
 		TEST(without_a_bus_it_says_so),
 		TEST(controllers_of_disks_are_counted),
 	};

@@ -22,6 +22,7 @@ static struct scratch *kernel;	   /* its root */
 static const char *native;	   /* the driver that fits, or NULL */
 static unsigned int bind_failures; /* so many times no driver takes anything */
 static bool unbind_fails;
+static char written[400]; /* what, in order */
 
 int __wrap_pci_files_write(const char *text, const char *root, const char *fmt, ...);
 
@@ -63,6 +64,8 @@ int __wrap_pci_files_write(const char *text, const char *root, const char *fmt, 
 	vsnprintf(path, sizeof(path), fmt, ap);
 	va_end(ap);
 	last = strrchr(path, '/');
+	snprintf(written + strlen(written), sizeof(written) - strlen(written), "%s=%.*s ", last + 1,
+		 (int)strcspn(text, "\n"), text);
 	if (strcmp(last, "/driver_override") == 0) {
 		put(kernel, path + 1, strcmp(text, "\n") == 0 ? "(null)\n" : text);
 		return 0;
@@ -99,6 +102,7 @@ static int setup(void **state)
 	native = "nvme";
 	bind_failures = 0;
 	unbind_fails = false;
+	written[0] = '\0';
 	put(kernel, "proc/self/mountinfo", "");
 	put(kernel, "proc/interrupts", " 0:  24  IR-IO-APIC  timer\n");
 	put(kernel, "sys/bus/pci/drivers/vfio-pci/new_id", "");
@@ -166,9 +170,15 @@ static void a_device_goes_to_vfio_and_comes_back(void **state)
 	(void)state;
 	take();
 	assert_string_equal(override(), "vfio-pci");
+	/* First of all no other driver may take it any more; and vfio-pci learns of this one, not of all of its kind (new_id). */
+	assert_string_equal(written, "driver_override=vfio-pci unbind=" ADDRESS
+				     " drivers_probe=" ADDRESS " ");
+	written[0] = '\0';
 	give_back();
 	assert_string_equal(driver(), "nvme");
 	assert_string_equal(override(), "(null)");
+	assert_string_equal(written,
+			    "unbind=" ADDRESS " driver_override= drivers_probe=" ADDRESS " ");
 	give_back(); /* nothing is left to do */
 	assert_string_equal(driver(), "nvme");
 }
@@ -400,6 +410,68 @@ static void a_device_that_cannot_be_passed_is_refused(void **state)
 		"No IOMMU (check VT-d/AMD-Vi in firmware, intel_iommu=on): passthrough off");
 }
 
+/* Bus numbers have changed since it was chosen. */
+static void another_device_at_the_address_is_not_taken(void **state)
+{
+	struct vm_config config = config_of(ADDRESS);
+	struct vm_vfio *vfio = &config.vfio[0];
+
+	(void)state;
+	vfio->vendor = 0x144d;
+	vfio->device = 0xa80a;
+	allowed(&config);
+	vfio->device = 0xa80b;
+	refused(&config, ENODEV,
+		"PCI device " ADDRESS " is 144d:a80a (NVMe controller), not 144d:a80b, which was "
+		"chosen. `vmboot list --pci` shows");
+	put_pci(kernel, "0000:02:00.0", "144d:a80b", "0x010802", "nvme", 15);
+	refused(&config, ENODEV, ", not 144d:a80b, which is at 0000:02:00.0: choose that.");
+	strcpy(vfio->address, "0000:03:00.0");
+	refused(&config, ENODEV,
+		"This machine has no PCI device 0000:03:00.0. But 144d:a80b is at 0000:02:00.0: "
+		"choose that.");
+}
+
+/* Two disks of one kind have changed places. */
+static void the_other_of_two_alike_is_not_taken(void **state)
+{
+	struct vm_config config = config_of(ADDRESS);
+	struct vm_vfio *vfio = &config.vfio[0];
+
+	(void)state;
+	put_attr(kernel, ADDRESS, "nvme/nvme0/serial", "S2\n");
+	put_pci(kernel, "0000:02:00.0", "144d:a80a", "0x010802", "nvme", 15);
+	put_attr(kernel, "0000:02:00.0", "nvme/nvme1/serial", "S1\n");
+	vfio->vendor = 0x144d;
+	vfio->device = 0xa80a;
+	strcpy(vfio->serial, "S2");
+	allowed(&config);
+	strcpy(vfio->serial, "S1");
+	refused(&config, ENODEV,
+		"PCI device " ADDRESS " is number S2, not number S1, which is at 0000:02:00.0: "
+		"choose that.");
+	/* Without its driver nobody knows. */
+	sh("rm -r %s/sys/devices/pci0000:00/" ADDRESS "/nvme", kernel->dir);
+	allowed(&config);
+}
+
+/* What would be lost by a physical function's going, and a virtual one that can go. */
+static void virtual_functions_hold_their_physical_one(void **state)
+{
+	struct vm_config config = config_of(ADDRESS);
+
+	(void)state;
+	put_attr(kernel, ADDRESS, "sriov_numvfs", "1\n");
+	put_pci(kernel, "0000:01:00.1", "144d:a80a", "0x010802", "nvme", 15);
+	put_link(kernel, "sys/devices/pci0000:00/0000:01:00.1/physfn",
+		 "sys/devices/pci0000:00/" ADDRESS);
+	refused(&config, EBUSY, "its virtual functions (1) would be lost");
+	config = config_of("0000:01:00.1");
+	allowed(&config);
+	take();
+	refused(&config, EBUSY, "its physical function " ADDRESS " is at vfio-pci itself");
+}
+
 static void a_controller_is_refused_with_its_disks_name(void **state)
 {
 	struct vm_config config = config_of(ADDRESS);
@@ -524,6 +596,9 @@ int main(void)
 		TEST(one_device_is_for_one_machine),
 		TEST(what_a_dead_process_left_is_given_back),
 		TEST(a_device_that_cannot_be_passed_is_refused),
+		TEST(another_device_at_the_address_is_not_taken),
+		TEST(the_other_of_two_alike_is_not_taken),
+		TEST(virtual_functions_hold_their_physical_one),
 		TEST(a_controller_is_refused_with_its_disks_name),
 		TEST(a_shared_disk_is_each_controllers),
 		TEST(a_group_goes_as_a_whole),

@@ -145,6 +145,10 @@ static void partitions_follow_their_disk_in_order(void **state)
 	put_disk(s, "b/nvme/nvme0n2", "259:8", "8\n");
 	put_disk(s, "b/nvme/nvme0n1", "259:0", "8\n");
 	put_partition(s, "b/nvme/nvme0n1/nvme0n1p1", "259:1", "8\n", "1\n");
+	put_attr(s, "b/nvme/nvme0n1", "hidden", "0\n");
+	/* A way to nvme0n1, which nobody can open. */
+	put_disk(s, "b/nvme/nvme0c0n1", "259:7", "8\n");
+	put_attr(s, "b/nvme/nvme0c0n1", "hidden", "1\n");
 	assert_int_equal(storage_list_devices(s->dir, &devices, &count), 0);
 	assert_int_equal(count, sizeof(expected) / sizeof(expected[0]));
 	for (size_t i = 0; i < count; i++)

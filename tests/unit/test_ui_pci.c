@@ -81,6 +81,10 @@ static void test_a_group_moves_as_a_whole(void **state)
 		assert_int_equal(saved->vfio_count, 2);
 		assert_string_equal(saved->vfio[0].address, "0000:01:00.0");
 		assert_int_equal(saved->vfio[0].no_rom, 1);
+		/* With what it is known again by. */
+		assert_int_equal(saved->vfio[0].vendor, 0x144d);
+		assert_int_equal(saved->vfio[0].device, 0xa80a);
+		assert_string_equal(saved->vfio[0].serial, "S64ENX0R123456");
 		assert_string_equal(saved->vfio[1].address, "0000:01:00.1");
 		assert_int_equal(saved->vfio[1].no_rom, 0);
 		session_wait(s, "01:00.0, 01:00.1");
@@ -162,6 +166,52 @@ static void test_the_console_gpu_asks_first(void **state)
 	}
 }
 
+/* A card was plugged in since, and buses have other numbers. */
+static void test_another_device_at_the_address_is_none_of_the_entrys(void **state)
+{
+	(void)state;
+	setenv("FAKE_MOVED", "1", 1);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct session *s = open_picker(FAKE_ENTRIES, &sizes[i]);
+		const struct vm_config *saved = &s->daemon.seen->saved.config;
+
+		session_wait(s, "This machine has no 44:00.0: x takes it out");
+		assert_false(session_shows(s, "guest 0"));
+		go_to(s, "01:00.0");
+		session_wait(s, "PCI device 0000:01:00.0 is 144d:a80a (3D controller), not");
+		session_wait(s, "0000:04:00.0: choose that.");
+		session_keys(s, "x");
+		session_wait_gone(s, "x takes it out");
+		session_wait_gone(s, "choose that");
+		/* The right one, with its group. */
+		go_to(s, "04:00.0");
+		session_keys(s, " ");
+		session_wait(s, "guest 04:00.0");
+		keep(s);
+		assert_int_equal(saved->vfio_count, 2);
+		assert_string_equal(saved->vfio[0].address, "0000:03:00.0");
+		assert_string_equal(saved->vfio[1].address, "0000:04:00.0");
+		assert_int_equal(saved->vfio[1].vendor, 0x10de);
+		assert_int_equal(saved->vfio[1].device, 0x1b80);
+		leave(s);
+	}
+	unsetenv("FAKE_MOVED");
+}
+
+/* What stands in the list is cut at the screen's edge; below it there is all of it. */
+static void test_the_whole_of_it_is_told_below(void **state)
+{
+	struct session *s = open_picker(FAKE_ENTRIES, &sizes[1]);
+
+	(void)state;
+	go_to(s, "01:00.0");
+	session_wait(s, "Example Corporation Model 2  serial number S64ENX0R123456");
+	go_to(s, "03:00.0");
+	session_wait(s, "144d:a80a  driver e1000e  of 00:1f.6");
+	session_keys(s, "q");
+	leave(s);
+}
+
 static void test_rows_are_found_by_words(void **state)
 {
 	struct session *s = open_picker(FAKE_ENTRIES, &sizes[0]);
@@ -187,6 +237,8 @@ int main(void)
 		cmocka_unit_test(test_what_the_host_needs_stays),
 		cmocka_unit_test(test_missing_acs_is_said),
 		cmocka_unit_test(test_the_console_gpu_asks_first),
+		cmocka_unit_test(test_another_device_at_the_address_is_none_of_the_entrys),
+		cmocka_unit_test(test_the_whole_of_it_is_told_below),
 		cmocka_unit_test(test_rows_are_found_by_words),
 	};
 

@@ -127,6 +127,57 @@ static void nothing_in_the_way(void **state)
 	assert_item(f, "br0", PREFLIGHT_OK, "there");
 }
 
+static void devices_are_looked_at(void **state)
+{
+	struct menu_pci pcis[] = {
+		{.address = "0000:01:00.0",
+		 .vendor = 0x144d,
+		 .device = 0xa80a,
+		 .group = 1,
+		 .class_name = "NVMe controller"},
+		{.address = "0000:02:00.0",
+		 .group = 2,
+		 .class_name = "SATA controller",
+		 .verdict = MENU_PCI_REFUSED,
+		 .use = "sda2 is mounted on /"},
+		{.address = "0000:00:1c.0",
+		 .group = 3,
+		 .class_name = "PCI bridge",
+		 .verdict = MENU_PCI_BRIDGE},
+		{.address = "0000:03:00.0", .group = -1, .class_name = "Serial controller"},
+	};
+	static const char *const addresses[] = {"0000:01:00.0", "0000:02:00.0", "0000:00:1c.0",
+						"0000:03:00.0", "0000:44:00.0"};
+	struct fixture *f = *state;
+
+	f->config.vfio_count = sizeof(addresses) / sizeof(addresses[0]);
+	for (size_t i = 0; i < f->config.vfio_count; i++)
+		strcpy(f->config.vfio[i].address, addresses[i]);
+	check(f, "");
+	assert_item(f, "01:00.0", PREFLIGHT_NONE, "looked at when it starts");
+	f->model.pcis_known = true;
+	f->model.pcis = pcis;
+	f->model.pci_count = sizeof(pcis) / sizeof(pcis[0]);
+	f->model.pci_state.usable = 1;
+	check(f, "");
+	assert_item(f, "01:00.0", PREFLIGHT_OK, "NVMe controller");
+	assert_item(f, "02:00.0", PREFLIGHT_BAD, "SATA controller: sda2 is mounted on /");
+	assert_item(f, "00:1c.0", PREFLIGHT_BAD, "a bridge stays with the host");
+	assert_item(f, "03:00.0", PREFLIGHT_BAD, "in no IOMMU group");
+	assert_item(f, "44:00.0", PREFLIGHT_BAD, "This machine has no PCI device 0000:44:00.0.");
+	f->config.vfio[0].vendor = 0x8086;
+	f->config.vfio[0].device = 0x1234;
+	check(f, "");
+	assert_item(f, "01:00.0", PREFLIGHT_BAD, "0000:01:00.0 is 144d:a80a (NVMe controller), not 8086:1234");
+	f->config.vfio[0].vendor = f->config.vfio[0].device = 0;
+	f->config.vfio_count = 1;
+	f->model.pci_state.usable = 0;
+	strcpy(f->model.pci_state.text, "No IOMMU (check VT-d): passthrough off");
+	check(f, "");
+	assert_item(f, "01:00.0", PREFLIGHT_BAD, "No IOMMU (check VT-d): passthrough off");
+	assert_int_equal(f->worst, PREFLIGHT_BAD);
+}
+
 static void the_host_is_in_the_way(void **state)
 {
 	struct fixture *f = *state;
@@ -364,6 +415,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_in_the_way),
+		TEST(devices_are_looked_at),
 		TEST(the_host_is_in_the_way),
 		TEST(firmware_is_in_the_way),
 		TEST(a_disk_is_in_the_way),

@@ -274,6 +274,9 @@ static void device_arguments_are_parsed_and_written_back(void **state)
 		{"01:00.0", "0000:01:00.0"},
 		{"0000:AF:1F.7,rom=off", "0000:af:1f.7,rom=off"},
 		{"10000:e1:00.0,rom=on", "10000:e1:00.0"},
+		{"01:00.0,rom=off,id=144D:A80A", "0000:01:00.0,id=144d:a80a,rom=off"},
+		{"10000:e1:00.0,serial=S64ENX0R.1-2_3456789012,id=144d:a80a,rom=off",
+		 "10000:e1:00.0,id=144d:a80a,serial=S64ENX0R.1-2_3456789012,rom=off"},
 	};
 	char text[VM_VFIO_TEXT_SIZE];
 	struct vm_vfio vfio;
@@ -288,21 +291,43 @@ static void device_arguments_are_parsed_and_written_back(void **state)
 
 static void wrong_device_arguments_are_told(void **state)
 {
-	static const char *const addresses[] = {
-		"", "1:00.0", "01:00", "01:20.0", "01:00.8", "000:01:00.0", "0000:01:00.0 ", "g1:00.0",
-		"123456789:01:00.0", "0000:01:00.0/../x", "0000-01:00.0", "\033[2J",
-		"0000:01:00.00", "0000:00:01:00.0"};
+	static const char *const addresses[] = {"",
+						"1:00.0",
+						"01:00",
+						"01:20.0",
+						"01:00.8",
+						"000:01:00.0",
+						"0000:01:00.0 ",
+						"g1:00.0",
+						"123456789:01:00.0",
+						"0000:01:00.0/../x",
+						"0000-01:00.0",
+						"\033[2J",
+						"0000:01:00.00",
+						"0000:00:01:00.0"};
+	static const char *const options[] = {"rom=yes",       "",
+					      "id=144d",       "id=0000:a80a",
+					      "id=144d:a80a0", "id=144d:",
+					      "id=144d:g",     "serial=",
+					      "serial=a b",    "serial=123456789012345678901234",
+					      "rom=off,"};
 	struct vm_vfio vfio = {.address = "untouched"};
 	struct vmb_err err;
+	char text[80];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
 		assert_int_equal(vm_config_parse_vfio(addresses[i], &vfio, &err), -EINVAL);
 		assert_says(&err, "is no address of a PCI function");
 	}
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		snprintf(text, sizeof(text), "01:00.0,%s", options[i]);
+		if (vm_config_parse_vfio(text, &vfio, &err) != -EINVAL)
+			fail_msg("%s is understood", text);
+		assert_says(&err, "Device 0000:01:00.0: unknown option \"");
+	}
 	assert_int_equal(vm_config_parse_vfio("01:00.0,rom=yes", &vfio, &err), -EINVAL);
 	assert_says(&err, "unknown option \"rom=yes\"");
-	assert_int_equal(vm_config_parse_vfio("01:00.0,", &vfio, &err), -EINVAL);
 	assert_string_equal(vfio.address, "untouched");
 }
 
@@ -328,6 +353,13 @@ static void devices_are_checked(void **state)
 	assert_says(&err, "Device 0000:01:00.1 is named twice");
 	strcpy(config.vfio[3].address, "0000:01:00.A");
 	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	strcpy(config.vfio[3].address, "0000:01:00.3");
+	strcpy(config.vfio[3].serial, "S1,rom=off");
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	memset(config.vfio[3].serial, '0', VM_PCI_SERIAL_SIZE);
+	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
+	strcpy(config.vfio[3].serial, "S1");
+	assert_int_equal(vm_config_check(&config, &err), 0);
 	memset(config.vfio[3].address, '0', VM_PCI_ADDRESS_SIZE);
 	assert_int_equal(vm_config_check(&config, &err), -EINVAL);
 }
