@@ -40,6 +40,30 @@ bool init_is_wanted(const char *argv0)
 
 /* ---- events ---- */
 
+/* What the kernel's command line asks for and is not there may still come. */
+static void look_for_net(struct init *init)
+{
+	char note[200];
+
+	if (net_look(&init->net) > 0)
+		return;
+	snprintf(note, sizeof(note),
+		 "kernel command line: vmboot.net=dhcp%s%s: there is no such network card; it is "
+		 "waited "
+		 "for",
+		 init->boot.card[0] ? "," : "", init->boot.card);
+	services_note(init, note);
+}
+
+static void set_clock(struct init *init)
+{
+	char note[200];
+
+	system_set_clock(note, sizeof(note));
+	if (note[0])
+		services_note(init, note);
+}
+
 static void begin_serving(struct init *init)
 {
 	loop_remove_timer(init->settle_timer);
@@ -48,10 +72,10 @@ static void begin_serving(struct init *init)
 		return;
 	init->serving = true;
 	if (init->options->mount)
-		system_set_clock();
+		set_clock(init);
 	buttons_look(init->buttons);
 	if (init->boot.dhcp)
-		net_look(&init->net);
+		look_for_net(init);
 	services_begin(init);
 }
 

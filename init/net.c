@@ -41,16 +41,20 @@ static void take(struct net *net, const char *card)
 		start(net, at);
 }
 
-void net_look(struct net *net)
+unsigned int net_look(struct net *net)
 {
 	DIR *dir = opendir("/sys/class/net");
 	struct dirent *entry;
+	unsigned int count = 0;
 
 	while (dir && (entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] != '.')
 			take(net, entry->d_name);
 	if (dir)
 		closedir(dir);
+	while (count < NET_MAX && net->clients[count].card[0])
+		count++;
+	return count;
 }
 
 bool net_reap(struct net *net, pid_t pid)

@@ -15,8 +15,8 @@ struct net {
 	} clients[NET_MAX];
 };
 
-/* Starts a client for each card that has none. */
-void net_look(struct net *net);
+/* Starts a client for each card that has none. Returns how many cards have been seen so far. */
+unsigned int net_look(struct net *net);
 
 /* Process PID has ended. True if it was a client; net_look() starts it again. */
 bool net_reap(struct net *net, pid_t pid);

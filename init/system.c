@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/rtc.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,7 +15,8 @@
 #include <unistd.h>
 
 #include "host.h"
-#include "log.h"
+
+#define OLDEST 1735689600 /* 2025-01-01 UTC: this program was not there yet */
 
 void system_set_environment(void)
 {
@@ -61,30 +63,57 @@ bool system_clock_is_set(const char *root)
 	       0;
 }
 
-void system_set_clock(void)
+bool system_clock_is_possible(time_t now, char *note, size_t size)
 {
-	struct rtc_time rtc;
-	struct timeval now = {0};
 	struct tm tm;
-	int fd, rc;
 
-	if (system_clock_is_set(""))
-		return;
-	fd = open("/dev/rtc0", O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		log_warn("the board's clock cannot be read (%s): the time is not known",
-			 strerror(errno));
-		return;
-	}
-	rc = ioctl(fd, RTC_RD_TIME, &rtc);
+	if (now >= OLDEST)
+		return true;
+	gmtime_r(&now, &tm);
+	snprintf(note, size,
+		 "the clock says %d-%02d-%02d: the board's battery may be empty. Guests take this "
+		 "time "
+		 "for theirs; set it in the shell: date -s, then hwclock -wu",
+		 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+	return false;
+}
+
+static int read_board_clock(struct timeval *ret_now)
+{
+	int fd = open("/dev/rtc0", O_RDONLY | O_CLOEXEC), rc;
+	struct rtc_time rtc;
+	struct tm tm;
+
+	if (fd < 0)
+		return -errno;
+	rc = ioctl(fd, RTC_RD_TIME, &rtc) < 0 ? -errno : 0;
 	close(fd);
+	if (rc < 0)
+		return rc;
 	tm = (struct tm){.tm_sec = rtc.tm_sec,
 			 .tm_min = rtc.tm_min,
 			 .tm_hour = rtc.tm_hour,
 			 .tm_mday = rtc.tm_mday,
 			 .tm_mon = rtc.tm_mon,
 			 .tm_year = rtc.tm_year};
-	now.tv_sec = rc == 0 ? timegm(&tm) : -1;
-	if (now.tv_sec <= 0 || settimeofday(&now, NULL) < 0)
-		log_warn("the board's clock has no time of use: the time is not known");
+	*ret_now = (struct timeval){.tv_sec = timegm(&tm)};
+	return ret_now->tv_sec > 0 ? 0 : -ERANGE;
+}
+
+void system_set_clock(char *note, size_t size)
+{
+	struct timeval now;
+	int rc = 0;
+
+	note[0] = '\0';
+	if (!system_clock_is_set("")) {
+		rc = read_board_clock(&now);
+		if (rc == 0 && settimeofday(&now, NULL) < 0)
+			rc = -errno;
+	}
+	if (rc < 0)
+		snprintf(note, size, "the board's clock cannot be read (%s): the time is not known",
+			 strerror(-rc));
+	else
+		system_clock_is_possible(time(NULL), note, size);
 }

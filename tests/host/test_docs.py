@@ -85,7 +85,7 @@ def sentences():
                 if not part.startswith('"'):
                     pattern += ".+"
                     continue
-                part = part[1:-1].replace("\\n", "").replace('\\"', '"').replace("\\\\", "\\")
+                part = part[1:-1].replace("\\r", "").replace("\\n", "").replace('\\"', '"').replace("\\\\", "\\")
                 literal += len(CONVERSION.sub("", part))
                 at = 0
                 for conversion in CONVERSION.finditer(part.replace("%%", "\0\0")):
@@ -110,11 +110,30 @@ def test_sentences_are_the_programs():
 
 def test_figures_are_those_that_were_measured():
     """What the README picks out of docs/figures.md, which names the commands, is there just so."""
-    table = read("README.md").split("`tests/bench/bench emulated`")[1].split("## ")[0]
+    table = read("README.md").split("`make bench ONLY=emulated`")[1].split("## ")[0]
     figures, picked = read("docs/figures.md"), re.findall(r"\d[\d.,]* (?:ms|us|MB|exits)", table)
     expect(len(picked) >= 10, "figures were found")
     for figure in picked:
         expect(figure in figures or figure.split()[0] in figures, figure + " is in docs/figures.md")
+
+
+def test_figures_are_printed():
+    """By `make bench`, under the name that docs/figures.md gives each of them."""
+    printed = []
+    for path, call, suffix in (("tests/bench/bench", r'(?:figure\(\s*f?|names = \[)"', ""),
+                               ("tests/bench/emulated.py", r'figures\.(?:add|print)\(\s*"', "_virtual")):
+        for name in re.findall(call + r'([^"]+)"', read(path)):
+            # What is put in, or on: any word.
+            printed.append(r"\w+".join(re.split(r"%s|\{\w+\}", name)) + (r"\w+" if name.endswith("_") else "") + suffix)
+    known = re.compile("|".join(printed))
+    expect(len(printed) > 40, "figures were found in the sources")
+    named = re.findall(r"^\|(.*?)\| [\d.]", read("docs/figures.md"), re.M)
+    expect(len(named) > 25, "figures were found in docs/figures.md")
+    for row in named:
+        names = re.findall(r"`([a-z0-9_]{10,})`", row)
+        expect(names, "a figure without a name: " + row)
+        for name in names:
+            expect(known.fullmatch(name), name + " is printed by no bench")
 
 
 def test_versions_are_the_same():

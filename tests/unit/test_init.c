@@ -345,6 +345,21 @@ static void the_kernels_time_is_kept(void **state)
 	assert_true(system_clock_is_set(s->dir));
 }
 
+/* A board whose battery is empty begins in 1970, 1980 or 2000. */
+static void a_time_that_cannot_be_is_said(void **state)
+{
+	char note[200] = "";
+
+	(void)state;
+	assert_false(system_clock_is_possible(0, note, sizeof(note)));
+	assert_non_null(
+		strstr(note, "the clock says 1970-01-01: the board's battery may be empty"));
+	assert_non_null(strstr(note, "hwclock -wu"));
+	assert_false(system_clock_is_possible(951782400, note, sizeof(note)));
+	assert_non_null(strstr(note, "the clock says 2000-02-29"));
+	assert_true(system_clock_is_possible(1790000000, note, sizeof(note)));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, scratch_teardown)
@@ -362,6 +377,7 @@ int main(void)
 		TEST(a_kernel_without_modules_asks_for_none),
 		TEST(what_never_ends_is_left_alone),
 		TEST(the_kernels_time_is_kept),
+		TEST(a_time_that_cannot_be_is_said),
 	};
 
 	return cmocka_run_group_tests_name("init", tests, NULL, NULL);
