@@ -1,4 +1,4 @@
-# make bench: figures, one `name value unit` a line. Nothing is asserted here; CI gates the sizes.
+# make bench [ONLY="GROUP..."]: figures, one `name value unit` a line. Nothing is asserted here; CI gates the sizes.
 
 BENCH := build/bench
 BENCH_GUEST_FLAGS := -m64 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only \
@@ -7,7 +7,7 @@ BENCH_GUEST_FLAGS := -m64 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-o
 .PHONY: bench
 bench: vmboot fetch machine $(BENCH)/vmbench $(BENCH)/vmwatch $(BENCH)/linux_guest $(BENCH)/hello.elf \
 	$(BENCH)/blk.elf
-	$(Q)tests/bench/bench
+	$(Q)tests/bench/bench $(ONLY)
 
 $(BENCH)/%.o: tests/bench/guest/%.c
 	$(call say,CC,$<)

@@ -105,6 +105,7 @@ def test_completion():
     expect(complete("run", "--panic", "") == {"keep", "stop"}, "words that an option takes")
     expect(complete("run", "--firmware", "READ") == {"README.md"}, "files")
     expect(complete("daemon", "--config", "packag") == {"packaging"}, "directories")
+    expect(complete("help", "") == complete("version", "") == set(), "nothing where nothing can follow")
     expect(complete("ctl", "--socket", "/nonexistent", "start", "") == set(), "no entries without a daemon")
 
 
