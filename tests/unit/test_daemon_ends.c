@@ -1,25 +1,13 @@
 /* How a daemon ends, what becomes of its guest and the variables then, and whose its socket is. */
 #include "daemon_session.h"
+#include "vars_test.h"
 
 static void use_vars(struct fixture *f)
 {
-	uint8_t *store = malloc(VARSTORE_SIZE);
 	char path[PATH_MAX];
 
-	varstore_format(store, VARSTORE_SIZE);
-	write_file(scratch_path(f->scratch, "vars", path), store, VARSTORE_SIZE, 0);
-	free(store);
+	write_vars(scratch_path(f->scratch, "vars", path), 0xFF);
 	text_copy(f->config.vars_path, sizeof(f->config.vars_path), path);
-}
-
-static uint8_t spare_byte(struct fixture *f)
-{
-	uint8_t byte = 0;
-	int fd = open(f->config.vars_path, O_RDONLY | O_CLOEXEC);
-
-	assert_int_equal(pread(fd, &byte, 1, FAKE_SPARE), 1);
-	close(fd);
-	return byte;
 }
 
 static void the_own_daemon_ends_with_its_menu(void **state)
@@ -47,7 +35,7 @@ static void variables_are_saved_when_the_menu_leaves(void **state)
 	f->sock = -1;
 	assert_int_equal(wait_daemon(f), 0);
 	/* The live half is what counts at the end; the message before it was acted upon or not. */
-	assert_int_equal(spare_byte(f), 0xFF);
+	assert_int_equal(read_spare(f->config.vars_path), 0xFF);
 }
 
 static void variables_are_saved_and_told(void **state)
@@ -61,7 +49,7 @@ static void variables_are_saved_and_told(void **state)
 	start_vm(f, f->sock);
 	vm = hear_vm(f, f->sock, MENU_VM_ENDED);
 	assert_int_equal(vm->vars_saved, 1);
-	assert_int_equal(spare_byte(f), 0x11);
+	assert_int_equal(read_spare(f->config.vars_path), 0x11);
 }
 
 static void sigterm_ends_the_vm_first(void **state)

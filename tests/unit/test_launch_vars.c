@@ -1,5 +1,6 @@
 /* The launcher and the file of UEFI variables: it is right after each of the ways a VM can end. */
 #include "launch_session.h"
+#include "vars_test.h"
 
 #include <sys/mount.h>
 
@@ -9,32 +10,6 @@ static void set_vars(struct run *r, const char *name)
 
 	text_copy(r->config.vars_path, sizeof(r->config.vars_path),
 		  scratch_path(r->scratch, name, path));
-}
-
-static void write_store(const char *path, uint8_t spare)
-{
-	uint8_t *store = malloc(VARSTORE_SIZE);
-
-	varstore_format(store, VARSTORE_SIZE);
-	store[FAKE_SPARE] = spare;
-	write_file(path, store, VARSTORE_SIZE, 0);
-	free(store);
-}
-
-/* The spare byte in a file that must be a valid store. */
-static uint8_t read_spare(const char *path)
-{
-	uint8_t *store = malloc(VARSTORE_SIZE + 1), spare;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		fail_msg("%s is missing", path);
-	assert_int_equal(read(fd, store, VARSTORE_SIZE + 1), VARSTORE_SIZE);
-	close(fd);
-	assert_int_equal(varstore_check(store, VARSTORE_SIZE, NULL), 0);
-	spare = store[FAKE_SPARE];
-	free(store);
-	return spare;
 }
 
 static void assert_no_litter(struct run *r)
@@ -58,7 +33,7 @@ static void variables_are_written_at_every_end(void **state)
 
 	set_vars(r, "vars.fd");
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		write_store(r->config.vars_path, 0x99);
+		write_vars(r->config.vars_path, 0x99);
 		run(r, ends[i].how);
 		assert_int_equal(read_spare(r->config.vars_path), ends[i].expected);
 		if (ends[i].warning)
@@ -74,7 +49,7 @@ static void variables_are_written_while_the_vm_runs(void **state)
 	struct run *r = *state;
 
 	set_vars(r, "vars.fd");
-	write_store(r->config.vars_path, 0x99);
+	write_vars(r->config.vars_path, 0x99);
 	r->stop_at = "changed";
 	start(r, "vars-changed");
 	wait_end(r);
@@ -104,7 +79,7 @@ static void an_unchanged_file_is_not_written(void **state)
 	struct stat before, after;
 
 	set_vars(r, "vars.fd");
-	write_store(r->config.vars_path, 0x99);
+	write_vars(r->config.vars_path, 0x99);
 	assert_int_equal(stat(r->config.vars_path, &before), 0);
 	run(r, "");
 	assert_int_equal(stat(r->config.vars_path, &after), 0);
@@ -124,7 +99,7 @@ static void a_replaced_file_keeps_its_mode_and_its_link(void **state)
 	char real[PATH_MAX], link[PATH_MAX];
 	struct stat st;
 
-	write_store(scratch_path(r->scratch, "real.fd", real), 0x99);
+	write_vars(scratch_path(r->scratch, "real.fd", real), 0x99);
 	assert_int_equal(chmod(real, 0640), 0);
 	assert_int_equal(symlink(real, scratch_path(r->scratch, "link.fd", link)), 0);
 	set_vars(r, "link.fd");
@@ -143,7 +118,7 @@ static void damaged_variables_are_refused_and_kept(void **state)
 	uint64_t hash;
 
 	set_vars(r, "vars.fd");
-	write_store(r->config.vars_path, 0x99);
+	write_vars(r->config.vars_path, 0x99);
 	assert_true(sh("printf X | dd of=%s bs=1 seek=40 conv=notrunc 2>/dev/null",
 		       r->config.vars_path));
 	hash = hash_file(r->config.vars_path);
@@ -172,7 +147,7 @@ static void fresh_variables_put_a_good_file_aside(void **state)
 	set_vars(r, "vars.fd");
 	r->config.fresh_vars = 1;
 	for (uint8_t i = 1; i <= 2; i++) {
-		write_store(r->config.vars_path, i);
+		write_vars(r->config.vars_path, i);
 		run(r, "");
 	}
 	/* Nothing is lost, however often. */
@@ -240,7 +215,7 @@ static void variables_of_the_other_layout_are_refused_and_kept(void **state)
 	uint64_t hash;
 
 	set_vars(r, "vars.fd");
-	write_store(r->config.vars_path, 0x99);
+	write_vars(r->config.vars_path, 0x99);
 	hash = hash_file(r->config.vars_path);
 	write_flash(r, "OVMF_CODE.fd", 0x1E0000, 0, 0);
 	refused(r, EBADMSG, "for OVMF of 4 MiB (540672 bytes), this firmware keeps 131072 bytes");
@@ -269,7 +244,7 @@ static void a_variable_file_serves_one_vm_at_a_time(void **state)
 	struct launch *first;
 
 	set_vars(r, "vars.fd");
-	write_store(r->config.vars_path, 0x99);
+	write_vars(r->config.vars_path, 0x99);
 	start(r, "echo");
 	first = r->launch;
 	r->launch = NULL;
@@ -316,7 +291,7 @@ static void a_place_that_cannot_keep_variables_is_told(void **state)
 	set_vars(r, "ro/vars.fd");
 	assert_true(
 		sh("mkdir %s/ro && mount -t tmpfs none %s/ro", r->scratch->dir, r->scratch->dir));
-	write_store(r->config.vars_path, 0x99);
+	write_vars(r->config.vars_path, 0x99);
 	assert_true(sh("mount -o remount,ro %s/ro", r->scratch->dir));
 	run(r, "vars-live");
 	assert_non_null(strstr(r->warning, "The UEFI variables were not saved"));

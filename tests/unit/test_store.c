@@ -2,70 +2,32 @@
  * The store on a partition: found by its label, read and written by a process of its own, left alone while somebody
  * uses it. The directory is tested in test_entries.c.
  */
-#include "storage_test.h"
+#include "store_fixture.h"
 
 #include <errno.h>
 #include <sys/mount.h>
 
-#include "cmd/cmd.h"
-#include "daemon/store.h"
-#include "log.h"
-#include "text.h"
+#include "daemon/vars_file.h"
 #include "varstore.h"
-
-struct fixture {
-	struct scratch *scratch;
-	struct loop *loop;
-	struct store *store;
-	const char *device;
-	struct menu_device devices[2];
-	unsigned int loads, changes;
-};
-
-static void on_loaded(void *ctx)
-{
-	struct fixture *f = ctx;
-
-	f->loads++;
-	loop_quit(f->loop, 1);
-}
-
-static void on_changed(void *ctx)
-{
-	struct fixture *f = ctx;
-
-	f->changes++;
-}
 
 static int setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-	const struct store_options options = {
-		.usual = "/nowhere", .loaded = on_loaded, .changed = on_changed, .ctx = f};
-	void *scratch;
+	struct store_fixture *f = calloc(1, sizeof(*f));
 
-	log_init(-1, LOG_LEVEL_ERROR, "test");
-	if (scratch_setup(&scratch) < 0 || loop_create(&f->loop) < 0 ||
-	    store_create(f->loop, &options, &f->store, NULL) < 0)
-		return -1;
-	f->scratch = scratch;
 	*state = f;
-	return 0;
+	return store_fixture_setup(f);
 }
 
 static int teardown(void **state)
 {
-	struct fixture *f = *state;
-	void *scratch = f->scratch;
+	int rc = store_fixture_teardown(*state);
 
-	store_destroy(f->store);
-	loop_destroy(f->loop);
-	free(f);
-	return scratch_teardown(&scratch);
+	free(*state);
+	return rc;
 }
 
 /* A loop device with an ext4 labelled VMBOOT that has one entry; false: there can be none here. */
-static bool make_partition(struct fixture *f)
+static bool make_partition(struct store_fixture *f)
 {
 	char image[PATH_MAX];
 
@@ -79,38 +41,16 @@ static bool make_partition(struct fixture *f)
 	f->device = attach_loop(f->scratch, image, "");
 	if (!f->device)
 		return false;
-	f->devices[0] = (struct menu_device){.state = MENU_DEVICE_READY};
-	text_copy(f->devices[0].name, sizeof(f->devices[0].name), f->device + 5);
-	text_copy(f->devices[0].path, sizeof(f->devices[0].path), f->device);
-	text_copy(f->devices[0].label, sizeof(f->devices[0].label), "VMBOOT");
-	text_copy(f->devices[0].fstype, sizeof(f->devices[0].fstype), "ext4");
+	store_fixture_label(f, f->device, "ext4");
 	return true;
 }
 
-static void on_too_long(void *arg)
-{
-	struct fixture *f = arg;
-
-	loop_quit(f->loop, 0);
-}
-
-static void see(struct fixture *f, size_t count, bool scanning)
+static void see(struct store_fixture *f, size_t count, bool scanning)
 {
 	store_see_devices(f->store, f->devices, count, scanning);
 }
 
-static void load(struct fixture *f)
-{
-	struct loop_timer *timer;
-
-	see(f, 1, false);
-	assert_int_equal(loop_add_timer(f->loop, 30000, on_too_long, f, &timer), 0);
-	assert_int_equal(loop_run(f->loop), 1);
-	loop_remove_timer(timer);
-	assert_true(store_is_loaded(f->store));
-}
-
-static struct menu_settings about(const struct fixture *f)
+static struct menu_settings about(const struct store_fixture *f)
 {
 	struct menu_settings settings = {.store_state = 0};
 
@@ -119,7 +59,7 @@ static struct menu_settings about(const struct fixture *f)
 }
 
 /* What the file NAME on the partition holds. */
-static const char *text_on(const struct fixture *f, const char *name)
+static const char *text_on(const struct store_fixture *f, const char *name)
 {
 	static char text[256];
 	char point[PATH_MAX], path[PATH_MAX + 64];
@@ -142,7 +82,7 @@ static const char *text_on(const struct fixture *f, const char *name)
 
 static void without_any_partition_it_is_in_memory(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	struct vmb_err err;
 
 	see(f, 0, true);
@@ -163,12 +103,12 @@ static void without_any_partition_it_is_in_memory(void **state)
 
 static void a_partition_is_read_and_written_and_not_left_mounted(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	struct menu_settings s;
 
 	if (!make_partition(f))
 		NEED_LOOP(f->device);
-	load(f);
+	store_fixture_load(f);
 	assert_string_equal(store_find(f->store, "entries/a.conf")->text, "title = A");
 	s = about(f);
 	assert_int_equal(s.store_state, MENU_STORE_OK);
@@ -186,12 +126,12 @@ static void a_partition_is_read_and_written_and_not_left_mounted(void **state)
 /* While a VM has the disk nothing is written; what was changed then is, when it is free again. */
 static void a_partition_in_use_is_left_alone(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	struct vmb_err err;
 
 	if (!make_partition(f))
 		NEED_LOOP(f->device);
-	load(f);
+	store_fixture_load(f);
 	f->devices[0].in_use = 1;
 	see(f, 1, false);
 	assert_int_equal(store_put(f->store, "vmboot.conf", "a = 1\n", 6, &err), 1);
@@ -213,13 +153,13 @@ static void a_partition_in_use_is_left_alone(void **state)
 /* The switch on a stick: it is read all the same, and what cannot be kept on it is told for what it is. */
 static void a_write_protected_partition_is_read_only(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	struct vmb_err err;
 
 	if (!make_partition(f))
 		NEED_LOOP(f->device);
 	f->devices[0].read_only = 1;
-	load(f);
+	store_fixture_load(f);
 	assert_non_null(store_find(f->store, "entries/a.conf"));
 	assert_int_equal(about(f).store_state, MENU_STORE_READ_ONLY);
 	assert_string_equal(about(f).store_text, "read-only: changes are kept for this boot only");
@@ -236,13 +176,13 @@ static void a_write_protected_partition_is_read_only(void **state)
 
 static void another_disk_at_the_same_path_is_not_written(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	struct vmb_err err;
 
 	if (!make_partition(f))
 		NEED_LOOP(f->device);
 	strcpy(f->devices[0].uuid, "1234-ABCD");
-	load(f);
+	store_fixture_load(f);
 	strcpy(f->devices[0].uuid, "9999-9999");
 	see(f, 1, false);
 	assert_int_equal(store_put(f->store, "vmboot.conf", "a = 1\n", 6, &err), 1);
@@ -253,7 +193,7 @@ static void another_disk_at_the_same_path_is_not_written(void **state)
 /* Somebody has it mounted at first: it is read when it is free. */
 static void a_partition_that_was_busy_is_read_later(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	char point[PATH_MAX];
 
 	if (!make_partition(f))
@@ -261,19 +201,19 @@ static void a_partition_that_was_busy_is_read_later(void **state)
 	mkdir(scratch_path(f->scratch, "mnt", point), 0700);
 	assert_int_equal(mount(f->device, point, "ext4", 0, NULL), 0);
 	f->devices[0].in_use = 1;
-	load(f);
+	store_fixture_load(f);
 	assert_null(store_find(f->store, "entries/a.conf"));
 	assert_int_equal(about(f).store_state, MENU_STORE_READ_ONLY);
 	assert_int_equal(umount(point), 0);
 	f->devices[0].in_use = 0;
-	load(f);
+	store_fixture_load(f);
 	assert_non_null(store_find(f->store, "entries/a.conf"));
 	assert_int_equal(about(f).store_state, MENU_STORE_OK);
 }
 
 static void of_two_partitions_none_is_taken(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 
 	if (!make_partition(f))
 		NEED_LOOP(f->device);
@@ -285,7 +225,7 @@ static void of_two_partitions_none_is_taken(void **state)
 	assert_int_equal(about(f).store_state, MENU_STORE_NONE);
 	assert_non_null(strstr(about(f).store_text, "2 partitions are labelled VMBOOT"));
 	/* Until one of them is gone. */
-	load(f);
+	store_fixture_load(f);
 	assert_non_null(store_find(f->store, "entries/a.conf"));
 	assert_int_equal(about(f).store_state, MENU_STORE_OK);
 }
@@ -293,12 +233,12 @@ static void of_two_partitions_none_is_taken(void **state)
 /* An ordinary user's, ~/.config/vmboot. */
 static void a_directory_of_the_user_is_made_when_something_is_saved(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	char dir[PATH_MAX], path[PATH_MAX + 32];
 	const struct store_options options = {.usual = scratch_path(f->scratch, "home/vmboot", dir),
 					      .make_usual = true,
-					      .loaded = on_loaded,
-					      .changed = on_changed,
+					      .loaded = on_store_loaded,
+					      .changed = on_store_changed,
 					      .ctx = f};
 	struct store *user;
 	struct vmb_err err;
@@ -320,11 +260,11 @@ static void a_directory_of_the_user_is_made_when_something_is_saved(void **state
 
 static void a_directory_that_cannot_be_made_is_said(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	const struct store_options options = {.usual = "/dev/null/vmboot",
 					      .make_usual = true,
-					      .loaded = on_loaded,
-					      .changed = on_changed,
+					      .loaded = on_store_loaded,
+					      .changed = on_store_changed,
 					      .ctx = f};
 	struct store *user;
 	struct vmb_err err;
@@ -341,11 +281,15 @@ static void a_directory_that_cannot_be_made_is_said(void **state)
 /* Whoever does not ask why gets the store all the same, and the menus say it. */
 static void a_directory_that_cannot_be_read_needs_nobody_who_asks(void **state)
 {
-	struct fixture *f = *state;
-	const struct store_options options = {
-		.usual = "/dev/null", .loaded = on_loaded, .changed = on_changed, .ctx = f};
-	const struct store_options named = {
-		.config = "/dev/null", .loaded = on_loaded, .changed = on_changed, .ctx = f};
+	struct store_fixture *f = *state;
+	const struct store_options options = {.usual = "/dev/null",
+					      .loaded = on_store_loaded,
+					      .changed = on_store_changed,
+					      .ctx = f};
+	const struct store_options named = {.config = "/dev/null",
+					    .loaded = on_store_loaded,
+					    .changed = on_store_changed,
+					    .ctx = f};
 	struct store *none = NULL;
 
 	assert_int_equal(store_create(f->loop, &named, &none, NULL), -ENOTDIR);
@@ -359,20 +303,15 @@ static void a_directory_that_cannot_be_read_needs_nobody_who_asks(void **state)
 
 #define VARS "serial-S64.vars"
 
-/* The same partition, seen by a daemon that has just been started. */
-static void start_again(struct fixture *f)
+static void start_again(struct store_fixture *f)
 {
-	const struct store_options options = {
-		.usual = "/nowhere", .loaded = on_loaded, .changed = on_changed, .ctx = f};
-
-	store_destroy(f->store);
-	assert_int_equal(store_create(f->loop, &options, &f->store, NULL), 0);
-	load(f);
+	store_fixture_begin(f);
+	store_fixture_load(f);
 }
 
 static void variables_are_kept_on_a_partition(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	char *vars = malloc(VARSTORE_SIZE);
 	const struct store_file *file;
 
@@ -382,7 +321,7 @@ static void variables_are_kept_on_a_partition(void **state)
 	}
 	memset(vars, 'v', VARSTORE_SIZE);
 	assert_int_equal(store_vars(f->store), STORE_VARS_WAITING);
-	load(f);
+	store_fixture_load(f);
 	assert_int_equal(store_vars(f->store), STORE_VARS_YES);
 	assert_int_equal(store_put(f->store, VARS, vars, VARSTORE_SIZE + 1, NULL), -EFBIG);
 	assert_int_equal(store_put(f->store, VARS, vars, VARSTORE_SIZE, NULL), 0);
@@ -410,7 +349,7 @@ static void variables_are_kept_on_a_partition(void **state)
 /* Variables that have no room are in memory, and in nobody's way; what cannot be read is no reason to begin anew. */
 static void a_full_partition_still_takes_settings(void **state)
 {
-	struct fixture *f = *state;
+	struct store_fixture *f = *state;
 	char *vars = malloc(VARSTORE_SIZE), point[PATH_MAX];
 	struct vmb_err err = {0};
 
@@ -423,7 +362,7 @@ static void a_full_partition_still_takes_settings(void **state)
 		       "of=%s/filler bs=16k 2>/dev/null; sync; umount %s",
 		       f->device, point, point, point, point));
 	memset(vars, 'v', VARSTORE_SIZE);
-	load(f);
+	store_fixture_load(f);
 	assert_non_null(store_find(f->store, "big.vars"));
 	assert_int_equal(store_find(f->store, "big.vars")->size, 0);
 	assert_int_equal(store_put(f->store, VARS, vars, VARSTORE_SIZE, &err), 1);
@@ -444,6 +383,95 @@ static void a_full_partition_still_takes_settings(void **state)
 	free(vars);
 }
 
+/* The operator is told why, and it is there unharmed: as it was, and put aside when somebody wants fresh ones. */
+static void damaged_variables_on_a_partition_are_refused(void **state)
+{
+	static const char *const sizes[] = {"540672", "1000", "0"},
+				 *const words[] = {" is damaged or not one: ",
+						   " is for another firmware, or truncated: ",
+						   " is for another firmware, or truncated: "};
+	struct store_fixture *f = *state;
+	char point[PATH_MAX], name[128];
+	struct vars_place place = {.name = VARS};
+	struct vars_file vars;
+	struct vmb_err err;
+
+	if (!make_partition(f))
+		NEED_LOOP(f->device);
+	mkdir(scratch_path(f->scratch, "vars", point), 0700);
+	for (int i = 0; i < 3; i++) {
+		assert_true(sh("mount %s %s && head -c %s /dev/zero | tr '\\0' D >%s/" VARS
+			       " && umount %s",
+			       f->device, point, sizes[i], point, point));
+		start_again(f);
+		place.store = f->store;
+		assert_int_equal(vars_file_open(&vars, "", &place, false, &err), -EBADMSG);
+		snprintf(name, sizeof(name), "The variables file " VARS " on %s%s", f->device,
+			 words[i]);
+		if (strncmp(err.text, name, strlen(name)) != 0 ||
+		    !strstr(err.text, "It was not touched; start with fresh variables"))
+			fail_msg("the sentence is \"%s\"", err.text);
+		assert_true(sh("mount -o ro %s %s && [ $(tr -d D <%s/" VARS
+			       " | wc -c) = 0 ] && umount %s",
+			       f->device, point, point, point));
+	}
+	assert_int_equal(vars_file_open(&vars, "", &place, true, &err), 0);
+	assert_int_equal(vars_file_set_aside(&vars, &err), 0);
+	vars_file_close(&vars);
+	assert_null(store_find(f->store, VARS));
+	assert_true(sh("mount -o ro %s %s && [ -e %s/" VARS ".bad ] && umount %s", f->device, point,
+		       point, point));
+}
+
+/* Of the process that mends and saves: see mend.mk. */
+int __wrap_storage_mend_settings(const char *device, const char *fstype, struct vmb_err *err);
+int __wrap_storage_mend_settings(const char *device, const char *fstype, struct vmb_err *err)
+{
+	const char *how = getenv("TEST_MEND");
+
+	assert_string_equal(fstype, "ext4");
+	if (!how)
+		return 0;
+	if (strcmp(how, "dies") == 0)
+		_exit(3);
+	return vmb_err_set(err, EUCLEAN, "Files on %s are damaged.", device);
+}
+
+static void what_cannot_be_mended_is_read_and_not_written(void **state)
+{
+	static const char *const hows[] = {"damage", "dies"}, *const words[] = {
+								      "are damaged",
+								      "ended without a word"};
+	struct store_fixture *f = *state;
+	struct vmb_err err;
+
+	if (!make_partition(f))
+		NEED_LOOP(f->device);
+	for (int i = 0; i < 2; i++) {
+		/* Who only looks at it says nothing before somebody saves. */
+		setenv("TEST_MEND", hows[i], 1);
+		f->mends = false;
+		start_again(f);
+		assert_int_equal(about(f).store_state, MENU_STORE_OK);
+		f->mends = true;
+		start_again(f);
+		assert_non_null(store_find(f->store, "entries/a.conf"));
+		assert_int_equal(store_vars(f->store), STORE_VARS_YES);
+		assert_int_equal(about(f).store_state, MENU_STORE_READ_ONLY);
+		assert_non_null(strstr(about(f).store_text, words[i]));
+		assert_int_equal(store_put(f->store, "vmboot.conf", "a = 1\n", 6, &err), 1);
+		assert_non_null(strstr(err.text, words[i]));
+		assert_non_null(strstr(err.text, "): change kept for this boot only."));
+		assert_string_equal(text_on(f, "vmboot.conf"), "");
+		/* In a shell somebody has mended it. */
+		unsetenv("TEST_MEND");
+		assert_int_equal(store_put(f->store, "vmboot.conf", "a = 2\n", 6, &err), 0);
+		assert_string_equal(text_on(f, "vmboot.conf"), "a = 2\n");
+		assert_int_equal(about(f).store_state, MENU_STORE_OK);
+		assert_int_equal(store_put(f->store, "vmboot.conf", NULL, 0, &err), 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,7 +480,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			a_partition_is_read_and_written_and_not_left_mounted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_partition_in_use_is_left_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_write_protected_partition_is_read_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_write_protected_partition_is_read_only, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(another_disk_at_the_same_path_is_not_written, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_partition_that_was_busy_is_read_later, setup,
@@ -463,6 +492,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_directory_that_cannot_be_made_is_said, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(variables_are_kept_on_a_partition, setup, teardown),
+		cmocka_unit_test_setup_teardown(damaged_variables_on_a_partition_are_refused, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_mended_is_read_and_not_written,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_partition_still_takes_settings, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(

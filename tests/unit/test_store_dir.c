@@ -244,7 +244,7 @@ static void check_cuts(const struct scratch *s, const char *name, const char *be
 			was_old = was_old || strcmp(text, before) == 0;
 			was_new = was_new || strcmp(text, before) != 0;
 			/* And what was left behind is in nobody's way. */
-			assert_null(strstr(read_all(s, true, &f), ".new"));
+			assert_null(strstr(read_all(s, true, &f), STORE_NEW_FILE));
 			if (!again)
 				break;
 		}

@@ -1,13 +1,10 @@
 /* The file of variables by itself: what a power cut leaves of it, and what is written of a guest that runs. */
-#include "storage_test.h"
+#include "vars_test.h"
 
 #include <sys/wait.h>
 
 #include "cut.h"
 #include "daemon/vars_file.h"
-#include "varstore.h"
-
-#define SPARE (VARSTORE_SIZE - 1) /* of the spare area: a valid store whatever it holds */
 
 struct fixture {
 	struct scratch *scratch;
@@ -15,32 +12,6 @@ struct fixture {
 	char path[PATH_MAX];
 	int memory;
 };
-
-static void write_store(const char *path, uint8_t byte)
-{
-	uint8_t *store = malloc(VARSTORE_SIZE);
-
-	varstore_format(store, VARSTORE_SIZE);
-	store[SPARE] = byte;
-	write_file(path, store, VARSTORE_SIZE, 0);
-	free(store);
-}
-
-/* The byte in the file, which must be whole; -1: there is none. */
-static int byte_in(const char *path)
-{
-	uint8_t *store = malloc(VARSTORE_SIZE + 1), byte;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		assert_int_equal(read(fd, store, VARSTORE_SIZE + 1), VARSTORE_SIZE);
-		assert_int_equal(varstore_check(store, VARSTORE_SIZE, NULL), 0);
-		close(fd);
-	}
-	byte = store[SPARE];
-	free(store);
-	return fd < 0 ? -1 : byte;
-}
 
 static void set(struct fixture *f, off_t at, uint8_t byte)
 {
@@ -93,7 +64,7 @@ static bool save_cut(struct fixture *f, enum cut how, int at)
 		struct vmb_err err = {0};
 
 		open_vars(f);
-		set(f, SPARE, 2);
+		set(f, FAKE_SPARE, 2);
 		cut.how = how;
 		cut.at = at;
 		vars_file_save(&f->vars, f->memory, VARS_LIVE, &err);
@@ -116,9 +87,9 @@ static void a_cut_leaves_old_variables_or_new_ones(void **state)
 		for (int at = 1; again; at++, cuts++) {
 			int byte;
 
-			write_store(f->path, 1);
+			write_vars(f->path, 1);
 			again = save_cut(f, hows[h], at);
-			byte = byte_in(f->path);
+			byte = read_spare(f->path);
 			assert_in_range(byte, 1, 2);
 			was[byte] = true;
 		}
@@ -136,26 +107,26 @@ static void variables_of_a_running_guest_are_written_when_it_leaves_them_alone(v
 	open_vars(f);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(vars_file_save_quiet(&f->vars, f->memory, &err), 0);
-	assert_int_equal(byte_in(f->path), -1);
+	assert_int_equal(read_spare(f->path), -1);
 	for (uint8_t i = 1; i < 5; i++) {
-		set(f, SPARE, i);
+		set(f, FAKE_SPARE, i);
 		assert_int_equal(vars_file_save_quiet(&f->vars, f->memory, &err), 0);
-		assert_int_equal(byte_in(f->path), -1);
+		assert_int_equal(read_spare(f->path), -1);
 	}
 	assert_int_equal(vars_file_save_quiet(&f->vars, f->memory, &err), 0);
-	assert_int_equal(byte_in(f->path), 4);
+	assert_int_equal(read_spare(f->path), 4);
 	/* Not a valid store: never, and the file stays. */
 	set(f, 0x28, 'X');
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(vars_file_save_quiet(&f->vars, f->memory, &err), 0);
-	assert_int_equal(byte_in(f->path), 4);
+	assert_int_equal(read_spare(f->path), 4);
 	assert_int_equal(err.code, 0);
 	/* As it was, so there is nothing to write. */
 	set(f, 0x28, '_');
 	assert_int_equal(unlink(f->path), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(vars_file_save_quiet(&f->vars, f->memory, &err), 0);
-	assert_int_equal(byte_in(f->path), -1);
+	assert_int_equal(read_spare(f->path), -1);
 	close_vars(f);
 }
 

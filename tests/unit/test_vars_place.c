@@ -1,46 +1,30 @@
 /* Where variables without a file of their own are: with the disk that the guest may write to, by a name that lasts. */
-#include "storage_test.h"
+#include "store_fixture.h"
 
 #include "daemon/vars_place.h"
-#include "log.h"
-#include "text.h"
 
 struct fixture {
-	struct scratch *scratch;
-	struct loop *loop;
-	struct store *store;
-	struct menu_device devices[3];
+	struct store_fixture s;
 	struct vm_config config;
 	struct vars_place place;
 	char state[PATH_MAX], note[400];
 };
 
-static void nothing(void *ctx)
-{
-	(void)ctx;
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	const struct store_options options = {
-		.usual = "/nowhere", .loaded = nothing, .changed = nothing, .ctx = f};
-	void *scratch;
 
-	log_init(-1, LOG_LEVEL_ERROR, "test");
-	if (scratch_setup(&scratch) < 0 || loop_create(&f->loop) < 0 ||
-	    store_create(f->loop, &options, &f->store, NULL) < 0)
+	if (store_fixture_setup(&f->s) < 0)
 		return -1;
-	f->scratch = scratch;
 	for (int i = 0; i < 3; i++) {
-		struct menu_device *d = &f->devices[i];
+		struct menu_device *d = &f->s.devices[i];
 
 		snprintf(d->name, sizeof(d->name), "sd%c", 'a' + i);
 		snprintf(d->path, sizeof(d->path), "/dev/sd%c", 'a' + i);
 		snprintf(d->serial, sizeof(d->serial), "S%d", i);
 	}
-	store_see_devices(f->store, f->devices, 3, false);
-	setenv("XDG_STATE_HOME", scratch_path(f->scratch, "state", f->state), 1);
+	store_see_devices(f->s.store, f->s.devices, 3, false);
+	setenv("XDG_STATE_HOME", scratch_path(f->s.scratch, "state", f->state), 1);
 	vm_config_init(&f->config);
 	*state = f;
 	return 0;
@@ -49,13 +33,11 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	void *scratch = f->scratch;
+	int rc = store_fixture_teardown(&f->s);
 
 	unsetenv("XDG_STATE_HOME");
-	store_destroy(f->store);
-	loop_destroy(f->loop);
 	free(f);
-	return scratch_teardown(&scratch);
+	return rc;
 }
 
 /* Everybody but root has the state where the environment says. */
@@ -71,7 +53,8 @@ static const char *find(struct fixture *f)
 	const char *slash;
 
 	text_copy(f->config.vars_path, sizeof(f->config.vars_path), VM_VARS_USUAL);
-	vars_place_find(f->store, f->devices, 3, &f->config, &f->place, f->note, sizeof(f->note));
+	vars_place_find(f->s.store, f->s.devices, 3, &f->config, &f->place, f->note,
+			sizeof(f->note));
 	assert_string_equal(f->place.name, "");
 	slash = strrchr(f->config.vars_path, '/');
 	text_copy(name, sizeof(name), slash ? slash + 1 : "");
@@ -98,7 +81,7 @@ static void variables_go_with_the_disk(void **state)
 	add_disk(f, "/dev/sdb", false);
 	add_disk(f, "/dev/sda", false);
 	assert_string_equal(find(f), "serial-S1.vars");
-	strcpy(f->devices[1].path, "/dev/sdx");
+	strcpy(f->s.devices[1].path, "/dev/sdx");
 	strcpy(f->config.disks[1].path, "/dev/sdx");
 	assert_string_equal(find(f), "serial-S1.vars");
 	assert_true(strncmp(f->config.vars_path, f->state, strlen(f->state)) == 0);
@@ -120,7 +103,7 @@ static void a_name_is_a_file_whatever_the_disk_says(void **state)
 
 	add_disk(f, "/dev/sda", false);
 	for (int i = 0; i < 6; i++) {
-		text_copy(f->devices[0].serial, sizeof(f->devices[0].serial), serials[i]);
+		text_copy(f->s.devices[0].serial, sizeof(f->s.devices[0].serial), serials[i]);
 		text_copy(names[i], sizeof(names[i]), find(f));
 		assert_true(store_dir_is_vars(names[i]));
 		for (int j = 0; j < i; j++)
@@ -133,10 +116,12 @@ static void what_is_named_stays(void **state)
 	struct fixture *f = *state;
 
 	strcpy(f->config.vars_path, "/srv/own.vars");
-	vars_place_find(f->store, f->devices, 3, &f->config, &f->place, f->note, sizeof(f->note));
+	vars_place_find(f->s.store, f->s.devices, 3, &f->config, &f->place, f->note,
+			sizeof(f->note));
 	assert_string_equal(f->config.vars_path, "/srv/own.vars");
 	f->config.vars_path[0] = '\0';
-	vars_place_find(f->store, f->devices, 3, &f->config, &f->place, f->note, sizeof(f->note));
+	vars_place_find(f->s.store, f->s.devices, 3, &f->config, &f->place, f->note,
+			sizeof(f->note));
 	assert_string_equal(f->config.vars_path, "");
 	assert_string_equal(f->note, "");
 }
@@ -145,26 +130,39 @@ static void what_does_not_last_is_said(void **state)
 {
 	struct fixture *f = *state;
 	struct menu_welcome welcome = {.version = 0};
-	const struct store_options options = {
-		.usual = "/nowhere", .loaded = nothing, .changed = nothing, .ctx = f};
 
 	setenv("XDG_STATE_HOME", "/proc/none", 1);
 	assert_string_equal(find(f), "");
 	assert_string_equal(f->note, "UEFI variables are not kept: /proc/none/vmboot/machine.vars "
 				     "cannot be written (No such file or directory).");
 	setenv("XDG_STATE_HOME", "/dev/shm/vmboot-test", 1);
-	assert_int_equal(vars_place_kept(f->store), MENU_VARS_UNTIL_OFF);
-	vars_place_describe(f->store, &welcome);
+	assert_int_equal(vars_place_kept(f->s.store), MENU_VARS_UNTIL_OFF);
+	vars_place_describe(f->s.store, &welcome);
 	assert_string_equal(welcome.vars_path, "/dev/shm/vmboot-test/vmboot");
 	/* In memory, while there may still be a partition for them: begun without, they would be overwritten there. */
-	store_destroy(f->store);
-	assert_int_equal(store_create(f->loop, &options, &f->store, NULL), 0);
+	store_fixture_begin(&f->s);
 	assert_string_equal(find(f), "");
 	assert_non_null(strstr(f->note, "still being looked for. Start again in a moment."));
-	assert_int_equal(vars_place_kept(f->store), MENU_VARS_NOT_KEPT);
+	assert_int_equal(vars_place_kept(f->s.store), MENU_VARS_NOT_KEPT);
 }
 
-int main(void)
+/* Begun anew, those on the partition would be overwritten when it can be read again. */
+static void unread_variables_are_not_begun_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	store_fixture_begin(&f->s);
+	store_fixture_label(&f->s, "/dev/vmboot-nowhere", "ext4");
+	store_fixture_load(&f->s);
+	assert_int_equal(store_vars(f->s.store), STORE_VARS_UNREAD);
+	assert_string_equal(find(f), "");
+	assert_string_equal(f->note,
+			    "UEFI variables are not kept: those on the partition labelled VMBOOT "
+			    "could not be read. The log (l) says why.");
+	assert_int_equal(vars_place_kept(f->s.store), MENU_VARS_NOT_KEPT);
+}
+
+int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -172,7 +170,11 @@ int main(void)
 		TEST(a_name_is_a_file_whatever_the_disk_says),
 		TEST(what_is_named_stays),
 		TEST(what_does_not_last_is_said),
+		TEST(unread_variables_are_not_begun_anew),
 	};
+
+	if (argc > 1 && strcmp(argv[1], "probe") == 0)
+		return cmd_probe(argc - 1, argv + 1);
 
 	return cmocka_run_group_tests_name("vars_place", tests, NULL, NULL);
 }
