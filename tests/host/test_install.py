@@ -78,6 +78,8 @@ def test_unit():
     sh("make --no-print-directory install prefix=" + prefix)
     unit = prefix + "/lib/systemd/system/vmboot.service"
     expect(sh("systemd-analyze verify --man=no " + unit) == "", "systemd-analyze has nothing to say")
+    level = re.search(r"exposure level for \S+: ([\d.]+)", sh("systemd-analyze security --offline=yes " + unit)).group(1)
+    expect(float(level) < 8, "what the daemon does not need is closed to it")
     got = sh("sed -i s/^KillMode=.*/KillMode=nonsense/ %s; systemd-analyze verify --man=no %s; true" % (unit, unit))
     expect("nonsense" in got, "a mistake would be said")
 
