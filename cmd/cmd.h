@@ -34,7 +34,7 @@ struct image_dirs {
 	char own[VM_PATH_SIZE];
 };
 
-/* DIR is borrowed; false if there are too many. */
+/* One more directory for DIRS. DIR is borrowed; false if there are too many. */
 bool cmd_add_image_dir(struct image_dirs *dirs, const char *dir);
 /* If none was named: the system's, before it the user's own. */
 void cmd_usual_image_dirs(struct image_dirs *dirs);

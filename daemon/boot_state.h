@@ -25,8 +25,8 @@ struct boot_state {
 /* Reads N bytes of TEXT; lines that make no sense are left out. 0 or -ENOMEM. */
 int boot_state_parse(const char *text, size_t n, struct boot_state *ret_state);
 
+#define BOOT_STATE_SIZE ((BOOT_STATE_MAX + 4) * (MENU_ID_SIZE + 32)) /* bytes of its text */
 /* The text into BUF, which has room for BOOT_STATE_SIZE; its length. */
-#define BOOT_STATE_SIZE ((BOOT_STATE_MAX + 4) * (MENU_ID_SIZE + 32))
 size_t boot_state_render(const struct boot_state *state, char *buf);
 
 /* How many starts of entry ID have failed in a row; 0 when nothing is known of it. */

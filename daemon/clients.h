@@ -51,6 +51,7 @@ void clients_destroy(struct clients *clients); /* closes all; NULL is fine */
 
 /* Takes over the connected socket SOCK. -EMFILE when there are too many (SOCK is closed). */
 int clients_add(struct clients *clients, int sock);
+/* How many menus and reports are connected. */
 unsigned int clients_count(const struct clients *clients);
 
 /* Something changed: tell everybody. */

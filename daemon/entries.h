@@ -23,12 +23,13 @@ void entries_destroy(struct entries *entries); /* NULL is fine */
 
 /* Reads the store's files; what is wrong in them goes to the log and is counted. */
 void entries_load(struct entries *entries);
+/* How many warnings and errors the last entries_load() found. */
 uint32_t entries_problems(const struct entries *entries);
 
 /* The disks there are now: names are resolved, and what is in the way of each entry is found out. */
 void entries_see_devices(struct entries *entries, const struct menu_device *devices, size_t count);
 
-/* Valid until the next call that changes something. */
+/* The entries, and the one called ID (NULL: there is none). Valid until the next call that changes something. */
 const struct menu_entry *entries_list(const struct entries *entries, size_t *ret_count);
 const struct menu_entry *entries_find(const struct entries *entries, const char *id);
 
@@ -36,7 +37,10 @@ const struct menu_entry *entries_find(const struct entries *entries, const char 
 int entries_prepare(const struct entries *entries, const char *id, struct vm_config *ret_config,
 		    struct vmb_err *err);
 
-/* RET_ID (MENU_ID_SIZE) is the id that it has then. */
+/*
+ * What a menu does to an entry's file; RET_ID (MENU_ID_SIZE) is the id that it has then. 0 when it is on the disk; 1 with
+ * the sentence (ERR may be NULL) when it is kept in memory only; -errno with the sentence, and then all is as it was.
+ */
 int entries_save(struct entries *entries, const struct menu_entry_save *save, char *ret_id,
 		 struct vmb_err *err);
 int entries_copy(struct entries *entries, const char *id, const char *title, char *ret_id,

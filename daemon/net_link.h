@@ -24,7 +24,7 @@ struct net_link {
 /* What NAME is; NET_LINK_NONE also when nothing can be told. */
 struct net_link net_link_look(const char *name);
 
-/* All of these: 0 or -errno. */
+/* What interface NAME is told of, or told; a MAC has 6 bytes, an MTU counts bytes. All of these: 0 or -errno. */
 int net_link_index(const char *name, int *ret_index);
 int net_link_mtu(const char *name, uint16_t *ret_mtu);
 int net_link_mac(const char *name, uint8_t *ret_mac);
@@ -35,6 +35,7 @@ int net_link_join_bridge(const char *bridge, const char *name);
 
 /* Makes the macvtap NAME in bridge mode over PARENT, with MAC. -EEXIST when there is a NAME. */
 int net_link_make_macvtap(const char *name, const char *parent, const uint8_t *mac);
+/* Takes interface NAME away. 0 or -errno. */
 int net_link_remove(const char *name);
 
 #endif

@@ -32,6 +32,7 @@ const struct settings_file *settings_get(const struct settings *settings);
  */
 void settings_override(struct settings *settings, const char *entry, bool timeout_given,
 		       int32_t timeout_s);
+/* The default entry, and the seconds of the countdown (as in struct menu_settings), overrides counted in. */
 const char *settings_default(const struct settings *settings); /* empty: none */
 int32_t settings_timeout(const struct settings *settings);
 

@@ -71,6 +71,7 @@ int store_put(struct store *store, const char *name, const char *text, size_t n,
 /* Is file NAME in memory only, or another one there? */
 bool store_is_dirty(const struct store *store, const char *name);
 
+/* Does it, as far as is known by now? */
 enum store_vars store_vars(const struct store *store);
 
 /*

@@ -48,10 +48,12 @@ void store_take_skipped(struct store *s, const char *name, const char *why);
 void store_set_loaded(struct store *s);
 /* Why it cannot be read or written. */
 void store_set_trouble(struct store *s, const struct vmb_err *err);
+/* It can be again. */
 void store_clear_trouble(struct store *s);
 
 /* store_partition.c: writes the files that are due. 0, or -errno with a phrase. */
 int store_write_partition(struct store *s, bool vars, struct vmb_err *err);
+/* Ends the probe that reads it, if there is one. */
 void store_stop_reading(struct store *s);
 
 #endif

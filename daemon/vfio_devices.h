@@ -28,6 +28,7 @@ int vfio_devices_open(const char *root, const struct vm_config *config,
 /* Puts the descriptors to FDS in the order of VMM_START; returns how many, 0 without devices. */
 unsigned int vfio_devices_put_fds(const struct vfio_devices *devices, int *fds);
 
+/* Closes what was opened; once more is harmless. */
 void vfio_devices_close(struct vfio_devices *devices);
 
 /*

@@ -24,6 +24,7 @@ void loop_destroy(struct loop *loop);
  */
 int loop_add_io(struct loop *loop, int fd, short events, loop_io_fn fn, void *arg,
 		struct loop_io **ret_io);
+/* IO waits for EVENTS from now on. */
 void loop_set_events(struct loop_io *io, short events);
 void loop_remove_io(struct loop_io *io); /* NULL is fine */
 /* IO's FD, and its ARG, which is from malloc(), are the loop's: they go with it, unless IO is removed before. */
@@ -36,6 +37,7 @@ void loop_remove_timer(struct loop_timer *timer); /* NULL is fine; not after it 
 
 /* Runs until loop_quit(). Returns the value given there, or -errno when poll itself fails. */
 int loop_run(struct loop *loop);
+/* From a callback: loop_run() returns VALUE when it is back. */
 void loop_quit(struct loop *loop, int value);
 
 /* CLOCK_MONOTONIC in milliseconds. */

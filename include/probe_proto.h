@@ -71,6 +71,7 @@ int probe_file_send(int sock, const struct probe_settings *head, const void *byt
  */
 int probe_file_take(struct probe_file *file, const void *body, size_t n);
 
+/* Frees what FILE has; it is as at its beginning, zeroed. */
 void probe_file_clear(struct probe_file *file);
 
 struct probe_done {

@@ -16,8 +16,9 @@ int modules_create(const char *root, void (*idle)(void *ctx), void *ctx,
 /* Looks at every device that sysfs has, and begins to load. Without modules for this kernel: idle at once. */
 void modules_load_all(struct modules *modules);
 
-/* A device came: its MODALIAS. Each is asked for once. */
+/* A device came: its MODALIAS, which waits until modules_begin(). Each is asked for once. */
 void modules_add(struct modules *modules, const char *alias);
+/* Starts a modprobe for what waits, unless one runs already; IDLE when nothing waits. */
 void modules_begin(struct modules *modules);
 
 /* Process PID has ended. True if it was the modprobe of MODULES. */

@@ -20,6 +20,7 @@ struct facts {
 
 /* One part of the list. 1 when it is complete, 0 when more comes, -EBADMSG, -ENOMEM. FACTS starts zeroed. */
 int facts_take(struct facts *facts, const void *body, size_t size);
+/* Frees what is in FACTS. */
 void facts_free(struct facts *facts);
 
 #endif

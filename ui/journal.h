@@ -23,7 +23,7 @@ struct journal {
 	uint32_t seen_problems;	 /* of these: seen, or dropped here to make room */
 };
 
-/* JOURNAL starts zeroed. */
+/* Frees its lines. JOURNAL starts zeroed. */
 void journal_free(struct journal *journal);
 
 /* MENU_LOG_STATE and MENU_LOG. 0, -EBADMSG, or -ENOMEM. */

@@ -62,11 +62,13 @@ bool keys_take_report(struct keys *keys, int *ret_row, int *ret_col);
 /* Ends an incomplete sequence. True if it was a lone Esc, which *ret_key then is. */
 bool keys_timeout(struct keys *keys, struct ui_key *ret_key);
 
+/* CR, or LF as some terminals send it. */
 static inline bool ui_key_is_enter(const struct ui_key *key)
 {
 	return !key->alt && (key->code == '\r' || key->code == '\n');
 }
 
+/* BS or DEL: terminals differ. */
 static inline bool ui_key_is_backspace(const struct ui_key *key)
 {
 	return !key->alt && (key->code == 0x08 || key->code == 0x7F);

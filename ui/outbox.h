@@ -22,6 +22,7 @@ struct outbox {
 void outbox_init(struct outbox *outbox);
 /* What still waits is lost. */
 void outbox_free(struct outbox *outbox);
+/* Does nothing wait? */
 bool outbox_empty(const struct outbox *outbox);
 
 /*

@@ -51,6 +51,7 @@ int rows_build_firmware(struct rows *rows, const struct model *model, const stru
 int rows_build_nics(struct rows *rows, const struct model *model, const struct filter *filter);
 /* Functions that a guest can use, and the bridges that share a group with one; not the others. */
 int rows_build_pci(struct rows *rows, const struct model *model, const struct filter *filter);
+/* Frees what a build made. */
 void rows_free(struct rows *rows);
 
 /* What stays the same about ROW when the list is built anew, as a string in KEY. */

@@ -28,7 +28,7 @@ struct bus_range {
 
 /* 0 or -ENOMEM. */
 int bus_create(struct bus **ret_bus);
-void bus_destroy(struct bus *bus);
+void bus_destroy(struct bus *bus); /* NULL is fine; the devices stay their owners' */
 
 /* Adds RANGE (copied). 0, -EINVAL (empty, wraps), -EEXIST (overlaps another), -ENOSPC. */
 int bus_add(struct bus *bus, const struct bus_range *range);
@@ -36,7 +36,10 @@ int bus_add(struct bus *bus, const struct bus_range *range);
 /* Removes the range of exactly this base and device. 0 or -ENOENT. */
 int bus_remove(struct bus *bus, uint64_t base, const void *dev);
 
-/* One access of SIZE bytes. An unclaimed read, or one that crosses a range's end, gives all-ones in SIZE bytes. */
+/*
+ * One access of SIZE bytes. An unclaimed read, or one that crosses a range's end, gives all-ones in SIZE bytes; such a
+ * write does nothing. Any thread.
+ */
 uint64_t bus_read(struct bus *bus, uint64_t addr, unsigned int size);
 void bus_write(struct bus *bus, uint64_t addr, unsigned int size, uint64_t value);
 

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+/* Any thread. */
 static inline uint64_t counter_get(const _Atomic uint64_t *c)
 {
 	return atomic_load_explicit(c, memory_order_relaxed);

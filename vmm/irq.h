@@ -17,6 +17,7 @@ struct irq_pin {
 	void *ctx;
 };
 
+/* LEVEL for this source; nothing where it is not connected. */
 static inline void irq_pin_set(const struct irq_pin *pin, bool level)
 {
 	if (pin->set)

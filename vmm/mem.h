@@ -47,7 +47,7 @@ unsigned int gm_regions(const struct guest_mem *mem, const struct gm_region **re
  */
 void *gm_ptr(const struct guest_mem *mem, uint64_t gpa, uint64_t len);
 
-/* Copies. 0, or -EFAULT when the range is not all RAM (nothing is copied then). */
+/* Copies LEN bytes at GPA to or from BUF. 0, or -EFAULT when the range is not all RAM (nothing is copied then). */
 int gm_read(const struct guest_mem *mem, uint64_t gpa, void *buf, size_t len);
 int gm_write(struct guest_mem *mem, uint64_t gpa, const void *buf, size_t len);
 

@@ -31,11 +31,13 @@ struct progress {
 
 /* CHANGED is called with no lock held after each new stage, on the thread that made it. */
 void progress_init(struct progress *p, void (*changed)(void *ctx), void *ctx);
+/* Nobody tells it anything any more. */
 void progress_fini(struct progress *p);
 
 /* Power-on: STAGE is VMM_STAGE_SEC, or VMM_STAGE_OS when no firmware comes first. */
 void progress_reset(struct progress *p, enum vmm_stage stage);
 
+/* Any thread. */
 enum vmm_stage progress_stage(const struct progress *p);
 
 /* The guest writes to port 0x70 + OFFSET. */

@@ -98,6 +98,7 @@ struct ring {
 extern const struct ring_engine_ops ring_uring_ops;
 extern const struct ring_engine_ops ring_threads_ops;
 
+/* Queues of requests, linked by NEXT; take() gives the oldest, or NULL. */
 static inline void ring_req_list_init(struct ring_req_list *list)
 {
 	list->first = NULL;
@@ -124,6 +125,7 @@ static inline struct ring_req *ring_req_list_take(struct ring_req_list *list)
 	return req;
 }
 
+/* The same of watches, linked by QUEUE. */
 static inline void ring_watch_list_init(struct ring_watch_list *list)
 {
 	list->first = NULL;

@@ -52,10 +52,11 @@ const char *sandbox_thread_name(unsigned int kind);
 /* The table of KIND and, in *RET_COUNT, how many rules it has. */
 const struct seccomp_rule *sandbox_policy(enum sandbox_thread kind, size_t *ret_count);
 
-/* The parts of sandbox_enter(), for tests; each 0 or -errno. */
+/* The parts of sandbox_enter(), for tests: an empty root directory, no capabilities, no file system. Each 0 or -errno. */
 int sandbox_empty_root(void);
 int sandbox_drop_rights(void);
 int sandbox_landlock(unsigned int *ret_abi); /* after sandbox_drop_rights() */
+/* A refused call is told on VMM_CONTROL_FD, and ends the process. */
 void sandbox_report_refusals(void);
 
 #endif

@@ -88,6 +88,7 @@ void vm_get_status(const struct vm *vm, struct vmm_status *ret_status);
 /* The cable of network card NET, if there is one. */
 void vm_set_link(struct vm *vm, unsigned int net, bool up);
 
+/* An ACPI event for the guest; what it makes of it is its own business. Any time. */
 void vm_press_power_button(struct vm *vm);
 
 /* A break on the serial line: SysRq for Linux. */

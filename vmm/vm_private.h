@@ -106,6 +106,7 @@ void vm_nets_set_paused(struct vm *vm, bool paused);
 
 /* ---- vm_flash.c: none of it when the firmware is not in flash ---- */
 
+/* Is the firmware in flash? */
 bool vm_has_flash(const struct vm *vm);
 
 /* The flash as memory of KVM; before the interrupt controllers. 0 or -errno with the sentence. */
@@ -113,6 +114,7 @@ int vm_flash_map(struct vm *vm, struct vmb_err *err);
 
 /* What belongs to it, when every PCI device is there. 0 or -errno. */
 int vm_flash_create(struct vm *vm, struct vmb_err *err);
+/* Power-on state. */
 void vm_flash_reset(struct vm *vm);
 void vm_flash_destroy(struct vm *vm); /* KVM does not use it any more, or is about to go */
 

@@ -14,6 +14,7 @@ struct iov_cursor {
 	size_t at;	    /* in the first of them */
 };
 
+/* At the beginning of IOV (borrowed), of COUNT entries. */
 static inline struct iov_cursor iov_cursor_make(const struct iovec *iov, unsigned int count)
 {
 	return (struct iov_cursor){iov, count, 0};
@@ -39,6 +40,7 @@ static inline struct iovec iov_cursor_take(struct iov_cursor *cursor, size_t len
 	return piece;
 }
 
+/* LEN bytes further, or to the end. So do the others: LEN bytes, or as many as there are. */
 static inline void iov_cursor_skip(struct iov_cursor *cursor, size_t len)
 {
 	struct iovec piece;
@@ -71,6 +73,7 @@ static inline void iov_cursor_write(struct iov_cursor *cursor, const void *buf, 
 	}
 }
 
+/* Zeroes what is at the cursor. */
 static inline void iov_cursor_zero(struct iov_cursor *cursor, size_t len)
 {
 	struct iovec piece;

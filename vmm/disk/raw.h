@@ -55,6 +55,7 @@ struct raw_disk {
 	void *zeroes;	      /* to write from, NULL until they are needed */
 };
 
+/* A request without data, for raw_zero.c. */
 static inline bool raw_is_zeroing(const struct disk_req *req)
 {
 	return req->op == DISK_DISCARD || req->op == DISK_ZERO || req->op == DISK_ZERO_UNMAP;

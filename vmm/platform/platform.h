@@ -1,8 +1,10 @@
 /*
  * The small devices of the board. Each is opaque, has its interrupt and its effects passed in as
  * callbacks, and offers a bus_ops table whose OFFSET counts from the device's first port, so each
- * is tested register by register without a VM. All lock themselves; callbacks are called without that lock. Every *_reset() brings power-on
- * state; vCPUs stand still then.
+ * is tested register by register without a VM. All lock themselves; callbacks are called without that lock.
+ *
+ * Every *_create() copies its parameters and returns 0 or -ENOMEM, and what it makes is the caller's; every *_destroy()
+ * takes NULL. Every *_reset() brings power-on state; vCPUs stand still then.
  */
 #ifndef VMB_VMM_PLATFORM_PLATFORM_H
 #define VMB_VMM_PLATFORM_PLATFORM_H

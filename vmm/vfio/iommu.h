@@ -34,6 +34,7 @@ int vfio_iommu_open_device(struct vfio_iommu *iommu, int group_fd, const char *a
  * are. After the first device. 0 or -errno: -ENOMEM when so much may not be locked. Any thread.
  */
 int vfio_iommu_map(struct vfio_iommu *iommu, uint64_t iova, uint64_t size, void *host);
+/* No longer: exactly what was mapped by one call. */
 void vfio_iommu_unmap(struct vfio_iommu *iommu, uint64_t iova, uint64_t size);
 
 /* Can BARs be mapped, so that devices reach each other? */

@@ -115,6 +115,7 @@ void net_control(struct net *net, struct virtio_queue *queue);
 
 /* PAIR may be served by FD, an open /dev/vhost-net (taken over on success). Before its ring starts. 0 or -errno. */
 int net_kernel_init(struct net_pair *pair, int fd);
+/* Closes FD, which serves no queue any more. Nothing without a net_kernel_init(). */
 void net_kernel_fini(struct net_pair *pair);
 
 /*

@@ -138,6 +138,7 @@ void virtio_kick_again(struct virtio_queue *queue);
  */
 void virtio_change_config(struct virtio_device *vdev, void *field, const void *value, size_t len);
 
+/* Was feature BIT negotiated? */
 static inline bool virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
 {
 	return vdev->features >> bit & 1;
@@ -165,6 +166,7 @@ void virtio_want_doorbells(struct virtio_device *vdev, bool wants);
 
 /* The I/O side of VDEV: watches, queues. 0, -EMFILE, -ENOMEM. */
 int virtio_io_init(struct virtio_device *vdev);
+/* Undoes a virtio_io_init() that did not fail. */
 void virtio_io_fini(struct virtio_device *vdev);
 
 /* The driver has enabled QUEUE: its rings are taken over, or its device is broken. */
