@@ -89,10 +89,10 @@ $(DSDT_H): vmm/platform/dsdt.asl
 
 # ---- names of PCI devices: a file beside the program, /usr/share/vmboot/pci.names where it is installed ---------
 PCI_IDS := /usr/share/misc/pci.ids
-build/pci.names: $(PCI_IDS)
+build/pci.names: $(PCI_IDS) daemon/pci_names.awk
 	$(call say,GEN,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)awk '/^C /{exit} /^\t\t|^#|^$$/{next} {print}' $< >$@.tmp && mv $@.tmp $@
+	$(Q)awk -f daemon/pci_names.awk $< >$@.tmp && mv $@.tmp $@
 
 # ---- generated sources -------------------------------------------------------------------------
 .PHONY: gen

@@ -12,7 +12,10 @@
 
 #include "text.h"
 
-/* Where names are looked for below the root directory; the format is that of pci.ids. */
+/*
+ * Where names are looked for below the root directory. The format is that of pci.ids; what is our own has the numbers in
+ * a shorter form besides.
+ */
 static const char *const files[] = {"/usr/share/vmboot/pci.names",
 				    "/usr/local/share/vmboot/pci.names", "/usr/share/misc/pci.ids",
 				    "/usr/share/hwdata/pci.ids", NULL};
@@ -77,14 +80,19 @@ static FILE *open_names(const char *root)
 	return f;
 }
 
-/* A vendor's or a device's line: four hexadecimal digits, blanks, the name. NULL for any other. */
-static char *split_line(char *line, unsigned int *ret_id)
+/*
+ * A vendor's or a device's line: hexadecimal digits, blanks, the name; NULL for any other. Four digits are the number, less
+ * are what it is more than *ID, the number of the line before (daemon/pci_names.awk).
+ */
+static char *split_line(char *line, unsigned int *id)
 {
-	char *end;
+	size_t digits = strspn(line, "0123456789abcdefABCDEF");
+	char *end = line + digits;
+	unsigned int number = (unsigned int)strtoul(line, NULL, 16);
 
-	*ret_id = (unsigned int)strtoul(line, &end, 16);
-	if (end != line + 4 || *end != ' ')
+	if (digits == 0 || digits > 4 || *end != ' ')
 		return NULL;
+	*id = digits == 4 ? number : *id + number;
 	end += strspn(end, " ");
 	end[strcspn(end, "\r\n")] = '\0';
 	return end;
@@ -136,7 +144,7 @@ static bool has_vendor(const struct menu_pci *pcis, size_t count, unsigned int v
 
 static void read_names(FILE *f, struct menu_pci *pcis, size_t count, uint8_t *known)
 {
-	unsigned int vendor = 0, id;
+	unsigned int vendor = 0, id = 0;
 	bool wanted = false;
 	char line[512], *name;
 

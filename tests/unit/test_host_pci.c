@@ -103,6 +103,26 @@ static void without_names_there_are_numbers(void **state)
 	free(tree.pcis);
 }
 
+static void short_numbers_are_added(void **state)
+{
+	struct scratch *s = *state;
+	struct tree tree;
+
+	put(s, "usr/share/vmboot/pci.names",
+	    "10ec Realtek\n\t8139 RTL-8139\n144d Samsung\n\ta804 SM961\n\t4 PM981\n\t2 980\n"
+	    "\t0ff6 other\n\tfff more\n");
+	put_pci(s, "0000:01:00.0", "144d:a808", "0x010802", "nvme", 1);
+	put_pci(s, "0000:02:00.0", "144d:a80a", "0x010802", "nvme", 1);
+	put_pci(s, "0000:03:00.0", "144d:0ff6", "0x010802", "nvme", 1);
+	put_pci(s, "0000:04:00.0", "144d:1ff5", "0x010802", "nvme", 1);
+	tree = gather(s);
+	assert_string_equal(tree.pcis[0].name, "Samsung PM981");
+	assert_string_equal(tree.pcis[1].name, "Samsung 980");
+	assert_string_equal(tree.pcis[2].name, "Samsung other");
+	assert_string_equal(tree.pcis[3].name, "Samsung more");
+	free(tree.pcis);
+}
+
 static void names_cannot_act_on_a_terminal(void **state)
 {
 	struct scratch *s = *state;
@@ -580,6 +600,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(functions_are_told_by_group),
 		TEST(without_names_there_are_numbers),
+		TEST(short_numbers_are_added),
 		TEST(names_cannot_act_on_a_terminal),
 		TEST(a_controller_of_used_disks_is_refused),
 		TEST(unknown_use_is_use),
