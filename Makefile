@@ -134,9 +134,11 @@ $(GEN)/themes.h: Makefile $(THEMES:%=themes/%.theme)
 # ---- unit tests: tests/unit/test_NAME.c, each one cmocka program, sanitized ----------------------
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=build/san/tests/unit/%)
-.PHONY: unit
-unit:
+.PHONY: unit unit-build
+unit-build:
 	$(Q)$(MAKE) --no-print-directory SAN=1 $(UNIT_BINS)
+
+unit: unit-build
 	$(Q)tests/run-unit $(UNIT_BINS)
 
 ifneq ($(SANITIZERS),)
