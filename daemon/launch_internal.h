@@ -53,6 +53,8 @@ struct launch {
 	struct loop_timer *mover_timer;
 	struct loop_io *child_io, *control_io, *console_io;
 	struct loop_timer *kill_timer, *vars_timer;
+	bool vars_rest; /* saved since VARS_TIMER's last turn: the next time it comes is early enough */
+	bool vars_due;	/* a reset brought some in that rest */
 	bool stopping;	    /* launch_stop() was called */
 	bool killed;	    /* the reader of the firmware was told to end */
 	bool input_blocked; /* launch_input() took less than it was given */

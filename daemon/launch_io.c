@@ -136,13 +136,24 @@ size_t launch_input(struct launch *launch, const uint8_t *buf, size_t n)
 	return taken;
 }
 
-static void on_vars_changed(struct launch *launch)
+static void save_good_vars(struct launch *launch)
 {
 	struct vmb_err err = {0};
 
+	launch->vars_due = false;
+	launch->vars_rest = true;
 	/* Not the end yet: what fails now is tried again then, and told then. */
 	if (vars_file_save(&launch->vars, launch->variables, VARS_GOOD, &err) < 0)
 		log_warn("%s", err.text);
+}
+
+/* A guest that does nothing but change them and reset neither wears the disk out nor keeps us from everybody else. */
+static void on_vars_changed(struct launch *launch)
+{
+	if (launch->vars_rest && launch->vars_timer)
+		launch->vars_due = true;
+	else
+		save_good_vars(launch);
 }
 
 static void on_vars_timer(void *arg)
@@ -151,7 +162,10 @@ static void on_vars_timer(void *arg)
 	struct vmb_err err = {0};
 
 	launch->vars_timer = NULL;
-	if (vars_file_save_quiet(&launch->vars, launch->variables, &err) < 0)
+	launch->vars_rest = false;
+	if (launch->vars_due)
+		save_good_vars(launch);
+	else if (vars_file_save_quiet(&launch->vars, launch->variables, &err) < 0)
 		log_warn("%s", err.text);
 	launch_watch_vars(launch);
 }

@@ -270,6 +270,17 @@ static inline void fake_behave(struct fake_vmm *v, const char *how)
 		fake_print(v, "changed", 7);
 		fake_wait();
 		fake_exit(VMM_EXIT_STOPPED, "Stopped.");
+	} else if (strcmp(how, "vars-storm") == 0) {
+		/* Each acted upon before the next: what the launcher wrote last is answered by its next message. */
+		for (uint8_t i = 1; i <= 20; i++) {
+			fake_set_vars(v, 1, FAKE_SPARE, i);
+			fake_tell(VMM_VARS_CHANGED);
+			fake_tell(VMM_WAS_RESET);
+			fake_wait();
+		}
+		fake_print(v, "over", 4);
+		fake_wait();
+		fake_exit(VMM_EXIT_STOPPED, "Stopped.");
 	} else if (strcmp(how, "nonsense") == 0) {
 		proto_send(VMM_CONTROL_FD, 77, "abc", 3, NULL, 0);
 		pause();

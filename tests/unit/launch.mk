@@ -2,6 +2,7 @@
 $(B)/tests/unit/test_launch $(B)/tests/unit/test_launch_vars $(B)/tests/unit/test_daemon $(B)/tests/unit/test_ctl \
 $(B)/tests/unit/test_daemon_wishes $(B)/tests/unit/test_daemon_console $(B)/tests/unit/test_daemon_ends \
 $(B)/tests/unit/test_daemon_power $(B)/tests/unit/test_machine: TEST_LDFLAGS = -Wl,--wrap=host_check_kvm
+$(B)/tests/unit/test_launch_vars: TEST_LDFLAGS += -Wl,--wrap=loop_add_timer
 $(B)/tests/unit/test_launch: TEST_LDFLAGS += -Wl,--wrap=child_kill
 # Nor does a test switch this computer off.
 $(B)/tests/unit/test_daemon_power: TEST_LDFLAGS += -Wl,--wrap=power_do
