@@ -252,14 +252,16 @@ static void crash(const struct scratch *s, const char *role)
 static void daemon_and_menu_are_kept_running(void **state)
 {
 	struct scratch *s = *state;
-	pid_t pid = start_init(s, "vmboot.entry=a vmboot.timeout=7 vmboot.nonsense");
+	pid_t pid = start_init(s, "vmboot.config=/tmp vmboot.entry=a vmboot.timeout=7 vmboot.debug "
+				  "vmboot.nonsense");
 
 	NEED_INIT(pid);
 	/* The daemon first, with what it has to know; the menu once the daemon answers. */
 	wait_for(s, "ran", "daemon --socket", 1);
 	assert_non_null(strstr(file_text(s, "ran"),
-			       "--entry a --timeout 7 --note kernel command line: "
+			       "--config /tmp --entry a --timeout 7 --note kernel command line: "
 			       "vmboot.nonsense is not understood"));
+	assert_non_null(strstr(file_text(s, "ran"), " --debug\n"));
 	assert_int_equal(count(file_text(s, "ran"), "menu"), 0);
 	listen_there(s);
 	wait_for(s, "ran", "menu --socket", 1);
