@@ -4,7 +4,9 @@ import glob
 import os
 import re
 
-from harness import ROOT, expect
+import animation
+import pyte
+from harness import ROOT, expect, scratch
 
 FOLDERS = ("cmd", "init", "ui", "daemon", "storage", "lib", "vmm", "include")
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/machine/README.md"] + sorted(
@@ -134,6 +136,28 @@ def test_figures_are_printed():
         expect(names, "a figure without a name: " + row)
         for name in names:
             expect(known.fullmatch(name), name + " is printed by no bench")
+
+
+def test_the_session_is_a_recording_of_this_version():
+    """screenshots/session.gif is made of the asciicast beside it, which shows the operator's way from the menu to Debian and back."""
+    cast, gif = (os.path.join(ROOT, "screenshots", "session." + kind) for kind in ("cast", "gif"))
+    header, events = animation.read(cast)
+    times = [at for at, _ in events]
+    expect(times == sorted(times) and 30 < times[-1] < 90, "it takes a minute, not %.0f s" % times[-1])
+    expect(max(b - a for a, b in zip(times, times[1:])) <= 5, "nothing is looked at for long")
+    screen = pyte.Screen(header["width"], header["height"])
+    stream, seen = pyte.Stream(screen), ""
+    for _, text in events:
+        stream.feed(text)
+        seen += "\n".join(screen.display) + "\n"
+    version = re.search(r"^VERSION := (\S+)", read("Makefile"), re.M).group(1)
+    for words in ("vmboot %s " % re.escape(version), r"Starting Debian in \d+ s", "Disks for starts", "Memory +\\* \\[768M", "GNU GRUB",
+                  "debian:/# uname", "recovery shell", "The guest switched itself off"):
+        expect(re.search(words, seen), words + " is seen")
+    again = os.path.join(scratch(), "again.gif")
+    animation.make_gif(cast, again)
+    expect(animation.durations(gif) == animation.durations(again), "the picture is that of this recording")
+    expect("(screenshots/session.gif)" in read("README.md"), "the README shows it")
 
 
 def test_versions_are_the_same():

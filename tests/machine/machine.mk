@@ -43,10 +43,13 @@ check-host: vmboot build/pci.names
 check-machine: vmboot build/pci.names fetch machine
 	$(Q)$(M)/run-tests
 
-# screenshots/*.png, from the test machine's VGA console. The README shows them, so they are committed.
+# screenshots/*.png, from the test machine's VGA console, and a session on its serial line as an animated picture. The README
+# shows them, so they are committed.
 .PHONY: screenshots
 screenshots: vmboot machine fetch
+	$(Q)$(M)/deps.sh run test
 	$(Q)$(M)/screenshots.py
+	$(Q)$(M)/record.py
 
 # A fresh machine has make and little else: say what to do rather than let the compiler fail.
 ifneq ($(filter-out deps run check fetch disks clean appliance check-appliance,$(or $(MAKECMDGOALS),all)),)

@@ -50,8 +50,8 @@ sync; reboot -f
 """
 
 
-def make_root(next_script, files, reboots=1):
-    """An ext4 file system labelled ROOT; FILES are put into its /boot. NEXT_SCRIPT chooses the newest kernel."""
+def make_root(next_script, files, reboots=1, init=ROOT_INIT):
+    """An ext4 file system labelled ROOT; FILES are put into its /boot. NEXT_SCRIPT chooses the newest kernel, for this INIT."""
     folder = scratch()
     root = os.path.join(folder, "root")
     for directory in ("bin", "sbin", "boot", "proc", "sys", "dev", "mnt"):
@@ -60,7 +60,7 @@ def make_root(next_script, files, reboots=1):
     for name in ("sh", "mount", "umount", "grep", "cut", "dmesg", "sed", "cat", "sync", "poweroff", "reboot", "uname",
                  "base64", "tr", "cp", "printf"):
         os.symlink("/bin/busybox", os.path.join(root, "bin", name))
-    text(os.path.join(root, "sbin"), "init", ROOT_INIT)
+    text(os.path.join(root, "sbin"), "init", init)
     os.chmod(os.path.join(root, "sbin", "init"), 0o755)
     text(root, "next", next_script)
     text(root, "last", str(reboots))
