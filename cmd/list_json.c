@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <string.h>
 
 /* Adds a text that is not empty. Without memory *OBJECT becomes NULL, as in all of these. */
 static void add_text(json_t **object, const char *key, const char *text)

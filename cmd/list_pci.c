@@ -1,5 +1,4 @@
 /* vmboot list --pci: the PCI functions of this host by IOMMU group, and what it uses them for. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,6 @@
  * vmboot pci: the process that moves PCI devices between their drivers and vfio-pci for a launcher, which bounds its
  * time. It answers on descriptor PROBE_CONTROL_FD, if there is one, with PROBE_DONE (include/probe_proto.h).
  */
-#include <errno.h>
 #include <string.h>
 
 #include "cmd.h"

@@ -6,7 +6,6 @@
 #ifndef VMB_DAEMON_CLIENTS_H
 #define VMB_DAEMON_CLIENTS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "autoboot.h"

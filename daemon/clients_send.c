@@ -1,7 +1,6 @@
 /* What menus are told: see daemon/clients_internal.h. */
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "clients_internal.h"

@@ -6,7 +6,6 @@
 #ifndef VMB_DAEMON_ENTRIES_H
 #define VMB_DAEMON_ENTRIES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "err.h"

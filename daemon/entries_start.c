@@ -1,6 +1,5 @@
 /* What starts by itself, and how often it failed: see daemon/entries.h. */
 #include <stdio.h>
-#include <string.h>
 
 #include "entries_internal.h"
 

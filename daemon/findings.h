@@ -5,8 +5,6 @@
 #ifndef VMB_DAEMON_FINDINGS_H
 #define VMB_DAEMON_FINDINGS_H
 
-#include <stdbool.h>
-
 #include "menu_proto.h"
 #include "storage.h"
 

@@ -3,9 +3,7 @@
  * and back when it is gone, each time by a process that may hang without costing anything but its device.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

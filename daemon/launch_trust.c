@@ -1,6 +1,5 @@
 /* Signatures of what boots: see launch_check_trust() in daemon/launch_internal.h. */
 #include <errno.h>
-#include <string.h>
 
 #include "launch_internal.h"
 #include "log.h"

@@ -3,7 +3,6 @@
 #define VMB_DAEMON_SETTINGS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "err.h"
 #include "launch.h"

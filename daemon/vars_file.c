@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "atomic_file.h"
-#include "text.h"
 #include "varstore.h"
 
 /* 0 when all N bytes were read at OFFSET, -ENODATA when the file is shorter, or -errno. */

@@ -6,7 +6,6 @@
 #ifndef VMB_INCLUDE_INI_FILE_H
 #define VMB_INCLUDE_INI_FILE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "err.h"

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/input.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

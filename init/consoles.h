@@ -3,7 +3,6 @@
 #define VMB_INIT_CONSOLES_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/types.h>
 
 #define CONSOLES_MAX 8

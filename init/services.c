@@ -3,9 +3,7 @@
  * console whose menu fails again and again is offered a shell, and so is one that waits for a daemon that does not
  * answer. A daemon that fails again and again is not waited for: each menu then starts one of its own.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,7 +1,6 @@
 /* See init/spcr.h. */
 #include "spcr.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -3,7 +3,6 @@
  * and mkpasswd print. All of libcrypt would cost a tenth of the program for the kinds nobody needs here.
  */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

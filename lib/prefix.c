@@ -2,7 +2,6 @@
 #include "prefix.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 
 static uint8_t prefix_key(uint8_t key)

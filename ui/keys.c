@@ -4,8 +4,6 @@
  */
 #include "ui/keys.h"
 
-#include <string.h>
-
 #include "text.h"
 
 enum {

@@ -6,8 +6,6 @@
 #ifndef VMB_UI_MESSAGES_H
 #define VMB_UI_MESSAGES_H
 
-#include "ui/ui.h"
-
 /* A loop_io_fn for the daemon's socket; ARG is the struct ui. */
 void messages_on_socket(void *arg, int fd, short revents);
 

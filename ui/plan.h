@@ -7,7 +7,6 @@
 #define VMB_UI_PLAN_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "err.h"
 #include "ui/model.h"

@@ -2,7 +2,6 @@
 #include "ui/main_rows.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "text.h"
 #include "ui/describe.h"

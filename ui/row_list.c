@@ -2,9 +2,7 @@
 #include "ui/row_list.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "ui/draw.h"
 #include "ui/frame.h"
 
 static void remember_row(const struct ui *ui, struct row_list *list)

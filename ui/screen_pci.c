@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "pci_group.h"
-#include "text.h"
 #include "ui/draw.h"
 #include "ui/frame.h"
 #include "ui/main_rows.h"

@@ -2,7 +2,6 @@
 #include "ui/screens.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "ui/draw.h"
 #include "ui/field.h"

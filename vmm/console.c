@@ -6,7 +6,6 @@
 #include "vmm/console.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 /* See fault.h. KVM api.rst, "The kvm_run structure", has the exit reasons. */
 #include "vmm/fault.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

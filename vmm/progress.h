@@ -11,7 +11,6 @@
 #define VMB_VMM_PROGRESS_H
 
 #include <pthread.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "vmm/virtio/virtio_devices.h"

@@ -5,8 +5,6 @@
 #ifndef VMB_VMM_VCPU_H
 #define VMB_VMM_VCPU_H
 
-#include <stdint.h>
-
 #include "err.h"
 #include "vmm/bus.h"
 #include "vmm/kvm.h"

@@ -4,7 +4,6 @@
  */
 #include "vmm/vm_private.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -20,7 +20,6 @@
 #include "host_hurry.h"
 #include "log.h"
 #include "proto.h"
-#include "text.h"
 #include "vmm/sandbox.h"
 #include "vmm/kvm.h"
 #include "vmm/vm.h"

@@ -1,9 +1,5 @@
 /* What the machine is and has, from files below a made-up root. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "facts.h"
 #include "storage_test.h"

@@ -1,9 +1,5 @@
 /* What a disk's SMART log page means: values of the NVM Express Base Specification 2.0, 5.16.1.3. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <errno.h>
 #include <string.h>

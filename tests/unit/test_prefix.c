@@ -1,9 +1,5 @@
 /* The prefix key's commands, as `vmboot run` and the menu's console view know them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <string.h>
 

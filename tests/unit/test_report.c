@@ -1,9 +1,5 @@
 /* `vmboot report` of the real program where no daemon runs: standard output, a new file, a new directory, refusals. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <sys/wait.h>
 

@@ -1,9 +1,5 @@
 /* The guest's console: character sets, the grid that grows, recordings of real firmware. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <fcntl.h>
 #include <stdio.h>

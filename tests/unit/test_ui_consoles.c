@@ -1,9 +1,5 @@
 /* Several consoles on one machine, who has the guest's keyboard; each console's line, prefix key and log. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_session.h"
 

@@ -1,9 +1,5 @@
 /* The entry editor and the checklist as an operator has them: what is typed, refused, saved, started. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_keys.h"
 #include "menu_session.h"

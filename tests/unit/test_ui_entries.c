@@ -2,11 +2,7 @@
  * The menu's entries, pickers and countdown as an operator has them, and every screen in colour and without: the real
  * program under a pseudo-terminal.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_keys.h"
 #include "menu_session.h"

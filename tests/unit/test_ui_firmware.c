@@ -1,9 +1,5 @@
 /* The screen of all firmware: what one image is, and what a start with it keeps. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_session.h"
 

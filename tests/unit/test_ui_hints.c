@@ -3,11 +3,7 @@
  * said to be missing while it is still looked for, nothing typed is forgotten unasked. The real program under a
  * pseudo-terminal.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_keys.h"
 #include "menu_session.h"

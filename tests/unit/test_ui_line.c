@@ -1,9 +1,5 @@
 /* The menu and its terminal: what that can show, and how it is left, however the menu ends. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_session.h"
 

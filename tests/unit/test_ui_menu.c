@@ -1,9 +1,5 @@
 /* The menu as an operator has it: the real program, a pseudo-terminal, a scripted daemon. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_session.h"
 

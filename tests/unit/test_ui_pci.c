@@ -1,9 +1,5 @@
 /* Giving PCI devices of the host to an entry's guest, as an operator does it: the real program under a pseudo-terminal. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_session.h"
 

@@ -1,9 +1,5 @@
 /* What stands in the way of a start, each sentence by its cause, and what a draft makes of its fields. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <errno.h>
 #include <stdio.h>

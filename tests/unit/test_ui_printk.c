@@ -1,9 +1,5 @@
 /* Kernel messages are kept away while a menu draws, and come back with the last menu's end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,11 +2,7 @@
  * Keys at random, with a seed: nothing crashes or leaks, and nothing that asks first or needs Enter happens. And a menu
  * that nobody touches sleeps. RELIABILITY=full: ten minutes of keys.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_session.h"
 #include "reliability.h"

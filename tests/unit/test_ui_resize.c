@@ -2,11 +2,7 @@
  * Every screen at every size that it has to fit, by the sizes a terminal goes through while it is open: laid out anew, all of
  * it on the screen, as ^L would paint it, and what it was when the terminal is what it was.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <ctype.h>
 

@@ -1,9 +1,5 @@
 /* Log, system information, power, report, result, lock: as an operator has them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_session.h"
 

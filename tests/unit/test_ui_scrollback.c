@@ -1,9 +1,5 @@
 /* What scrolls away on a guest's console: kept in order, bounded, saved before a clear. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,9 +1,5 @@
 /* The settings screen as an operator has it: what is tried on, what is kept, the consoles, the password. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_keys.h"
 #include "menu_session.h"

@@ -1,9 +1,5 @@
 /* The recovery shell: what it is told, what comes back with it, and whose ^C is whose. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <sched.h>
 #include <sys/mount.h>

@@ -1,9 +1,5 @@
 /* Themes: the project's own, an operator's files good and bad, and what the screen then shows. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <curses.h>
 #undef timeout

@@ -1,9 +1,5 @@
 /* The console view where the terminal itself is the guest's, the whole-screen view, and its status row. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_session.h"
 

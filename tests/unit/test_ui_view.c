@@ -1,9 +1,5 @@
 /* The console view as an operator has it: scrollback, key profiles, character sets, F-keys. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "menu_session.h"
 

@@ -2,7 +2,6 @@
 #ifndef VMB_VMM_DISK_IOV_H
 #define VMB_VMM_DISK_IOV_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/uio.h>

@@ -14,7 +14,6 @@
 #include <sys/uio.h>
 
 #include "err.h"
-#include "vmm_proto.h"
 
 #define NET_HDR_SIZE 12 /* struct virtio_net_hdr_v1 */
 

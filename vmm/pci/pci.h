@@ -8,7 +8,6 @@
 #define VMB_VMM_PCI_PCI_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "vmm/bus.h"

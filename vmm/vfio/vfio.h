@@ -16,7 +16,6 @@
 #include "log.h"
 #include "vm_config.h"
 #include "vmm/irq.h"
-#include "vmm/mem.h"
 #include "vmm/pci/pci_device.h"
 #include "vmm/ring.h"
 

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <linux/virtio_ring.h>
-#include <stddef.h>
 #include <string.h>
 
 /* Index, in 16-bit words, of the parts of the available and the used ring. */
