@@ -199,7 +199,8 @@ static void each_complaint(void **state)
 		const char *path, *text, *subject, *words;
 		enum host_level level;
 	} cases[] = {
-		{"/proc/meminfo", "MemAvailable: 30000 kB\n", "memory", "smallest", HOST_MISSING},
+		{"/proc/meminfo", "MemAvailable: 30000 kB\n", "memory",
+		 "the smallest virtual machine needs 80M", HOST_MISSING},
 		{"/proc/meminfo", "MemAvailable: 200000 kB\n", "memory", "195M", HOST_NOTE},
 		{"/proc/meminfo", "", "memory", "unknown", HOST_NOTE},
 		{"/proc/sys/kernel/io_uring_disabled", "2\n", "io_uring",
