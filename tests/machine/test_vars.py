@@ -2,7 +2,7 @@
 
 import os
 
-from harness import ROOT, expect, expect_text, guest_disk, plain, run
+from harness import ROOT, expect, expect_text, guest_disk, plain, run, slow
 
 RUN = "vmboot run --firmware /firmware/CLOUDHV.fd --disk /dev/nvme0n1 --memory 128M --vars /tmp/vars.fd"
 GUID = "-guid 5a1e3b0c-7d2f-4e68-9b1a-2c3d4e5f6071"
@@ -20,6 +20,7 @@ def parts(output):
     return found
 
 
+@slow
 def test_variable_is_there_in_the_next_run():
     got = run("\n".join((
         "echo == first", RUN, "echo status $?; ls -l /tmp/vars.fd",
@@ -29,6 +30,7 @@ def test_variable_is_there_in_the_next_run():
     expect_text(said["second"], "it was there", "status 0")
 
 
+@slow
 def test_files_from_elsewhere():
     """Debian's pristine OVMF_VARS_4M.fd, which has the same format, serves. Truncated, foreign, damaged: a sentence, exit
     status 2, not one byte changed; --fresh-vars starts and keeps it."""
