@@ -35,7 +35,7 @@ enum draft_row {
 
 enum draft_vars { DRAFT_VARS_KEEP, DRAFT_VARS_FRESH, DRAFT_VARS_NONE, DRAFT_VARS_COUNT };
 
-/* What is edited. Texts that are typed are in the fields of struct draft until draft_collect(). */
+/* What is edited. Texts that are typed are in the fields of struct draft until draft_config(). */
 struct draft_values {
 	struct vm_config config;
 	bool by_kernel;

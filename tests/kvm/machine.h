@@ -27,7 +27,7 @@ struct machine {
 	int log; /* what the vmm wrote to its standard error */
 	uint32_t stage; /* the last VMM_PROGRESS, which machine_next_message() keeps to itself */
 	size_t output_len;
-	size_t seen; /* expect_output() goes on from here */
+	size_t seen; /* machine_expect_output() goes on from here */
 	char output[MACHINE_OUTPUT + 1];
 };
 
