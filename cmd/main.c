@@ -62,7 +62,7 @@ static const struct command commands[] = {
 	{"vmm", cmd_vmm, "", NULL},
 	{"probe", cmd_probe,
 	 "--device PATH | --system | --images DIR | --read[-signed] DEVICE PATH | "
-	 "--settings|--save DEVICE FSTYPE",
+	 "--settings|--save|--mend DEVICE FSTYPE",
 	 NULL},
 	{"pci", cmd_pci, "take|give-back DIR ADDRESS... | recover DIR", NULL},
 	{"version", cmd_version, "", "print the version"},
