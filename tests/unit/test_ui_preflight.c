@@ -174,6 +174,27 @@ static void devices_are_looked_at(void **state)
 	assert_int_equal(f->worst, PREFLIGHT_BAD);
 }
 
+static void each_disk_card_and_device_has_one_line(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int alone;
+
+	f->config.disk_count = 0;
+	put_disk(f, "/dev/sde");
+	check(f, "");
+	alone = f->count;
+	put_disk(f, "/dev/sdd");
+	f->config.net_count = 2;
+	strcpy(f->config.nets[0].name, "br0");
+	strcpy(f->config.nets[1].name, "br1");
+	f->config.vfio_count = 3;
+	strcpy(f->config.vfio[0].address, "0000:01:00.0");
+	strcpy(f->config.vfio[1].address, "0000:02:00.0");
+	strcpy(f->config.vfio[2].address, "0000:03:00.0");
+	check(f, "");
+	assert_int_equal(f->count, alone + 1 + 2 + 3);
+}
+
 static void the_host_is_in_the_way(void **state)
 {
 	struct fixture *f = *state;
@@ -412,6 +433,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_in_the_way),
 		TEST(devices_are_looked_at),
+		TEST(each_disk_card_and_device_has_one_line),
 		TEST(the_host_is_in_the_way),
 		TEST(firmware_is_in_the_way),
 		TEST(a_disk_is_in_the_way),
