@@ -324,6 +324,21 @@ void autoboot_follow(struct autoboot *a, uint32_t how, const char *title)
 	changed(a);
 }
 
+/* NEXT has a problem: says so, and names what starts instead, while there is time to do something about it. */
+static void describe_problem(const struct autoboot *a, const struct menu_entry *next,
+			     struct menu_countdown *ret)
+{
+	const struct menu_entry *able = entries_next_able(a->entries);
+
+	snprintf(ret->text, sizeof(ret->text), "%s cannot start: %.380s", next->config.title,
+		 next->problem);
+	text_drop_full_stop(ret->text);
+	if (!able)
+		return;
+	text_copy(ret->id, sizeof(ret->id), able->id);
+	text_copy(ret->title, sizeof(ret->title), able->config.title);
+}
+
 void autoboot_describe(const struct autoboot *a, struct menu_countdown *ret)
 {
 	const struct menu_entry *next = entries_next(a->entries, NULL);
@@ -348,4 +363,6 @@ void autoboot_describe(const struct autoboot *a, struct menu_countdown *ret)
 	if (a->waiting)
 		text_copy(ret->text, sizeof(ret->text),
 			  "waiting for a disk while the others are looked at");
+	else if (next->problem[0] && !a->events->scanning(a->ctx))
+		describe_problem(a, next, ret);
 }

@@ -58,6 +58,9 @@ int entries_set_once(struct entries *entries, const char *id, struct vmb_err *er
  */
 const struct menu_entry *entries_next(const struct entries *entries, char *reason);
 
+/* The same without those of which it is known that they cannot start now; NULL: none. */
+const struct menu_entry *entries_next_able(const struct entries *entries);
+
 /* Before ID starts by itself: counts it as failed until it is known better, and takes "once" back. */
 int entries_count_start(struct entries *entries, const char *id, struct vmb_err *err);
 /* ID cannot be started: it is no more what starts by itself, until the daemon starts again. */

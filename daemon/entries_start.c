@@ -46,6 +46,24 @@ const struct menu_entry *entries_next(const struct entries *e, char *reason)
 	return NULL;
 }
 
+const struct menu_entry *entries_next_able(const struct entries *e)
+{
+	const struct menu_entry *entry = entries_look_up(e, e->state.once);
+	size_t first;
+
+	if (entry && !entry->problem[0])
+		return entry;
+	entry = entries_look_up(e, settings_default(e->settings));
+	first = entry ? (size_t)(entry - e->list) : 0;
+	for (size_t i = 0; entry && i < e->count; i++) {
+		const struct menu_entry *other = &e->list[(first + i) % e->count];
+
+		if (may_start(e, other) && !other->problem[0])
+			return other;
+	}
+	return NULL;
+}
+
 int entries_count_start(struct entries *e, const char *id, struct vmb_err *err)
 {
 	int rc;

@@ -102,7 +102,8 @@ char *frame_countdown(const struct ui *ui, const char *why, char *buf, size_t si
 			 c->power == MENU_POWER_OFF ? "Switching off" : "Restarting", left,
 			 c->title);
 	else
-		snprintf(buf, size, "Starting %s in %u s - any key %s", c->title, left, why);
+		snprintf(buf, size, "Starting %s in %u s - any key %s%s%s%s", c->title, left, why,
+			 c->text[0] ? "   (" : "", c->text, c->text[0] ? ")" : "");
 	return buf;
 }
 

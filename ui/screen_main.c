@@ -94,14 +94,17 @@ static void idle_status(const struct ui *ui, char *buf, size_t size)
 {
 	const struct model *model = &ui->model;
 	unsigned int left = model_countdown_left(model, loop_now_ms());
+	const char *why = model->countdown.text;
 
 	if (!model->devices_known)
 		snprintf(buf, size, "Waiting for the daemon ...");
 	else if (model->countdown.state == MENU_COUNTDOWN_PAUSED && left)
-		snprintf(buf, size, "%s waits: it starts by itself after %u s without a key",
-			 model->countdown.title, left);
+		snprintf(buf, size, "%s waits: it starts by itself after %u s without a key%s%s%s",
+			 model->countdown.title, left, why[0] ? "   (" : "", why,
+			 why[0] ? ")" : "");
 	else if (model->countdown.state == MENU_COUNTDOWN_PAUSED)
-		snprintf(buf, size, "%s waits for Enter", model->countdown.title);
+		snprintf(buf, size, "%s waits for Enter%s%s%s", model->countdown.title,
+			 why[0] ? "   (" : "", why, why[0] ? ")" : "");
 	else if (model->scanning)
 		scan_status(ui, buf, size);
 	else if (model->countdown.text[0])
@@ -187,7 +190,7 @@ static void main_draw(struct ui *ui, void *data)
 {
 	struct screen_main *sm = data;
 	const struct row *row = row_list_current(&sm->list);
-	char idle[MENU_TEXT_SIZE];
+	char idle[MENU_TEXT_SIZE + 160];
 
 	if (is_hidden(ui)) {
 		draw_hidden(ui);

@@ -117,6 +117,8 @@ static void fake_send_countdown(struct fake *f, uint32_t state, uint32_t seconds
 
 	snprintf(c.id, sizeof(c.id), "debian");
 	snprintf(c.title, sizeof(c.title), "Debian GNU/Linux 12");
+	if (getenv("FAKE_INSTEAD"))
+		snprintf(c.text, sizeof(c.text), "%s", getenv("FAKE_INSTEAD"));
 	fake_send(f, MENU_COUNTDOWN, &c, sizeof(c));
 }
 

@@ -281,6 +281,33 @@ static void a_disk_that_may_still_come_is_waited_for(void **state)
 	assert_string_equal(f->started, "a ");
 }
 
+/* What is known not to start is told while there is time, with what starts instead. */
+static void a_default_that_cannot_start_is_told_beforehand(void **state)
+{
+	struct fixture *f = *state;
+
+	put_entry(f, "a", "title = Ay\ndisk = serial:CCC\n");
+	put_entry(f, "b", "disk = serial:DDD\n");
+	put_entry(f, "c", "title = Cee\n");
+	put(f->scratch, "vmboot.conf", "default = a\ntimeout = 1\n");
+	f->scanning = true;
+	open_all(f);
+	autoboot_begin(f->autoboot);
+	/* A disk may still come. */
+	assert_string_equal(countdown(f).title, "Ay");
+	assert_string_equal(countdown(f).text, "");
+	f->scanning = false;
+	assert_string_equal(countdown(f).title, "Cee");
+	assert_string_equal(countdown(f).id, "c");
+	assert_string_equal(countdown(f).text, "Ay cannot start: Disk serial:CCC is not there");
+	/* Nothing can. */
+	put_entry(f, "c", "disk = serial:EEE\n");
+	open_all(f);
+	autoboot_begin(f->autoboot);
+	assert_string_equal(countdown(f).title, "Ay");
+	assert_string_equal(countdown(f).text, "Ay cannot start: Disk serial:CCC is not there");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +322,7 @@ int main(void)
 		TEST(a_kernel_that_panics_has_not_worked),
 		TEST(what_is_refused_gives_way_to_the_next),
 		TEST(a_disk_that_may_still_come_is_waited_for),
+		TEST(a_default_that_cannot_start_is_told_beforehand),
 	};
 
 	return cmocka_run_group_tests_name("autoboot", tests, NULL, NULL);

@@ -401,6 +401,21 @@ static void test_countdown(void **state)
 	session_close(s);
 }
 
+/* Another entry than the default: why is told. */
+static void test_countdown_of_another(void **state)
+{
+	struct session *s;
+
+	(void)state;
+	setenv("FAKE_INSTEAD", "Old cannot start", 1);
+	s = session_open(FAKE_COUNTDOWN, &plain);
+	session_wait(s, "Starting Debian GNU/Linux 12 in 90 s - any key to wait   (Old cannot start)");
+	session_keys(s, " ");
+	session_wait(s, "after 30 s without a key   (O");
+	unsetenv("FAKE_INSTEAD");
+	session_leave(s);
+}
+
 /* A guest has switched itself off and the machine is to follow: every key but ^L is a no, and nothing else. */
 static void test_power_countdown(void **state)
 {
@@ -518,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_scanning_is_named),
 		cmocka_unit_test(test_start_can_be_cancelled),
 		cmocka_unit_test(test_countdown),
+		cmocka_unit_test(test_countdown_of_another),
 		cmocka_unit_test(test_power_countdown),
 		cmocka_unit_test(test_hidden_menu),
 		cmocka_unit_test(test_empty_states),
