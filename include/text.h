@@ -18,6 +18,9 @@ int text_parse_uint(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 /* Writes BYTES for people into BUF ("476G", "1.8T", "4M", "512"), at most one decimal; returns BUF. */
 char *text_format_size(uint64_t bytes, char *buf, size_t size);
 
+/* The same of a multiple of 1 MiB exactly: "4G", "1100M". */
+char *text_format_mib(uint64_t bytes, char *buf, size_t size);
+
 /*
  * Copies SRC (N bytes, may hold anything) to DST of SIZE bytes so that it is safe on a terminal:
  * valid UTF-8 of printable characters stays, every other byte becomes \xNN. Always terminates DST;

@@ -394,12 +394,7 @@ static void add_machine(struct writer *w, const struct menu_entry_save *e)
 {
 	const struct vm_config *c = &e->config;
 
-	if (c->memory % (1u << 30) == 0)
-		snprintf(w->memory, sizeof(w->memory), "%lluG",
-			 (unsigned long long)c->memory >> 30);
-	else
-		snprintf(w->memory, sizeof(w->memory), "%lluM",
-			 (unsigned long long)c->memory >> 20);
+	text_format_mib(c->memory, w->memory, sizeof(w->memory));
 	add(w, "memory", w->memory);
 	snprintf(w->cpus, sizeof(w->cpus), "%u", c->cpus);
 	add(w, "cpus", w->cpus);

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -152,6 +153,15 @@ static int is_unsafe(uint32_t code)
 	return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x200B && code <= 0x200F) ||
 	       (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) ||
 	       code == 0xFEFF || (code >= 0xFFF0 && code <= 0xFFFB);
+}
+
+char *text_format_mib(uint64_t bytes, char *buf, size_t size)
+{
+	bool whole = bytes % (1u << 30) == 0;
+
+	snprintf(buf, size, "%llu%c", (unsigned long long)bytes >> (whole ? 30 : 20),
+		 whole ? 'G' : 'M');
+	return buf;
 }
 
 char *text_escape(char *dst, size_t size, const char *src, size_t n)

@@ -56,7 +56,7 @@ void draft_begin(struct draft *draft, const struct vm_config *config,
 	field_set(&draft->kernel, config->kernel_path);
 	field_set(&draft->initrd, config->initrd_path);
 	field_set(&draft->cmdline, config->cmdline);
-	field_set(&draft->memory, text_format_size(config->memory, text, sizeof(text)));
+	field_set(&draft->memory, text_format_mib(config->memory, text, sizeof(text)));
 	snprintf(text, sizeof(text), "%u", config->cpus);
 	field_set(&draft->cpus, text);
 	snprintf(text, sizeof(text), "%u", draft->now.tries);
@@ -89,11 +89,17 @@ static void check_text(struct form_row *row, enum ui_element element, const char
 static void check_memory(const struct draft *draft, const struct model *model, struct form_row *row)
 {
 	struct vmb_err err = {0};
-	char room[16], all[16];
+	char room[16], all[16], text[32];
 	uint64_t memory;
 
-	if (plan_parse_memory(model, draft->memory.text, &memory, &err) < 0) {
+	field_value(&draft->memory, text, sizeof(text));
+	if (plan_parse_memory(model, text, &memory, &err) < 0) {
 		check_text(row, UI_BAD, err.text);
+		return;
+	}
+	/* It may be free when this is started. */
+	if (plan_memory_fits(model, memory, &err) < 0) {
+		check_text(row, UI_WARN, err.text);
 		return;
 	}
 	row->check_element = UI_GOOD;
@@ -106,8 +112,10 @@ static void check_cpus(const struct draft *draft, const struct model *model, str
 {
 	struct vmb_err err = {0};
 	uint32_t cpus;
+	char text[32];
 
-	if (plan_parse_cpus(model, draft->cpus.text, &cpus, &err) < 0) {
+	if (plan_parse_cpus(model, field_value(&draft->cpus, text, sizeof(text)), &cpus, &err) <
+	    0) {
 		check_text(row, UI_BAD, err.text);
 		return;
 	}
@@ -183,8 +191,10 @@ static void check_vars(const struct draft *draft, const struct model *model, str
 static void check_tries(const struct draft *draft, struct form_row *row)
 {
 	uint64_t tries;
+	char text[32];
 
-	if (text_parse_uint(draft->tries.text, 0, TRIES_MAX, &tries) < 0) {
+	field_value(&draft->tries, text, sizeof(text));
+	if (text_parse_uint(text, 0, TRIES_MAX, &tries) < 0) {
 		row->check_element = UI_BAD;
 		snprintf(row->check, sizeof(row->check), "Write a number from 0 to %d.", TRIES_MAX);
 	} else if (tries == 0) {
@@ -194,9 +204,12 @@ static void check_tries(const struct draft *draft, struct form_row *row)
 
 static void check_path(const struct field *field, bool needed, struct form_row *row)
 {
-	if (!field->text[0] && needed)
+	char path[VM_PATH_SIZE];
+
+	field_value(field, path, sizeof(path));
+	if (!path[0] && needed)
 		check_text(row, UI_BAD, "The path of the kernel is missing.");
-	else if (field->text[0] && field->text[0] != '/')
+	else if (path[0] && path[0] != '/')
 		check_text(row, UI_BAD, "Write the whole path, from / on.");
 }
 
@@ -272,9 +285,11 @@ static const char *after_name(uint8_t after)
 static void describe_checks(struct draft *draft, const struct model *model, enum draft_row row,
 			    struct form_row *ret)
 {
+	char title[sizeof(draft->now.config.title)];
+
 	switch (row) {
 	case DRAFT_TITLE:
-		if (!draft->title.text[0])
+		if (!field_value(&draft->title, title, sizeof(title))[0])
 			check_text(ret, UI_BAD, "It needs a title.");
 		break;
 	case DRAFT_FIRMWARE: check_firmware(draft, model, ret); break;
@@ -391,11 +406,13 @@ static void collect(struct draft *draft, const struct model *model)
 {
 	struct vm_config *config = &draft->now.config;
 	uint64_t tries = 0;
+	char text[32];
 
-	text_copy(config->title, sizeof(config->title), draft->title.text);
-	plan_parse_memory(model, draft->memory.text, &config->memory, NULL);
-	plan_parse_cpus(model, draft->cpus.text, &config->cpus, NULL);
-	text_parse_uint(draft->tries.text, 0, TRIES_MAX, &tries);
+	field_value(&draft->title, config->title, sizeof(config->title));
+	plan_parse_memory(model, field_value(&draft->memory, text, sizeof(text)), &config->memory,
+			  NULL);
+	plan_parse_cpus(model, field_value(&draft->cpus, text, sizeof(text)), &config->cpus, NULL);
+	text_parse_uint(field_value(&draft->tries, text, sizeof(text)), 0, TRIES_MAX, &tries);
 	draft->now.tries = (uint32_t)tries;
 }
 
@@ -405,9 +422,9 @@ static void settle_boot(const struct draft *draft, struct vm_config *config)
 	if (draft->now.by_kernel) {
 		config->firmware_device[0] = config->firmware_path[0] = config->vars_path[0] = '\0';
 		config->fresh_vars = 0;
-		text_copy(config->kernel_path, sizeof(config->kernel_path), draft->kernel.text);
-		text_copy(config->initrd_path, sizeof(config->initrd_path), draft->initrd.text);
-		text_copy(config->cmdline, sizeof(config->cmdline), draft->cmdline.text);
+		field_value(&draft->kernel, config->kernel_path, sizeof(config->kernel_path));
+		field_value(&draft->initrd, config->initrd_path, sizeof(config->initrd_path));
+		field_value(&draft->cmdline, config->cmdline, sizeof(config->cmdline));
 		return;
 	}
 	config->kernel_path[0] = config->initrd_path[0] = config->cmdline[0] = '\0';

@@ -13,6 +13,17 @@ void field_set(struct field *field, const char *text)
 	field->cursor = field->len;
 }
 
+char *field_value(const struct field *field, char *buf, size_t size)
+{
+	const char *text = field->text + strspn(field->text, " ");
+	size_t n;
+
+	text_copy(buf, size, text);
+	for (n = strlen(buf); n > 0 && buf[n - 1] == ' '; n--)
+		buf[n - 1] = '\0';
+	return buf;
+}
+
 /* Bytes of the character at AT. */
 static int char_length(const struct field *field, int at)
 {

@@ -20,6 +20,9 @@ struct field {
 /* TEXT (UTF-8, copied) with the cursor behind it. */
 void field_set(struct field *field, const char *text);
 
+/* Its text without the blanks around it, which nobody sees, in BUF of SIZE bytes, which is returned. */
+char *field_value(const struct field *field, char *buf, size_t size);
+
 /*
  * Edits by KEY: printable characters are put in, Backspace, Delete, Left, Right, Home, End, ^A, ^E, ^U.
  * True if KEY was one of these, also when it changed nothing: letters are never commands here.

@@ -25,4 +25,7 @@ void preview_row(struct ui *ui, const struct row *row, int y);
 void preview_config(struct ui *ui, const struct vm_config *config, const char *what,
 		    const char *title, int y);
 
+/* Over the third row of those where ENTRY cannot start now, why. */
+void preview_trouble(struct ui *ui, const struct menu_entry *entry, int y);
+
 #endif

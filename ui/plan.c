@@ -165,10 +165,21 @@ uint64_t plan_memory(const struct model *model)
 	return memory;
 }
 
+int plan_memory_fits(const struct model *model, uint64_t bytes, struct vmb_err *err)
+{
+	char asked[16], room[16];
+
+	if (bytes <= model->welcome.host_memory_free)
+		return 0;
+	return vmb_err_set(err, ERANGE, "%s free, %s asked: will not start.",
+			   text_format_size(model->welcome.host_memory_free, room, sizeof(room)),
+			   text_format_size(bytes, asked, sizeof(asked)));
+}
+
 int plan_parse_memory(const struct model *model, const char *text, uint64_t *ret,
 		      struct vmb_err *err)
 {
-	char asked[16], room[16];
+	char asked[16], all[16];
 	uint64_t bytes;
 
 	if (text_parse_size(text, &bytes) < 0)
@@ -178,11 +189,10 @@ int plan_parse_memory(const struct model *model, const char *text, uint64_t *ret
 		return vmb_err_set(err, ERANGE, "%s asked: at least 64M is needed.%s",
 				   text_format_size(bytes, asked, sizeof(asked)),
 				   bytes < 65536 ? " Add M or G to the number." : "");
-	if (bytes > model->welcome.host_memory_free)
-		return vmb_err_set(
-			err, ERANGE, "%s free, %s asked: will not start.",
-			text_format_size(model->welcome.host_memory_free, room, sizeof(room)),
-			text_format_size(bytes, asked, sizeof(asked)));
+	if (bytes > model->welcome.host_memory)
+		return vmb_err_set(err, ERANGE, "%s asked, this host has %s: will not start.",
+				   text_format_size(bytes, asked, sizeof(asked)),
+				   text_format_size(model->welcome.host_memory, all, sizeof(all)));
 	*ret = bytes / MIB * MIB;
 	return 0;
 }

@@ -58,6 +58,9 @@ enum plan_attach plan_toggle(const struct plan *plan, const struct model *model,
 /* The memory a VM gets that nobody has said anything about: the default, less where little is free. */
 uint64_t plan_memory(const struct model *model);
 
+/* Are BYTES of memory free now? 0, or -ERANGE with the sentence in ERR, which may be NULL. */
+int plan_memory_fits(const struct model *model, uint64_t bytes, struct vmb_err *err);
+
 /*
  * Parses TEXT as memory or CPUs against what the host has. 0 and the value, or -EINVAL / -ERANGE
  * with the sentence in ERR.

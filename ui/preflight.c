@@ -57,12 +57,10 @@ static void check_memory(struct preflight *p)
 {
 	struct vmb_err err = {0};
 	char text[32], room[16];
-	uint64_t memory;
 	uint32_t cpus;
 
 	text_format_size(p->config->memory, text, sizeof(text));
-	if (p->config->memory > p->model->welcome.host_memory_free &&
-	    plan_parse_memory(p->model, text, &memory, &err) < 0)
+	if (plan_memory_fits(p->model, p->config->memory, &err) < 0)
 		add(p, PREFLIGHT_BAD, "Memory", "%s", err.text);
 	else
 		add(p, PREFLIGHT_OK, "Memory", "%s of %s free", text,

@@ -46,12 +46,14 @@ void preview_config(struct ui *ui, const struct vm_config *config, const char *w
 {
 	const struct menu_firmware *firmware = describe_firmware(&ui->model, config);
 	const char *trouble = host_trouble(ui, !config->kernel_path[0]), *ok = "";
+	struct vmb_err no_room = {0};
 	int width = ui->cols - 2;
 	char text[1024];
 
 	if (firmware)
 		ok = firmware->usable ? " (ok)" : " (cannot be started)";
-	if (trouble || (firmware && !firmware->usable))
+	plan_memory_fits(&ui->model, config->memory, &no_room);
+	if (trouble || no_room.code || (firmware && !firmware->usable))
 		what = "It will not start:";
 	boot_line(config, what, title, ok, text, sizeof(text), width);
 	draw_text(y, 1, width, firmware && !firmware->usable ? UI_BAD : UI_NORMAL, text);
@@ -61,24 +63,30 @@ void preview_config(struct ui *ui, const struct vm_config *config, const char *w
 	}
 	describe_disks(config, text, sizeof(text), width - 7);
 	draw_printf(y + 1, 1, width, UI_NORMAL, "disks: %s", text);
-	draw_text(y + 2, 1, width, UI_NORMAL,
-		  describe_machine(&ui->model, config, text, sizeof(text), width));
+	describe_machine(&ui->model, config, text, sizeof(text), width);
+	draw_text(y + 2, 1, width, no_room.code ? UI_BAD : UI_NORMAL,
+		  no_room.code ? no_room.text : text);
+}
+
+void preview_trouble(struct ui *ui, const struct menu_entry *entry, int y)
+{
+	char trouble[MENU_TEXT_SIZE];
+
+	if (!host_trouble(ui, !entry->config.kernel_path[0]) &&
+	    describe_trouble(&ui->model, entry, trouble, sizeof(trouble)))
+		draw_printf(y + 2, 1, ui->cols - 2, UI_BAD, "It will not start: %s.%s", trouble,
+			    entry->problem[0] ? "" : " Enter says what helps.");
 }
 
 static void preview_entry(struct ui *ui, const struct menu_entry *entry, int y)
 {
-	char trouble[MENU_TEXT_SIZE];
-
 	if (model_vm_alive(&ui->model)) {
 		draw_text(y, 1, ui->cols - 2, UI_NORMAL, entry->config.title);
 		draw_running(ui, y);
 		return;
 	}
 	preview_config(ui, &entry->config, "Enter starts", entry->config.title, y);
-	if (!host_trouble(ui, !entry->config.kernel_path[0]) &&
-	    describe_trouble(&ui->model, entry, trouble, sizeof(trouble)))
-		draw_printf(y + 2, 1, ui->cols - 2, UI_BAD, "It will not start: %s.%s", trouble,
-			    entry->problem[0] ? "" : " Enter says what helps.");
+	preview_trouble(ui, entry, y);
 }
 
 static void preview_firmware(struct ui *ui, const struct menu_firmware *firmware, int y)

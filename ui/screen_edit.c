@@ -168,6 +168,7 @@ static void edit_changed(struct ui *ui, void *data, int what)
 
 static void draw_preview(struct ui *ui, struct screen_edit *se, int rows)
 {
+	const struct menu_entry *entry = model_entry(&ui->model, se->draft.id);
 	int y = frame_preview_row(ui->rows), width = ui->cols - 2;
 	char check[256], boot[2 * VM_PATH_SIZE + 16];
 	struct vm_config config;
@@ -188,6 +189,9 @@ static void draw_preview(struct ui *ui, struct screen_edit *se, int rows)
 		return;
 	}
 	preview_config(ui, &config, "F10 starts", config.title, y);
+	/* What was changed may be just what was wrong: that the checklist tells. */
+	if (entry && !draft_is_changed(&se->draft))
+		preview_trouble(ui, entry, y);
 }
 
 static void edit_draw(struct ui *ui, void *data)

@@ -68,7 +68,10 @@ static char *restart_text(const struct ui *ui, char *buf, size_t size)
 		snprintf(boot, sizeof(boot), "%.60s",
 			 describe_basename(config->kernel_path[0] ? config->kernel_path
 								  : config->firmware_path));
-	describe_disks(config, disks, sizeof(disks), ui->cols - 10 - draw_columns(boot));
+	if (config->disk_count)
+		describe_disks(config, disks, sizeof(disks), ui->cols - 10 - draw_columns(boot));
+	else
+		text_copy(disks, sizeof(disks), "no disk");
 	snprintf(buf, size, "Enter: %.90s, %.120s", boot, disks);
 	return buf;
 }

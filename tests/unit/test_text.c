@@ -79,6 +79,8 @@ static void sizes_are_shown_short(void **state)
 		assert_string_equal(text_format_size(cases[i].bytes, buf, sizeof(buf)), cases[i].text);
 	/* A short buffer is cut, not overrun. */
 	assert_string_equal(text_format_size(1536, buf, 3), "1.");
+	assert_string_equal(text_format_mib(4ULL << 30, buf, sizeof(buf)), "4G");
+	assert_string_equal(text_format_mib(1100ULL << 20, buf, sizeof(buf)), "1100M");
 }
 
 static void escaping_leaves_text_alone(void **state)

@@ -118,10 +118,17 @@ static void test_editor_refuses_bad_values(void **state)
 	session_keys(s, CTRL_S);
 	session_wait(s, "Not saved: Not a size.");
 	session_keys(s, CTRL_U "8G");
+	/* What is not free now may be when it is started: it can be kept. */
 	session_wait(s, "6G free, 8G asked: will not start.");
+	session_wait(s, "It will not start: ");
 	session_keys(s, "\030");
-	session_wait(s, "Not started: 6G free");
-	session_keys(s, CTRL_U "1G" DOWN CTRL_U "12");
+	session_wait(s, "It will not start like this");
+	session_keys(s, "q" CTRL_U "32G" "\030");
+	session_wait(s, "Not started: 32G asked, this host has 16G");
+	/* Blanks, which nobody sees, are no part of it. */
+	session_keys(s, CTRL_U " 1G " DOWN CTRL_U " 3 ");
+	session_wait(s, "1G of 6G free   3 of 8 CPUs");
+	session_keys(s, CTRL_U "12");
 	session_wait(s, "CPU count 12 > 8 host");
 	session_keys(s, CTRL_U "0" F10);
 	session_wait(s, "Not started: At least one CPU");
@@ -247,6 +254,7 @@ static void test_checklist_offers_what_helps(void **state)
 	assert_int_equal(s->daemon.seen->start, 0);
 	session_keys(s, "e");
 	session_wait(s, "Entry gone");
+	session_wait(s, "It will not start: the disk serial:ZC1000 is not connected. ");
 	go_down(s, DISKS);
 	session_keys(s, "\r");
 	session_wait(s, "serial:ZC1000 is not connected: x takes it out");

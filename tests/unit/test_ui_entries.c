@@ -69,9 +69,11 @@ static void look_at_editor(struct session *s, bool colour)
 	session_keys(s, CTRL_U "8G");
 	session_wait(s, "6G free, 8G asked: will");
 	session_wait(s, "Entry debian *");
+	session_keys(s, CTRL_U "32G");
+	session_wait(s, "32G asked, this host");
 	go_down(s, 1);
 	session_wait(s, "! Memory");
-	assert_look(s, "8G ", LOOK_BAD, colour);
+	assert_look(s, "32G ", LOOK_BAD, colour);
 	go_down(s, TRIES - CPUS);
 	session_wait(s, "Tries");
 	session_keys(s, "\033");

@@ -310,8 +310,8 @@ static void test_plan_values(void **state)
 		const char *text;
 		uint64_t want; /* 0: refused */
 	} memory[] = {
-		{"1G", 1ULL << 30}, {"64M", 64 << 20}, {"1.5G", 1536ULL << 20}, {"6G", 6ULL << 30},
-		{"63M", 0}, {"6.1G", 0}, {"", 0}, {"G", 0}, {"-1G", 0}, {"512", 0}, {"1X", 0},
+		{"1G", 1ULL << 30}, {"64M", 64 << 20}, {"1.5G", 1536ULL << 20}, {"6.5G", 6656ULL << 20},
+		{"63M", 0}, {"16.1G", 0}, {"", 0}, {"G", 0}, {"-1G", 0}, {"512", 0}, {"1X", 0},
 		{"99999999999999999999G", 0}, {"67108865", 64 << 20},
 	}, cpus[] = {{"1", 1}, {"8", 8}, {"0", 0}, {"9", 0}, {"", 0}, {"x", 0}, {"-1", 0}, {"4294967297", 0}};
 	struct vmb_err err;
@@ -339,6 +339,11 @@ static void test_plan_values(void **state)
 			fail_msg("cpus \"%s\": %d", cpus[i].text, rc);
 		assert_true(rc == 0 || err.text[0]);
 	}
+	/* What the host has, and not free, another time may do. */
+	m.welcome.host_memory_free = 1ULL << 30;
+	assert_int_equal(plan_memory_fits(&m, 1ULL << 30, &err), 0);
+	assert_int_equal(plan_memory_fits(&m, 2ULL << 30, &err), -ERANGE);
+	assert_string_equal(err.text, "1G free, 2G asked: will not start.");
 	/* A small host: the default leaves it something. */
 	take_welcome(&m, 900 << 20, 8);
 	assert_int_equal(plan_memory(&m), 512 << 20);
