@@ -51,7 +51,7 @@ def edit_a_machine(term):
     term.send("\r")
     term.wait_for(r"\[ Start \]", 10)
     term.send(DOWN * 7 + CTRL_U + "99G")
-    term.wait_for(r"99G asked: will", 10)
+    term.wait_for(r"99G asked, this host has", 10)
     term.send(CTRL_U + "400M" + DOWN + CTRL_U + "2")
     # The machine has one CPU.
     term.wait_for(r"CPU count 2 > 1 host", 10)
