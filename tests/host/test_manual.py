@@ -76,6 +76,9 @@ def test_every_option_of_the_kernels_command_line():
     known = set(re.findall(r'\{"([a-z]+)", read_\w+\}', read("init/boot_options.c")))
     expect(len(known) > 4, "options were found in the sources")
     differ("options", known, set(re.findall(r"^\.It Cm vmboot\.([a-z]+)", read(PAGES[0]), re.M)))
+    for document in ("README.md", "docs/using.md"):
+        told = set(re.findall(r"`(?:vmboot)?\.([a-z]+)(?:=[^`]*)?`", read(document)))
+        expect(known <= told, "not in %s: %s" % (document, sorted(known - told)))
 
 
 def keys_of(source):
