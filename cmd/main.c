@@ -73,7 +73,8 @@ static const struct command commands[] = {
 
 static void print_help(const struct command *command)
 {
-	printf("  vmboot %s %s\n      %s\n", command->name, command->args, command->help);
+	printf("  vmboot %s%s%s\n      %s\n", command->name, command->args[0] ? " " : "",
+	       command->args, command->help);
 }
 
 static int cmd_help(int argc, char **argv)
