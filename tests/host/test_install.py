@@ -117,6 +117,42 @@ def packages(group):
         return set(re.search(r'\[%s\]="([^"]*)"' % group, f.read()).group(1).split())
 
 
+# This system with the package installed, in memory and gone with the process; the exit status is 77 where that cannot be.
+OVERLAY = """
+mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/root &&
+	mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root &&
+	mount -t proc proc /mnt/root/proc && mount --bind /dev /mnt/root/dev && cp %s /mnt/root/tmp/vmboot.deb || exit 77
+exec chroot /mnt/root sh -ec '
+	export DEBIAN_FRONTEND=noninteractive; cd /tmp
+	apt-get -q -y --no-install-recommends -o Dpkg::Use-Pty=0 \\
+		-o "Dpkg::Options::=--path-include=/usr/share/*" install ./vmboot.deb
+	dpkg -V vmboot; man -w vmboot vmboot.conf; echo version: $(vmboot version)
+	getent group kvm >/dev/null || groupadd -r kvm
+	useradd -m -G kvm someone
+	su -l someone -c "vmboot check /usr/share/doc/vmboot/examples/vmboot.conf; vmboot list --json >list && echo checked"
+	find /etc/systemd -name "vmboot*"
+	apt-get -q -y -o Dpkg::Use-Pty=0 purge vmboot
+	find /usr /etc /lib /var/lib -xdev -name "*vmboot*" | sed "s/^/left: /"'
+"""
+
+
+def check_installation(deb, version):
+    """`apt-get install ./vmboot_*.deb` for real, an operator in the group kvm, and away with it."""
+    if os.geteuid() == 0:
+        done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", OVERLAY % deb], cwd=ROOT,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True)
+        print(done.stdout, flush=True)
+        if done.returncode != 77:
+            expect(done.returncode == 0 and "version: vmboot %s\n" % version in done.stdout, "it is installed and runs")
+            expect("man8/vmboot.8" in done.stdout and "man5/vmboot.conf.5" in done.stdout, "man finds its pages")
+            expect("\nchecked\n" in done.stdout, "an operator can use it")
+            expect("/etc/systemd" not in done.stdout, "nothing is enabled")
+            expect(not re.search("^left: ", done.stdout, re.M), "nothing of it is left")
+            return
+    print("only tried out: no root here, or no file system above another one")
+    expect("vmboot" in sh("apt-get install -s --no-install-recommends ./%s" % deb).split("Inst ")[1], "apt can install it")
+
+
 def test_package():
     if sh("tests/machine/deps.sh --missing build package").strip():
         raise Skip("packages for building a package are missing (make deps)")
@@ -132,7 +168,7 @@ def test_package():
     files = tree(folder)
     expect("lib/systemd/system/vmboot.service" in files and files["usr/bin/vmboot"] == 0o755, "what make install brings")
     expect(os.path.isdir(folder + "/var/lib/vmboot/images"), "a place for disk images")
-    expect("vmboot" in sh("apt-get install -s --no-install-recommends ./%s" % deb).split("Inst ")[1], "apt can install it")
+    check_installation(deb, version)
     got = sh("dpkg-deb -e %s %s/DEBIAN; cat %s/DEBIAN/postinst" % (deb, folder, folder))
     expect("systemctl" not in got and "start" not in re.sub("deb-systemd-helper.*", "", got), "it starts nothing")
 
