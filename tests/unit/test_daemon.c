@@ -161,6 +161,7 @@ static void a_vmm_that_dies_leaves_a_report(void **state)
 	struct fixture *f = *state;
 	const struct menu_vm *vm;
 	char home[PATH_MAX], path[sizeof(vm->text)];
+	struct menu_report_to to = {{0}};
 	const char *at;
 
 	start_daemon_at_home(f, "die", home);
@@ -185,6 +186,10 @@ static void a_vmm_that_dies_leaves_a_report(void **state)
 	tell(f->sock, MENU_VM_FORGET, NULL, 0);
 	assert_null(strstr(vm->text, "Report saved"));
 	hear_vm(f, f->sock, MENU_VM_NONE);
+	/* Nor is one being written: a menu's would be refused meanwhile. */
+	text_copy(to.target, sizeof(to.target), home);
+	tell(f->sock, MENU_REPORT, &to, sizeof(to));
+	hear_type(f, f->sock, MENU_REPORTED);
 	assert_true(sh("test $(ls -d %s/vmboot/vmboot-report-* | wc -l) = 3", home));
 }
 
