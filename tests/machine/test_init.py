@@ -110,7 +110,7 @@ def test_the_kernels_command_line():
         term.send("exit\r")
         term.wait_for(r"\[!2\]", 60)
         term.send("l")
-        term.wait_for("vmboot.bogus=1 is not understood", 20)
+        term.wait_for("vmboot.bogus=1 is not underst", 20)
         # The settings give no shell, so init offers none either. The other console still has its first one, to see it with.
         type_on_vga(machine, "until ls /run/vmboot/no-shell >/dev/ttyS0; do sleep 1; done\r")
         term.wait_raw(rb"/run/vmboot/no-shell", 60)
