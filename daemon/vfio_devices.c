@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "pci_files.h"
 #include "text.h"
 
 /* The vmm's own: rings, and what the kernel counts for its own tables. */
@@ -149,6 +150,32 @@ static int open_one(const char *root, struct vfio_devices *devices, unsigned int
 	return 0;
 }
 
+/*
+ * Does the kernel hear of errors of ADDRESS itself, at a port above it? Else they are the firmware's affair, or
+ * nobody's. Ports' services are named "0000:00:1c.0:pcie002".
+ */
+static bool has_aer(const char *root, const char *address)
+{
+	DIR *dir = pci_files_open_dir(root, "/sys/bus/pci_express/drivers/aer");
+	char real[PATH_MAX], port[VM_PCI_ADDRESS_SIZE + 2];
+	bool found = false;
+	const char *name;
+
+	if (!pci_files_resolve(real, root, "/sys/bus/pci/devices/%s", address))
+		real[0] = '\0';
+	while (!found && (name = pci_files_next(dir))) {
+		const char *service = strstr(name, ":pcie");
+
+		if (!service)
+			continue;
+		snprintf(port, sizeof(port), "/%.*s/", (int)(service - name), name);
+		found = strstr(real, port) != NULL;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 /* IOMMUFD only if each of the devices can be had by it: they share one address space. */
 static bool all_have_nodes(const char *root, const struct vm_config *config)
 {
@@ -179,6 +206,7 @@ int vfio_devices_open(const char *root, const struct vm_config *config,
 		(void)text_copy(devices.infos[i].address, VM_PCI_ADDRESS_SIZE,
 				config->vfio[i].address);
 		devices.infos[i].no_rom = config->vfio[i].no_rom != 0;
+		devices.infos[i].aer = has_aer(root, config->vfio[i].address);
 		devices.count++;
 		rc = open_one(root, &devices, i, err);
 	}

@@ -10,7 +10,7 @@
 #include "vm_config.h"
 
 #define VMM_CONTROL_FD	  3
-#define VMM_PROTO_VERSION 5
+#define VMM_PROTO_VERSION 6
 
 enum vmm_msg {
 	/* launcher -> vmm */
@@ -85,6 +85,7 @@ struct vmm_net {
 struct vmm_vfio {
 	char address[VM_PCI_ADDRESS_SIZE]; /* what the host's kernel calls it */
 	uint8_t no_rom;
+	uint8_t aer; /* the host's kernel hears of its errors by itself (PCI Express AER) */
 	uint8_t fd; /* which of the groups it belongs to; with VFIO_IOMMUFD which of the devices it is */
 };
 

@@ -135,6 +135,7 @@ static int add_device(struct vm *vm, unsigned int n, struct vfio_host *host, str
 		.failed = device_failed,
 		.failed_ctx = vm,
 		.no_rom = vm->start.vfio[n].no_rom,
+		.aer = vm->start.vfio[n].aer,
 	};
 	struct pci_device *dev;
 	uint64_t biggest;

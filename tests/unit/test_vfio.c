@@ -112,9 +112,9 @@ static void the_rest_is_the_devices(void **state)
 	assert_int_equal(pci_get32(f->cfg + FAKE_VNDR + 4), 0x12345678);
 	assert_int_equal(f->last_offset, FAKE_VNDR + 4);
 	assert_int_equal(f->last_size, 4);
-	fake_wr(f, FAKE_EXP + PCI_EXP_DEVCTL, 2, 0xABCD);
+	fake_wr(f, FAKE_EXP + PCI_EXP_DEVCTL, 2, 0xABC0);
 	assert_int_equal(f->last_size, 2);
-	assert_int_equal(pci_get16(f->cfg + FAKE_EXP + PCI_EXP_DEVCTL), 0xABCD);
+	assert_int_equal(pci_get16(f->cfg + FAKE_EXP + PCI_EXP_DEVCTL), 0xABC0);
 	/* As the device has it now. */
 	f->cfg[FAKE_FREE] = 0x77;
 	assert_int_equal(fake_rd(f, FAKE_FREE, 1), 0x77);
@@ -122,6 +122,36 @@ static void the_rest_is_the_devices(void **state)
 	fake_wr(f, FAKE_VNDR, 4, 0xAABBCCDD);
 	assert_int_equal(f->cfg[FAKE_VNDR], PCI_CAP_ID_VNDR);
 	assert_int_equal(f->cfg[FAKE_VNDR + 2], 0xBB);
+}
+
+/* PCI Express 3.0, 7.8.4: bits 0 to 3 are correctable, non-fatal and fatal errors, and requests that are not supported. */
+static void errors_are_reported_whatever_the_guest_writes(void **state)
+{
+	static const struct {
+		uint8_t host, device;
+		bool aer;
+	} cases[] = {{0, 6, true}, {9, 15, true}, {0, 0, false}, {5, 5, false}};
+	struct vfio_env env = fake_env(&fake);
+	const uint8_t *devctl = fake.cfg + FAKE_EXP + PCI_EXP_DEVCTL;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		fake_fill(&fake);
+		env.aer = cases[i].aer;
+		pci_put16(fake.cfg + FAKE_EXP + PCI_EXP_DEVCTL, 0x2810 | cases[i].host);
+		assert_int_equal(fake_start(&fake, &env, NULL), 0);
+		assert_int_equal(pci_get16(devctl), 0x2810 | cases[i].device);
+		/* Off after power-on; and then as the guest wrote them. */
+		assert_int_equal(fake_rd(&fake, FAKE_EXP + PCI_EXP_DEVCTL, 2), 0x2810);
+		fake_wr(&fake, FAKE_EXP + PCI_EXP_DEVCTL, 2, 0x1029);
+		assert_int_equal(pci_get16(devctl), 0x1020 | cases[i].device);
+		assert_int_equal(fake_rd(&fake, FAKE_EXP + PCI_EXP_DEVCTL, 2), 0x1029);
+		fake_wr(&fake, FAKE_EXP + PCI_EXP_DEVCTL, 1, 0);
+		assert_int_equal(pci_get16(devctl), 0x1000 | cases[i].device);
+		pci_bus_reset(fake.pci);
+		assert_int_equal(pci_get16(devctl), 0x1000 | cases[i].device);
+		fake_stop(&fake);
+	}
 }
 
 static void command_reaches_the_device_but_decoding_stays(void **state)
@@ -617,6 +647,7 @@ int main(void)
 		TEST(power_states_are_played),
 		TEST(endpoint_has_no_link_on_the_root_bus),
 		TEST(the_rest_is_the_devices),
+		cmocka_unit_test(errors_are_reported_whatever_the_guest_writes),
 		TEST(command_reaches_the_device_but_decoding_stays),
 		TEST(status_is_the_devices),
 		cmocka_unit_test(bridges_and_the_dead_are_refused),

@@ -136,6 +136,39 @@ static void no_devices_need_nothing(void **state)
 	vfio_devices_close(&devices);
 }
 
+/* A device of bus 1, behind a port of the root bus. */
+static void who_hears_of_errors_is_found(void **state)
+{
+	struct vm_config config = config_of("0000:01:00.0", "0000:00:02.0");
+	struct scratch *s = *state;
+	char path[PATH_MAX + 64];
+	struct vfio_devices devices;
+	struct vmb_err err;
+
+	put_device(s, "0000:01:00.0", "14", "vfio-pci");
+	put_device(s, "0000:00:02.0", "15", "vfio-pci");
+	put(s, "sys/devices/pci0000:00/0000:00:1c.0/class", "x");
+	snprintf(path, sizeof(path),
+		 "cd %s/sys/bus/pci/devices && mv 0000:01:00.0 "
+		 "../../../devices/pci0000:00/0000:00:1c.0/ && "
+		 "ln -s ../../../devices/pci0000:00/0000:00:1c.0/0000:01:00.0 0000:01:00.0",
+		 s->dir);
+	assert_int_equal(system(path), 0);
+	put(s, "dev/vfio/vfio", "x");
+	put(s, "dev/vfio/14", "x");
+	put(s, "dev/vfio/15", "x");
+	put(s, "sys/bus/pci_express/drivers/aer/bind", "x");
+	put(s, "sys/bus/pci_express/drivers/aer/0000:00:1d.0:pcie002", "x");
+	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), 0);
+	assert_int_equal(devices.infos[0].aer, 0);
+	vfio_devices_close(&devices);
+	put(s, "sys/bus/pci_express/drivers/aer/0000:00:1c.0:pcie002", "x");
+	assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), 0);
+	assert_int_equal(devices.infos[0].aer, 1);
+	assert_int_equal(devices.infos[1].aer, 0);
+	vfio_devices_close(&devices);
+}
+
 /* The limits of a process of our own. */
 static void locked_memory_is_allowed_or_the_figure_told(void **state)
 {
@@ -174,6 +207,7 @@ int main(void)
 		TEST(iommufd_is_taken_where_each_device_has_a_node),
 		TEST(what_cannot_be_opened_is_told),
 		TEST(no_devices_need_nothing),
+		TEST(who_hears_of_errors_is_found),
 		TEST(locked_memory_is_allowed_or_the_figure_told),
 	};
 

@@ -20,6 +20,8 @@
 	(PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
 #define PM_SIZE	      8
 #define EXP_LINK_SIZE 8 /* Link Capabilities, Control, Status */
+#define ERROR_REPORTS \
+	(PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE)
 
 /* Of no use without what the guest's machine lacks: slots, hot plug, other ways to place BARs. */
 static bool is_hidden(uint8_t id)
@@ -106,6 +108,29 @@ static void keep_link(struct vfio_config *config, struct pci_device *pci)
 	memset(pci->cfg + at + PCI_EXP_LNKCAP, 0, EXP_LINK_SIZE);
 }
 
+/*
+ * Which errors the device reports is between it and the host (PCI Express 3.0, 6.2); the guest has bits of its own, which
+ * nobody looks at. Where the host's kernel hears of errors, those that a device does not recover from are to reach
+ * it: many drivers of Linux before 6.4 switched that off when they let their device go.
+ */
+static void keep_reports(struct vfio_config *config, struct pci_device *pci, bool aer)
+{
+	unsigned int at = vfio_config_find_cap(pci, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
+	uint8_t byte;
+
+	if (at == PCI_EXP_DEVCTL || at >= PCI_CFG_SIZE)
+		return;
+	config->devctl = at;
+	config->reports = pci->cfg[at] & ERROR_REPORTS;
+	if (aer)
+		config->reports |= PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE;
+	config->forward[at] = (uint8_t)~ERROR_REPORTS;
+	pci->wmask[at] = ERROR_REPORTS;
+	pci->cfg[at] &= (uint8_t)~ERROR_REPORTS;
+	byte = pci->cfg[at] | config->reports;
+	(void)config->host->ops->write(config->host, VFIO_PCI_CONFIG_REGION_INDEX, at, &byte, 1);
+}
+
 static void init_header(struct pci_device *pci, const struct pci_device_ops *ops,
 			const uint8_t *cfg)
 {
@@ -129,7 +154,8 @@ static void init_header(struct pci_device *pci, const struct pci_device_ops *ops
 }
 
 int vfio_config_init(struct vfio_config *config, struct pci_device *pci,
-		     const struct pci_device_ops *ops, struct vfio_host *host, struct vmb_err *err)
+		     const struct pci_device_ops *ops, struct vfio_host *host, bool aer,
+		     struct vmb_err *err)
 {
 	uint8_t cfg[PCI_CFG_SIZE];
 	ssize_t n = host->ops->read(host, VFIO_PCI_CONFIG_REGION_INDEX, 0, cfg, sizeof(cfg));
@@ -154,6 +180,7 @@ int vfio_config_init(struct vfio_config *config, struct pci_device *pci,
 	build_chain(config, pci);
 	keep_power(config, pci);
 	keep_link(config, pci);
+	keep_reports(config, pci, aer);
 	for (unsigned int i = 0; i < PCI_BARS; i++)
 		if (host->regions[i].size)
 			config->command_on |=
@@ -190,18 +217,26 @@ void vfio_config_reading(struct vfio_config *config, struct pci_device *pci, uns
 	pthread_mutex_unlock(&pci->lock);
 }
 
+/* Is byte AT written to the device? */
+static bool is_passed(const struct vfio_config *config, unsigned int at)
+{
+	return config->forward[at] == 0xFF || (at == config->devctl && config->forward[at]);
+}
+
 void vfio_config_writing(struct vfio_config *config, unsigned int offset, unsigned int size,
 			 uint64_t value)
 {
 	struct vfio_host *host = config->host;
 	uint8_t bytes[8];
-	unsigned int from = 0;
+	unsigned int from = 0, devctl = config->devctl - offset;
 
 	memcpy(bytes, &value, sizeof(bytes));
+	if (devctl < size)
+		bytes[devctl] = (uint8_t)((bytes[devctl] & ~ERROR_REPORTS) | config->reports);
 	while (from < size) {
 		unsigned int n = 0;
 
-		while (from + n < size && config->forward[offset + from + n] == 0xFF)
+		while (from + n < size && is_passed(config, offset + from + n))
 			n++;
 		/* What the device does not take is lost, as on a bus. */
 		if (n)

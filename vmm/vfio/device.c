@@ -420,7 +420,7 @@ int vfio_device_create(struct vfio_host *host, const struct vfio_env *env,
 	}
 	dev->host = host;
 	dev->env = *env;
-	r = vfio_config_init(&dev->config, &dev->pci, &device_ops, host, err);
+	r = vfio_config_init(&dev->config, &dev->pci, &device_ops, host, env->aer, err);
 	if (r < 0) {
 		host->ops->destroy(host);
 		free(dev);

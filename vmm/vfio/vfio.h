@@ -118,6 +118,7 @@ struct vfio_env {
 	void (*failed)(void *ctx, const char *text);
 	void *failed_ctx;
 	bool no_rom;
+	bool aer; /* the host's kernel hears of the device's errors, and tells FAILED by it */
 };
 
 /*
@@ -137,12 +138,15 @@ bool vfio_high_bars_fit(uint64_t sum, uint64_t biggest, uint64_t base, uint64_t 
 
 /*
  * Configuration space: what of it is the device's own, and how it looks to the guest. Bytes with a bit in FORWARD are
- * read from the device each time, those with all bits are written there, too; the others live in pci_device.
+ * read from the device each time, those with all bits (and that of Device Control) are written there, too; the others live
+ * in pci_device.
  */
 struct vfio_config {
 	struct vfio_host *host;
 	uint8_t forward[PCI_CFG_SIZE];
 	uint16_t command_on; /* bits of Command that the device itself always has set */
+	unsigned int devctl; /* where the low byte of Device Control is; 0: there is none */
+	uint8_t reports;     /* the bits in it that say which errors the device reports to the host */
 };
 
 struct vfio_vector {
@@ -206,10 +210,11 @@ uint64_t vfio_irqs_pba_read(const struct vfio_irqs *irqs, uint64_t offset, unsig
 
 /*
  * Fills PCI (which pci_device_init() has not seen yet) from what HOST's configuration space says, but for BARs and interrupts.
- * 0, or -errno with the sentence: it cannot be read, or is no type 0 header.
+ * AER is ENV's. 0, or -errno with the sentence: it cannot be read, or is no type 0 header.
  */
 int vfio_config_init(struct vfio_config *config, struct pci_device *pci,
-		     const struct pci_device_ops *ops, struct vfio_host *host, struct vmb_err *err);
+		     const struct pci_device_ops *ops, struct vfio_host *host, bool aer,
+		     struct vmb_err *err);
 
 /* The capability ID of PCI that the guest sees, its offset; 0: none. */
 unsigned int vfio_config_find_cap(const struct pci_device *pci, uint8_t id);
