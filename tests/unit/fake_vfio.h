@@ -395,6 +395,7 @@ static inline void fake_fill(struct fake_vfio *f)
 	for (unsigned int i = 2; i < FAKE_ROM; i++)
 		f->rom[i] = (uint8_t)i;
 	memset(f->memory, 0x5A, sizeof(f->memory));
+	memset(f->memory + FAKE_PBA, 0, 8);
 }
 
 static inline struct vfio_env fake_env(struct fake_vfio *f)

@@ -17,6 +17,7 @@ static struct {
 	uint32_t region_caps; /* the capabilities of region 0 say so many areas */
 	uint32_t affected;
 	int error; /* of the list of affected devices */
+	int device_error;
 	uint8_t reset[64];
 } kernel;
 
@@ -88,6 +89,10 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_end(args);
 	switch (request) {
 	case VFIO_DEVICE_GET_INFO:
+		if (kernel.device_error) {
+			errno = kernel.device_error;
+			return -1;
+		}
 		((struct vfio_device_info *)arg)->flags = kernel.flags;
 		((struct vfio_device_info *)arg)->num_regions = 9;
 		((struct vfio_device_info *)arg)->num_irqs = 2;
@@ -117,6 +122,29 @@ static struct vfio_host *open_host(uint32_t flags)
 		vfio_host_open(open("/dev/null", O_RDWR | O_CLOEXEC), "0000:3a:1f.0", &host, &err),
 		0);
 	return host;
+}
+
+/* And its descriptor is closed. */
+static void what_is_no_pci_device_is_refused(void **state)
+{
+	struct vfio_host *host = NULL;
+	struct vmb_err err;
+
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	for (int gone = 0; gone < 2; gone++) {
+		int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		kernel.device_error = gone ? EIO : 0;
+		assert_int_equal(vfio_host_open(fd, "0000:3a:1f.0", &host, &err),
+				 gone ? -EIO : -ENODEV);
+		assert_string_equal(
+			err.text,
+			gone ? "PCI device 0000:3a:1f.0 cannot be had of VFIO (Input/output error)."
+			     : "PCI device 0000:3a:1f.0 cannot be had of VFIO (No such device).");
+		assert_null(host);
+		assert_int_equal(fcntl(fd, F_GETFD), -1);
+	}
 }
 
 static void regions_are_mapped_where_the_kernel_allows(void **state)
@@ -194,6 +222,7 @@ static void way_to_reset_is_found(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_no_pci_device_is_refused),
 		cmocka_unit_test(regions_are_mapped_where_the_kernel_allows),
 		cmocka_unit_test(sparse_areas_are_read_and_bounded),
 		cmocka_unit_test(way_to_reset_is_found),

@@ -1,7 +1,8 @@
 /*
  * Interrupts of a device that is passed through: from the device's to KVM by an eventfd, without us. A vector that is
  * masked is taken away from KVM only: what comes meanwhile counts in its eventfd, and KVM finds it there when it gets the
- * vector back (api.rst, KVM_IRQFD). INTA# is masked by the kernel each time it comes, and unmasked by the guest's end of
+ * vector back (api.rst, KVM_IRQFD). One that the guest has not unmasked so far has none: the kernel keeps it masked in the
+ * device, and what comes is in the device's own pending bits until the eventfd is attached. INTA# is masked by the kernel each time it comes, and unmasked by the guest's end of
  * interrupt. PCI Local Bus 3.0, 6.8; vfio.h, VFIO_DEVICE_SET_IRQS.
  */
 #include <errno.h>
@@ -449,11 +450,16 @@ void vfio_irqs_table_write(struct vfio_irqs *irqs, uint64_t offset, unsigned int
 		set_msix_vector(irqs, (unsigned int)(offset / 16));
 }
 
-/* What a masked vector's eventfd has counted is pending. */
-static bool is_pending(const struct vfio_vector *v)
+/*
+ * What a masked vector's eventfd has counted is pending; of one that has none yet the device says it, IN_DEVICE (PCI
+ * Local Bus 3.0, 6.8.2.10).
+ */
+static bool is_pending(const struct vfio_vector *v, bool in_device)
 {
 	eventfd_t count;
 
+	if (!v->attached)
+		return in_device;
 	if (v->connected || v->eventfd < 0 || eventfd_read(v->eventfd, &count) < 0)
 		return false;
 	(void)eventfd_write(v->eventfd, count);
@@ -462,11 +468,15 @@ static bool is_pending(const struct vfio_vector *v)
 
 uint64_t vfio_irqs_pba_read(const struct vfio_irqs *irqs, uint64_t offset, unsigned int size)
 {
-	uint64_t value = 0;
+	struct vfio_host *host = irqs->host;
+	uint64_t value = 0, device = 0;
 
 	if (!msix_access_ok(offset, size, (irqs->msix_count + 63) / 64 * 8))
 		return 0;
+	if (host->ops->read(host, irqs->pba_bar, irqs->pba_offset + offset, &device, size) !=
+	    (ssize_t)size)
+		device = 0;
 	for (unsigned int i = 0; i < 8 * size && 8 * offset + i < irqs->msix_count; i++)
-		value |= (uint64_t)is_pending(&irqs->vectors[8 * offset + i]) << i;
+		value |= (uint64_t)is_pending(&irqs->vectors[8 * offset + i], device >> i & 1) << i;
 	return value;
 }
