@@ -29,6 +29,16 @@ void vm_raise_request(struct vm *vm, enum vm_request request, const char *text)
 	eventfd_write(vm->params.notify_fd, 1);
 }
 
+void vm_raise_loss(struct vm *vm, const char *text)
+{
+	pthread_mutex_lock(&vm->request_lock);
+	if (!vm->loss_text[0])
+		(void)text_copy(vm->loss_text, sizeof(vm->loss_text), text);
+	pthread_mutex_unlock(&vm->request_lock);
+	vcpus_stop(vm->vcpus);
+	eventfd_write(vm->params.notify_fd, 1);
+}
+
 void vm_raise_event(struct vm *vm, enum vmm_guest_event event)
 {
 	uint32_t bit = 1U << event;
@@ -58,8 +68,20 @@ enum vm_request vm_take_request(struct vm *vm, char *text, size_t size)
 	request = vm->request;
 	vm->request = VM_REQUEST_NONE;
 	(void)text_copy(text, size, vm->request_text);
+	if (vm->loss_text[0] && request != VM_REQUEST_POWER_OFF) {
+		request = VM_REQUEST_FAULT;
+		(void)text_copy(text, size, vm->loss_text);
+	}
 	pthread_mutex_unlock(&vm->request_lock);
 	return request;
+}
+
+/* Of the guest's before a reset; what the machine has lost does not come back by that. */
+static void forget_request(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->request_lock);
+	vm->request = VM_REQUEST_NONE;
+	pthread_mutex_unlock(&vm->request_lock);
 }
 
 static void cpu_fault(void *ctx, const char *text)
@@ -352,7 +374,6 @@ static int settle_vars(struct vm *vm, bool *ret_changed)
 
 int vm_reset(struct vm *vm, bool *ret_vars_changed, struct vmb_err *err)
 {
-	char text[sizeof(vm->request_text)];
 	int r;
 
 	vcpus_stop(vm->vcpus);
@@ -360,7 +381,7 @@ int vm_reset(struct vm *vm, bool *ret_vars_changed, struct vmb_err *err)
 	vm_devices_reset(vm);
 	irq_wires_reset(vm->wires);
 	(void)settle_vars(vm, ret_vars_changed);
-	(void)vm_take_request(vm, text, sizeof(text));
+	forget_request(vm);
 	log_debug("vm: reset, %u MSI routes and %llu port and %llu MMIO accesses unclaimed",
 		  kvm_route_count(vm->kvm), (unsigned long long)bus_unclaimed(vm->ports),
 		  (unsigned long long)bus_unclaimed(vm->mmio));

@@ -56,7 +56,7 @@ enum vm_request vm_take_request(struct vm *vm, char *text, size_t size);
 
 /*
  * Stops the vCPUs, brings everything to its power-on state and reloads firmware and tables; not yet
- * running again. *RET_VARS_CHANGED: the good half of the variables was updated. A request that came
+ * running again. *RET_VARS_CHANGED: the good half of the variables was updated. A request of the guest's that came
  * meanwhile is forgotten. 0 or -errno with the sentence.
  */
 int vm_reset(struct vm *vm, bool *ret_vars_changed, struct vmb_err *err);

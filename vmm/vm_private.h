@@ -66,6 +66,7 @@ struct vm {
 	pthread_mutex_t request_lock;
 	enum vm_request request;
 	char request_text[480];
+	char loss_text[480]; /* empty: everything is there */
 };
 
 /* Makes every device of the table, in its order. 0 or -errno with the sentence. */
@@ -136,6 +137,12 @@ void vm_vfio_destroy(struct vm *vm);
 
 /* The guest wants this, or did it: the vCPUs stop, the control thread hears of it. First come wins. */
 void vm_raise_request(struct vm *vm, enum vm_request request, const char *text);
+
+/*
+ * Something of the machine's is gone for good, TEXT says what: the same as VM_REQUEST_FAULT, but a reset does not make up for
+ * it, whether asked for before or after. Any thread.
+ */
+void vm_raise_loss(struct vm *vm, const char *text);
 
 /* EVENT happened; told once until the next power-on. Any thread. */
 void vm_raise_event(struct vm *vm, enum vmm_guest_event event);

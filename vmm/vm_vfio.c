@@ -106,7 +106,7 @@ static int map_memory(struct vm *vm, struct vmb_err *err)
 
 static void device_failed(void *ctx, const char *text)
 {
-	vm_raise_request(ctx, VM_REQUEST_FAULT, text);
+	vm_raise_loss(ctx, text);
 }
 
 static int open_host(struct vm *vm, unsigned int n, const int *fds, struct vfio_host **ret_host,

@@ -1,6 +1,7 @@
 /*
- * What a virtual machine with devices passed through is refused for when it is made: no slot, no addresses, no memory that could be
- * locked. ioctl() is replaced: VFIO has everything that is asked for.
+ * A virtual machine with devices passed through as a whole: what it is refused for when it is made (no slot, no addresses,
+ * no memory that could be locked), and that one which loses a device ends. ioctl() is replaced: VFIO has everything that is
+ * asked for; and of KVM nothing is there.
  */
 #include "test.h"
 
@@ -11,6 +12,8 @@
 #include <linux/vfio.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "vmm/vm_private.h"
@@ -156,14 +159,123 @@ static void memory_that_cannot_be_locked_is_told(void **state)
 	}
 }
 
+/* ---- a device is lost ---- */
+
+static unsigned int stops;
+
+void __wrap_vcpus_stop(struct vcpus *vcpus);
+void __wrap_vcpus_wait_stopped(struct vcpus *vcpus);
+void __wrap_vm_devices_reset(struct vm *vm);
+void __wrap_irq_wires_reset(struct irq_wires *wires);
+unsigned int __wrap_kvm_route_count(struct kvm_vm *kvm);
+int __wrap_kvm_reset_irqchip(struct kvm_vm *kvm);
+
+void __wrap_vcpus_stop(struct vcpus *vcpus)
+{
+	(void)vcpus;
+	stops++;
+}
+
+void __wrap_vcpus_wait_stopped(struct vcpus *vcpus)
+{
+	(void)vcpus;
+}
+
+/* While this lasts it happens. */
+void __wrap_vm_devices_reset(struct vm *vm)
+{
+	vm_raise_request(vm, VM_REQUEST_FAULT, "of the guest before its reset");
+	if (vm->start.vfio_count)
+		vm_raise_loss(vm, "taken away in a reset");
+}
+
+void __wrap_irq_wires_reset(struct irq_wires *wires)
+{
+	(void)wires;
+}
+
+unsigned int __wrap_kvm_route_count(struct kvm_vm *kvm)
+{
+	(void)kvm;
+	return 0;
+}
+
+int __wrap_kvm_reset_irqchip(struct kvm_vm *kvm)
+{
+	(void)kvm;
+	return -EIO;
+}
+
+static void open_vm(struct vm *vm)
+{
+	*vm = (struct vm){.params = {.vars_fd = -1, .notify_fd = eventfd(0, EFD_NONBLOCK)}};
+	pthread_mutex_init(&vm->request_lock, NULL);
+	assert_int_equal(bus_create(&vm->ports), 0);
+	assert_int_equal(bus_create(&vm->mmio), 0);
+}
+
+static void close_vm(struct vm *vm)
+{
+	close(vm->params.notify_fd);
+	pthread_mutex_destroy(&vm->request_lock);
+	bus_destroy(vm->ports);
+	bus_destroy(vm->mmio);
+}
+
+static void assert_request(struct vm *vm, enum vm_request request, const char *text)
+{
+	char got[480] = "";
+	eventfd_t count;
+
+	/* Who waits for requests is woken. */
+	assert_int_equal(eventfd_read(vm->params.notify_fd, &count), 0);
+	assert_int_equal(vm_take_request(vm, got, sizeof(got)), request);
+	assert_string_equal(got, text);
+}
+
+/* The eventfd of AER is written once: what is forgotten here nobody says again. */
+static void a_lost_device_is_not_forgotten_over_a_reset(void **state)
+{
+	bool changed = false;
+	struct vmb_err err;
+	struct vm vm;
+
+	(void)state;
+	open_vm(&vm);
+	/* Just when the guest has asked for a reset. */
+	vm_raise_request(&vm, VM_REQUEST_RESET, "");
+	stops = 0;
+	vm_raise_loss(&vm, "taken away");
+	assert_int_equal(stops, 1);
+	assert_request(&vm, VM_REQUEST_FAULT, "taken away");
+	close_vm(&vm);
+
+	/* In the midst of one: the guest's own request is of the life before it. */
+	open_vm(&vm);
+	assert_int_equal(vm_reset(&vm, &changed, &err), -EIO);
+	assert_request(&vm, VM_REQUEST_NONE, "of the guest before its reset");
+	vm.start.vfio_count = 1;
+	assert_int_equal(vm_reset(&vm, &changed, &err), -EIO);
+	assert_request(&vm, VM_REQUEST_FAULT, "taken away in a reset");
+	close_vm(&vm);
+
+	/* A guest that has switched itself off needs it no more. */
+	open_vm(&vm);
+	vm_raise_request(&vm, VM_REQUEST_POWER_OFF, "");
+	vm_raise_loss(&vm, "taken away");
+	assert_request(&vm, VM_REQUEST_POWER_OFF, "");
+	close_vm(&vm);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flash_leaves_room_for_nineteen),
 		cmocka_unit_test(bars_beyond_what_can_be_addressed_are_refused),
 		cmocka_unit_test(memory_that_cannot_be_locked_is_told),
+		cmocka_unit_test(a_lost_device_is_not_forgotten_over_a_reset),
 	};
 
 	log_init(-1, LOG_LEVEL_ERROR, "test");
-	return cmocka_run_group_tests_name("vm_limits", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("vm_vfio", tests, NULL, NULL);
 }
