@@ -15,7 +15,7 @@
 
 #include "log.h"
 
-#define CHILD_MAX_FDS	 8
+#define CHILD_MAX_FDS	 12
 #define EXIT_NOT_STARTED 127
 
 static void reset_signals(void)

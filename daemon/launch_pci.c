@@ -37,11 +37,15 @@ int launch_check_devices(struct launch *launch, struct vmb_err *err)
 	return rc < 0 ? rc : host_pci_check("", &launch->config, err);
 }
 
+/*
+ * The mover has the locks, too: when we die it may be in the kernel, waiting for a driver, and before it is done nobody else
+ * is to move its devices.
+ */
 static int spawn_mover(struct launch *launch, bool take, struct vmb_err *err)
 {
 	char name[] = "vmboot", role[] = "pci", action[16], dir[VM_PATH_SIZE];
 	char *argv[VM_MAX_VFIO + 5] = {name, role, action, dir};
-	int pair[2], rc = daemon_path_pci(dir, sizeof(dir));
+	int fds[1 + VM_MAX_VFIO], pair[2], rc = daemon_path_pci(dir, sizeof(dir));
 
 	if (rc == 0 &&
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
@@ -51,7 +55,9 @@ static int spawn_mover(struct launch *launch, bool take, struct vmb_err *err)
 	text_copy(action, sizeof(action), take ? "take" : "give-back");
 	for (unsigned int i = 0; i < launch->config.vfio_count; i++)
 		argv[4 + i] = launch->config.vfio[i].address;
-	rc = child_spawn(argv, &pair[1], 1, &launch->mover, err);
+	fds[0] = pair[1];
+	memcpy(fds + 1, launch->hold.fds, launch->hold.count * sizeof(*fds));
+	rc = child_spawn(argv, fds, 1 + launch->hold.count, &launch->mover, err);
 	close(pair[1]);
 	if (rc < 0)
 		close(pair[0]);

@@ -188,6 +188,14 @@ int host_pci_take(const char *root, const char *dir, const char *address, struct
 	return 0;
 }
 
+/* It may be pulled out at any moment, also while it is given back. */
+static bool exists(const char *root, const char *address)
+{
+	char real[PATH_MAX];
+
+	return pci_files_resolve(real, root, "/sys/bus/pci/devices/%s", address) != NULL;
+}
+
 static int give_back(const char *root, const char *address, const struct record *record)
 {
 	char driver[64];
@@ -205,23 +213,24 @@ static int give_back(const char *root, const char *address, const struct record 
 
 int host_pci_give_back(const char *root, const char *dir, const char *address, struct vmb_err *err)
 {
-	char path[PATH_MAX], real[PATH_MAX];
+	char path[PATH_MAX];
 	struct record record;
 	int rc;
 
 	if (record_read(dir, address, &record) < 0)
 		return 0;
 	snprintf(path, sizeof(path), "%s/%s", dir, address);
-	if (!pci_files_resolve(real, root, "/sys/bus/pci/devices/%s", address)) {
-		unlink(path); /* it was pulled out: there is nothing to give back */
-		return 0;
-	}
 	rc = give_back(root, address, &record);
-	if (rc < 0) {
+	if (rc < 0 && exists(root, address)) {
 		log_warn("PCI device %s was not given back to %s: %s; trying once more", address,
 			 record.driver, strerror(-rc));
 		sleep(RETRY_AFTER_SEC);
 		rc = give_back(root, address, &record);
+	}
+	if (!exists(root, address)) {
+		log_info("PCI device %s was pulled out: nobody needs it back", address);
+		unlink(path);
+		return 0;
 	}
 	if (rc < 0)
 		return vmb_err_set(err, -rc,

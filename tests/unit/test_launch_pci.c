@@ -279,6 +279,8 @@ static void a_driver_that_holds_on_hangs_nobody(void **state)
 static void a_mover_that_cannot_be_killed_leaves_no_zombie(void **state)
 {
 	struct run *r = *state;
+	struct pci_hold hold;
+	struct vmb_err err;
 
 	longest_timer = 3000; /* enough for a process to begin on a busy computer */
 	unkillable = true;
@@ -286,6 +288,10 @@ static void a_mover_that_cannot_be_killed_leaves_no_zombie(void **state)
 	start_with(r, "report", "hang");
 	wait_end(r);
 	assert_non_null(strstr(r->exited.text, "a driver has not let its device go"));
+	/* Until then its device is nobody else's to move. */
+	assert_int_equal(pci_hold_lock(at("%s/pci", r->scratch->dir), &r->config, &hold, &err),
+			 -EBUSY);
+	assert_non_null(strstr(err.text, "0000:01:00.0 is held by the virtual machine \"Test\""));
 	assert_int_equal(kill(waiting, SIGKILL), 0);
 	for (int i = 0; i < 500 && waitid(P_ALL, 0, NULL, WEXITED | WNOWAIT) == 0; i++)
 		run_for(r, 20);

@@ -15,6 +15,7 @@
 #include "pci_group.h"
 
 #define ADDRESS "0000:01:00.0"
+#define DIED	77
 
 /* ---- the kernel ---- */
 
@@ -22,7 +23,9 @@ static struct scratch *kernel;	   /* its root */
 static const char *native;	   /* the driver that fits, or NULL */
 static unsigned int bind_failures; /* so many times no driver takes anything */
 static bool unbind_fails;
-static char written[400]; /* what, in order */
+static char written[400];	 /* what, in order */
+static bool unbind_pulls_out;	 /* the device goes for good just then */
+static unsigned int writes_left; /* the process dies before the next one; 0: it does not */
 
 int __wrap_pci_files_write(const char *text, const char *root, const char *fmt, ...);
 
@@ -64,6 +67,10 @@ int __wrap_pci_files_write(const char *text, const char *root, const char *fmt, 
 	vsnprintf(path, sizeof(path), fmt, ap);
 	va_end(ap);
 	last = strrchr(path, '/');
+	if (writes_left > 0 && --writes_left == 0)
+		_exit(DIED);
+	if (!has_directory("sys/bus/pci/devices/" ADDRESS))
+		return -ENOENT;
 	snprintf(written + strlen(written), sizeof(written) - strlen(written), "%s=%.*s ", last + 1,
 		 (int)strcspn(text, "\n"), text);
 	if (strcmp(last, "/driver_override") == 0) {
@@ -75,6 +82,10 @@ int __wrap_pci_files_write(const char *text, const char *root, const char *fmt, 
 	if (strcmp(last, "/unbind") == 0) {
 		if (unbind_fails)
 			return -EBUSY;
+		if (unbind_pulls_out) {
+			unlink(at("%s/sys/bus/pci/devices/%s", kernel->dir, text));
+			return -ENODEV;
+		}
 		return unlink(at("%s/sys/devices/pci0000:00/%s/driver", kernel->dir, text)) < 0
 			       ? -ENODEV
 			       : 0;
@@ -101,7 +112,8 @@ static int setup(void **state)
 	kernel = *state;
 	native = "nvme";
 	bind_failures = 0;
-	unbind_fails = false;
+	unbind_fails = unbind_pulls_out = false;
+	writes_left = 0;
 	written[0] = '\0';
 	put(kernel, "proc/self/mountinfo", "");
 	put(kernel, "proc/interrupts", " 0:  24  IR-IO-APIC  timer\n");
@@ -251,6 +263,66 @@ static void one_that_was_pulled_out_is_forgotten(void **state)
 	take();
 	unlink(at("%s/sys/bus/pci/devices/" ADDRESS, kernel->dir));
 	give_back();
+}
+
+static void one_that_is_pulled_out_meanwhile_is_forgotten(void **state)
+{
+	(void)state;
+	take();
+	unbind_pulls_out = true;
+	give_back();
+}
+
+/* FN in a process that dies before its Nth write to sysfs. False: it needed no more than that. */
+static bool dies_in(int (*fn)(const char *, const char *, const char *, struct vmb_err *),
+		    unsigned int n)
+{
+	struct vmb_err err;
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		writes_left = n;
+		_exit(fn(kernel->dir, run_dir(), ADDRESS, &err) < 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == DIED));
+	return WEXITSTATUS(status) == DIED;
+}
+
+static void assert_recovered(void)
+{
+	struct vmb_err err = {0};
+
+	assert_int_equal(host_pci_give_back_all(kernel->dir, run_dir(), &err), 0);
+	assert_string_equal(driver(), "nvme");
+	assert_string_equal(override(), "(null)");
+	assert_false(has_record());
+}
+
+/* By SIGKILL, or with the machine's memory; the next vmboot finds a device that is in between. */
+static void whenever_a_mover_dies_the_device_comes_back(void **state)
+{
+	unsigned int n = 1;
+
+	(void)state;
+	for (; dies_in(host_pci_take, n); n++)
+		assert_recovered();
+	assert_string_equal(driver(), "vfio-pci");
+	assert_int_equal(n - 1, 3); /* override, unbind, probe */
+	for (n = 1; dies_in(host_pci_give_back, n); n++) {
+		assert_recovered();
+		take();
+	}
+	assert_string_equal(driver(), "nvme");
+	assert_int_equal(n - 1, 3);
+	/* Or another virtual machine gets it, in the midst of which the first one's taker died. */
+	for (n = 1; dies_in(host_pci_take, n); n++) {
+		take();
+		give_back();
+		assert_string_equal(driver(), "nvme");
+	}
 }
 
 static void a_damaged_record_moves_nothing(void **state)
@@ -589,6 +661,8 @@ int main(void)
 		TEST(what_it_was_is_known_after_a_crash),
 		TEST(a_failed_return_is_tried_once_more),
 		TEST(one_that_was_pulled_out_is_forgotten),
+		TEST(one_that_is_pulled_out_meanwhile_is_forgotten),
+		TEST(whenever_a_mover_dies_the_device_comes_back),
 		TEST(a_damaged_record_moves_nothing),
 		TEST(a_driver_that_holds_on_is_told),
 		TEST(the_module_is_loaded),
