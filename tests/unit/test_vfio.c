@@ -133,12 +133,14 @@ static void errors_are_reported_whatever_the_guest_writes(void **state)
 	} cases[] = {{0, 6, true}, {9, 15, true}, {0, 0, false}, {5, 5, false}};
 	struct vfio_env env = fake_env(&fake);
 	const uint8_t *devctl = fake.cfg + FAKE_EXP + PCI_EXP_DEVCTL;
+	const uint8_t serr[2] = {0, PCI_COMMAND_SERR >> 8};
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		fake_fill(&fake);
 		env.aer = cases[i].aer;
 		pci_put16(fake.cfg + FAKE_EXP + PCI_EXP_DEVCTL, 0x2810 | cases[i].host);
+		fake.cfg[PCI_COMMAND + 1] = serr[cases[i].host & 1];
 		assert_int_equal(fake_start(&fake, &env, NULL), 0);
 		assert_int_equal(pci_get16(devctl), 0x2810 | cases[i].device);
 		/* Off after power-on; and then as the guest wrote them. */
@@ -148,7 +150,14 @@ static void errors_are_reported_whatever_the_guest_writes(void **state)
 		assert_int_equal(fake_rd(&fake, FAKE_EXP + PCI_EXP_DEVCTL, 2), 0x1029);
 		fake_wr(&fake, FAKE_EXP + PCI_EXP_DEVCTL, 1, 0);
 		assert_int_equal(pci_get16(devctl), 0x1000 | cases[i].device);
+		/* SERR# in Command switches the same on (7.5.1.1). */
+		assert_int_equal(fake.cfg[PCI_COMMAND + 1], serr[cases[i].aer || cases[i].host]);
+		fake_wr(&fake, PCI_COMMAND, 2, PCI_COMMAND_SERR ^ fake_rd(&fake, PCI_COMMAND, 2));
+		assert_int_equal(fake.cfg[PCI_COMMAND + 1], serr[cases[i].aer || cases[i].host]);
+		assert_int_equal(fake_rd(&fake, PCI_COMMAND, 2) & PCI_COMMAND_SERR,
+				 PCI_COMMAND_SERR);
 		pci_bus_reset(fake.pci);
+		assert_int_equal(fake.cfg[PCI_COMMAND + 1], serr[cases[i].aer || cases[i].host]);
 		assert_int_equal(pci_get16(devctl), 0x1000 | cases[i].device);
 		fake_stop(&fake);
 	}

@@ -16,10 +16,9 @@
 #define MAX_CAPS      48
 #define COMMAND_BYTES 2
 /* Bits of Command that are the device's business, too; INTx is masked by the kernel. */
-#define COMMAND_PASSED \
-	(PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
-#define PM_SIZE	      8
-#define EXP_LINK_SIZE 8 /* Link Capabilities, Control, Status */
+#define COMMAND_PASSED (PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_INTX_DISABLE)
+#define PM_SIZE	       8
+#define EXP_LINK_SIZE  8 /* Link Capabilities, Control, Status */
 #define ERROR_REPORTS \
 	(PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE)
 
@@ -122,8 +121,10 @@ static void keep_reports(struct vfio_config *config, struct pci_device *pci, boo
 		return;
 	config->devctl = at;
 	config->reports = pci->cfg[at] & ERROR_REPORTS;
-	if (aer)
+	if (aer) {
 		config->reports |= PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE;
+		config->command_on |= PCI_COMMAND_SERR; /* the same; QEMU wants both */
+	}
 	config->forward[at] = (uint8_t)~ERROR_REPORTS;
 	pci->wmask[at] = ERROR_REPORTS;
 	pci->cfg[at] &= (uint8_t)~ERROR_REPORTS;
@@ -173,6 +174,7 @@ int vfio_config_init(struct vfio_config *config, struct pci_device *pci,
 			"devices behind it.",
 			host->address);
 	*config = (struct vfio_config){.host = host};
+	config->command_on = pci_get16(cfg + PCI_COMMAND) & PCI_COMMAND_SERR;
 	init_header(pci, ops, cfg);
 	memset(config->forward + CAPS_START, 0xFF, PCI_CFG_SIZE - CAPS_START);
 	config->forward[PCI_STATUS] = PCI_STATUS_INTERRUPT;
