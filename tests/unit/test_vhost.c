@@ -266,6 +266,8 @@ static void bus_mastering_off_stops_the_kernel(void **state)
 	cfg_write(&f->m, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	assert_runs(f, false);
 	cfg_write(&f->m, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_runs(f, false);
+	status_add(&f->m, VIRTIO_CONFIG_S_DRIVER_OK);
 	assert_runs(f, true);
 }
 

@@ -44,8 +44,62 @@ static void bus_mastering_off_means_no_dma(void **state)
 	settle(m);
 	assert_int_equal(f->disk->reads, 0);
 	assert_int_equal(used_idx(m), 0);
-	/* Nothing is lost: it goes on when mastering comes back. */
+}
+
+/* A driver that forgets it until it has begun. */
+static void bus_mastering_late_loses_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+
+	cfg_write(m, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	driver_start(m, 0, 8);
+	put_read(m);
+	kick(m);
+	settle(m);
+	assert_int_equal(f->disk->reads, 0);
 	cfg_write(m, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(wait_used(m).len, 513);
+}
+
+/*
+ * A kernel hands over to the next one (kexec): it switches bus mastering off, the memory of its rings becomes the next
+ * one's, which switches it on and only then resets the device.
+ */
+static void who_takes_over_finds_its_memory_untouched(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+
+	driver_start(m, 0, 8);
+	cfg_write(m, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(status_read(m), ACK | DRIVER | FEATURES_OK);
+	put_read(m); /* what lies there now may look like a request */
+	cfg_write(m, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	settle(m);
+	kick(m);
+	settle(m);
+	assert_int_equal(f->disk->reads, 0);
+	assert_int_equal(used_idx(m), 0);
+	/* A driver that only says again that it is ready goes on where it was. */
+	status_add(m, DRIVER_OK);
+	kick(m);
+	assert_int_equal(wait_used(m).len, 513);
+}
+
+/* What the device was doing when bus mastering was switched off is done when that returns. */
+static void bus_mastering_off_waits_for_what_is_in_flight(void **state)
+{
+	struct fixture *f = *state;
+	struct test_machine *m = &f->m;
+
+	driver_start(m, 0, 8);
+	f->disk->hold = true;
+	put_read(m);
+	kick(m);
+	settle(m);
+	cfg_write(m, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(used_idx(m), 1);
 	assert_int_equal(wait_used(m).len, 513);
 }
 
@@ -429,6 +483,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(doorbells_that_nobody_hears),
 		TEST(bus_mastering_off_means_no_dma),
+		TEST(bus_mastering_late_loses_nothing),
+		TEST(who_takes_over_finds_its_memory_untouched),
+		TEST(bus_mastering_off_waits_for_what_is_in_flight),
 		TEST(doorbells_follow_the_bar),
 		TEST(doorbells_by_port),
 		TEST(doorbells_without_msix_by_event_idx),

@@ -44,12 +44,17 @@ static void blk_kick(struct virtio_device *vdev, struct virtio_queue *queue)
 		virtio_kick_again(queue);
 }
 
+static void blk_drain(struct virtio_device *vdev, struct virtio_queue *queue)
+{
+	struct disk *disk = to_blk(vdev)->queues[queue->index].disk;
+
+	disk->ops->drain(disk);
+}
+
 static void blk_stop(struct virtio_device *vdev, struct virtio_queue *queue)
 {
-	struct blk_queue *bq = &to_blk(vdev)->queues[queue->index];
-
-	bq->generation++;
-	bq->disk->ops->drain(bq->disk);
+	to_blk(vdev)->queues[queue->index].generation++;
+	blk_drain(vdev, queue);
 }
 
 static void blk_batch_done(void *arg)
@@ -89,6 +94,7 @@ static void blk_destroy(struct virtio_device *vdev)
 static const struct virtio_device_ops blk_ops = {
 	.kick = blk_kick,
 	.stop = blk_stop,
+	.drain = blk_drain,
 	.destroy = blk_destroy,
 };
 

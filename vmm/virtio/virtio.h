@@ -54,6 +54,11 @@ struct virtio_device_ops {
 	 * guest memory is not touched for it after that.
 	 */
 	void (*stop)(struct virtio_device *vdev, struct virtio_queue *queue);
+	/*
+	 * Returns when nothing of QUEUE is in flight any more; what was is answered as ever. NULL: nothing ever is when
+	 * KICK has returned, or BUS_MASTER sees to it.
+	 */
+	void (*drain)(struct virtio_device *vdev, struct virtio_queue *queue);
 	/* Bus mastering was switched on or off. A vCPU's thread, no lock held. May be NULL. */
 	void (*bus_master)(struct virtio_device *vdev);
 	/* MSI-X, or the vector of a queue, is not what it was. pci.lock held, any thread. May be NULL. */
@@ -173,6 +178,12 @@ void virtio_io_fini(struct virtio_device *vdev);
 void virtio_io_enable_queue(struct virtio_queue *queue);
 /* The driver is ready (DRIVER_OK): the features hold from now on, enabled queues are served. */
 void virtio_io_start(struct virtio_device *vdev);
+/*
+ * Bus mastering was switched off: a driver that was there leaves, and what comes next may use the memory of its rings
+ * for something else long before it resets the device (Linux by kexec). So nothing is served any more until a driver says
+ * DRIVER_OK again, which the status has lost. Waits for I/O in flight.
+ */
+void virtio_io_hold(struct virtio_device *vdev);
 /* Back to the state after power-on, all but PCI's own; waits for I/O in flight. */
 void virtio_io_reset(struct virtio_device *vdev);
 

@@ -233,6 +233,26 @@ void virtio_io_start(struct virtio_device *vdev)
 		ring_call(vdev->queues[i].ring, start_queue_on_thread, &vdev->queues[i]);
 }
 
+static void drain_queue_on_thread(void *arg)
+{
+	struct virtio_queue *queue = arg;
+
+	if (queue->vdev->ops->drain)
+		queue->vdev->ops->drain(queue->vdev, queue);
+}
+
+void virtio_io_hold(struct virtio_device *vdev)
+{
+	unsigned int i;
+
+	if (!(atomic_load(&vdev->status) & VIRTIO_CONFIG_S_DRIVER_OK))
+		return;
+	vdev->live = false;
+	for (i = 0; i < vdev->params.queues; i++)
+		ring_call(vdev->queues[i].ring, drain_queue_on_thread, &vdev->queues[i]);
+	atomic_fetch_and(&vdev->status, (uint8_t)~VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
 static void stop_queue_on_thread(void *arg)
 {
 	struct virtio_queue *queue = arg;

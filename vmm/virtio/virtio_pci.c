@@ -317,6 +317,11 @@ static void virtio_cfg_written(struct pci_device *dev, unsigned int offset, unsi
 		virtio_tell(vdev, VIRTIO_EVENT_SIZED);
 	if (msix)
 		virtio_tell(vdev, VIRTIO_EVENT_MSIX);
+	if (was_master && !master) {
+		pthread_mutex_lock(&vdev->lock);
+		virtio_io_hold(vdev);
+		pthread_mutex_unlock(&vdev->lock);
+	}
 	for (i = 0; master && !was_master && i < vdev->params.queues; i++)
 		virtio_kick_again(&vdev->queues[i]); /* what was rung meanwhile */
 	if (master != was_master && vdev->ops->bus_master)
