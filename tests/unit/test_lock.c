@@ -82,6 +82,23 @@ static void what_is_no_disk_is_refused_with_a_sentence(void **state)
 	assert_refused("/dev/null", RW, ENOTBLK, "neither a disk nor an image file");
 }
 
+/* Guests make names of device files from it: printable ASCII without blanks. */
+static void no_name_makes_a_serial_that_is_not_plain(void **state)
+{
+	struct scratch *s = *state;
+	struct vm_disk disk;
+	struct vmm_disk info;
+	struct vmb_err err;
+	char path[PATH_MAX];
+	int fd;
+
+	write_file(scratch_path(s, "a\177~!\tb\303\251 c", path), "", 0, 1 << 20);
+	disk = make_disk(path, RW);
+	assert_int_equal(storage_open_disk(&disk, &fd, &info, &err), 0);
+	close(fd);
+	assert_memory_equal(info.serial, "a_~!_b___c-", 11);
+}
+
 static void a_file_is_described_for_the_vmm(void **state)
 {
 	struct scratch *s = *state;
@@ -471,6 +488,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_no_disk_is_refused_with_a_sentence),
 		TEST(the_guest_sees_the_sectors_that_were_asked_for),
+		TEST(no_name_makes_a_serial_that_is_not_plain),
 		TEST(a_file_is_described_for_the_vmm),
 		TEST(image_files_are_locked),
 		TEST(a_lock_of_another_program_counts),
