@@ -115,6 +115,7 @@ static json_t *make_pci(const struct menu_pci *p)
 		add_value(&object, "numa_node", json_integer(p->numa));
 	add_text(&object, "link", p->link);
 	add_value(&object, "rom", json_boolean(p->rom));
+	add_text(&object, "usb", p->usb);
 	add_text(&object, "serial", p->serial);
 	add_text(&object, "physical_function", p->physfn);
 	add_text(&object, "makes", p->makes);

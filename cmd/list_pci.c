@@ -26,6 +26,8 @@ static void print_function(const struct menu_pci *p)
 	if (p->makes[0])
 		printf("  %s", p->makes);
 	printf("\n");
+	if (p->usb[0])
+		printf("      on it: %s\n", p->usb);
 	if (p->use[0])
 		printf("      %s: %s\n",
 		       p->verdict == MENU_PCI_REFUSED ? "not for a guest" : "think first", p->use);

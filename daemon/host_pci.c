@@ -10,6 +10,7 @@
 
 #include "pci_files.h"
 #include "pci_names.h"
+#include "pci_usb.h"
 #include "pci_use.h"
 #include "text.h"
 
@@ -104,6 +105,8 @@ static void read_function(const char *root, const char *address, struct menu_pci
 	read_serial(root, &pci);
 	read_link(root, address, "physfn", pci.physfn, sizeof(pci.physfn));
 	pci.rom = pci_files_resolve(rom, root, "/sys/bus/pci/devices/%s/rom", address) != NULL;
+	if (pci.class_code >> 8 == CLASS_USB)
+		pci_usb_describe(root, address, pci.usb, sizeof(pci.usb));
 	if (pci.class_code >> 16 == BASE_BRIDGE)
 		pci.verdict = MENU_PCI_BRIDGE;
 	*ret_pci = pci;

@@ -439,6 +439,7 @@ struct menu_pci {
 	char link[24];	     /* "8.0 GT/s x4", or empty */
 	char makes[64];	     /* what the host has by it: "nvme0n1", "eth0", "fb0", "ttyS4"; with blanks between */
 	char use[160];	     /* "nvme0n1 is mounted on /", or empty: the host does not use it */
+	char usb[128];	     /* what is plugged into a USB controller: "USB Keyboard, 0951:1666", or empty */
 	char serial[VM_PCI_SERIAL_SIZE];  /* of an NVMe controller, where its driver tells it; or empty */
 	char physfn[VM_PCI_ADDRESS_SIZE]; /* of a virtual function: whose; or empty */
 	uint32_t class_code; /* base class, subclass, programming interface: 0x010802 */

@@ -227,6 +227,7 @@ static int take_pcis(struct model *model, const void *body, size_t size)
 		TERMINATE(pci->link);
 		TERMINATE(pci->makes);
 		TERMINATE(pci->use);
+		TERMINATE(pci->usb);
 		TERMINATE(pci->serial);
 		TERMINATE(pci->physfn);
 	}

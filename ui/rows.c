@@ -49,8 +49,8 @@ static void nic_words(const struct menu_nic *nic, char *buf, size_t size)
 
 static void pci_words(const struct menu_pci *pci, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s %s %s %s %s", pci->address, pci->class_name, pci->name, pci->driver,
-		 pci->makes);
+	snprintf(buf, size, "%s %s %s %s %s %s", pci->address, pci->class_name, pci->name,
+		 pci->driver, pci->makes, pci->usb);
 }
 
 /* The words by which an operator looks for ROW. */
@@ -414,8 +414,8 @@ int rows_build_pci(struct rows *rows, const struct model *model, const struct fi
 	for (unsigned int i = 0, next; i < model->pci_count && rc == 0; i = next) {
 		unsigned int first = rows->count;
 
-		for (next = i + 1; next < model->pci_count &&
-				   model->pcis[next].group == model->pcis[i].group;)
+		for (next = i + 1;
+		     next < model->pci_count && model->pcis[next].group == model->pcis[i].group;)
 			next++;
 		rc = add_pci_group(rows, model, i, next - 1);
 		filter_group(rows, model, filter, first);

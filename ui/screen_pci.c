@@ -241,6 +241,8 @@ static void draw_detail(const struct ui *ui, const struct screen_pci *sp, unsign
 	pci_group_describe(ui->model.pcis, ui->model.pci_count, index, text, sizeof(text));
 	if (text[0] && y < end)
 		y += wrap_draw(y, 1, width, end - y, UI_NORMAL, text);
+	if (pci->usb[0] && y < end)
+		draw_printf(y++, 1, width, UI_NORMAL, "on it: %s", pci->usb);
 	if (ui->model.pci_state.usable && ui->model.pci_state.text[0] && y < end)
 		y += wrap_draw(y, 1, width, end - y, UI_WARN, ui->model.pci_state.text);
 	/* In the list it may be cut. */

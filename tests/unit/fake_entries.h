@@ -285,6 +285,7 @@ static void fake_send_pci(struct fake *f)
 		snprintf(state.text, sizeof(state.text),
 			 "No IOMMU (check VT-d/AMD-Vi in firmware, intel_iommu=on): passthrough off");
 	snprintf(pcis[1].link, sizeof(pcis[1].link), "16.0 GT/s x16");
+	snprintf(pcis[8].usb, sizeof(pcis[8].usb), "USB Keyboard, 0951:1666");
 	pcis[1].numa = 1;
 	pcis[6].vendor = 0x10de;
 	pcis[6].device = 0x1b80;

@@ -461,6 +461,14 @@ static int print_list(struct scratch *s, bool json, char *text, size_t size)
 	return status;
 }
 
+/* A device or another thing of the USB's, below the function, with one attribute. */
+static void put_usb(struct scratch *s, const char *where, const char *name, const char *attr,
+		    const char *text)
+{
+	put(s, at("sys/devices/pci0000:00/%s/%s", where, attr), text);
+	put_link(s, at("sys/bus/usb/devices/%s", name), at("sys/devices/pci0000:00/%s", where));
+}
+
 static void put_machine(struct scratch *s)
 {
 	put(s, "proc/self/mountinfo", "26 1 259:1 / / rw - ext4 /dev/nvme0n1p1 rw\n");
@@ -480,6 +488,14 @@ static void put_machine(struct scratch *s)
 	put_pci(s, "0000:02:10.0", "8086:10d3", "0x020000", "", 15);
 	put_link(s, "sys/devices/pci0000:00/0000:02:10.0/physfn",
 		 "sys/devices/pci0000:00/0000:02:00.0");
+	put_pci(s, "0000:00:14.0", "8086:a36d", "0x0c0330", "xhci_hcd", 16);
+	put_usb(s, "0000:00:14.0/usb1", "usb1", "product", "xHCI Host Controller\n");
+	put_usb(s, "0000:00:14.0/usb1/1-1", "1-1", "product", "USB \033[2JKeyboard\n");
+	put_usb(s, "0000:00:14.0/usb1/1-1/1-1:1.0", "1-1:1.0", "product", "no device\n");
+	put_usb(s, "0000:00:14.0/usb1/1-2", "1-2", "bDeviceClass", "09\n");
+	put_usb(s, "0000:00:14.0/usb1/1-2/1-2.3", "1-2.3", "idVendor", "0951\n");
+	put_attr(s, "0000:00:14.0", "usb1/1-2/1-2.3/idProduct", "1666\n");
+	put_usb(s, "0000:00:1c.0/0000:06:00.0/usb2/2-1", "2-1", "product", "of another one\n");
 	put_pci(s, "0000:03:00.0", "1234:5678", "0xff0000", "", -1);
 }
 
@@ -496,6 +512,9 @@ static const char listed[] =
 	"      think first: eth0 is up: this host loses that network\n"
 	"  0000:02:10.0  Ethernet controller  Intel Corporation 82574L Gigabit Network Connection "
 	"[8086:10d3]  virtual function of 0000:02:00.0\n"
+	"IOMMU group 16:\n"
+	"  0000:00:14.0  USB controller  Intel Corporation a36d [8086:a36d]  driver xhci_hcd\n"
+	"      on it: USB \\x1b[2JKeyboard, 0951:1666\n"
 	"In no IOMMU group:\n"
 	"  0000:03:00.0  PCI device  1234:5678 [1234:5678]\n";
 
@@ -528,7 +547,7 @@ static void the_list_has_the_same_facts_for_programs(void **state)
 	json = json_loads(text, 0, NULL);
 	assert_non_null(json);
 	assert_true(json_is_true(json_object_get(json, "passthrough")));
-	assert_int_equal(json_array_size(json_object_get(json, "pci")), 5);
+	assert_int_equal(json_array_size(json_object_get(json, "pci")), 6);
 	json_array_foreach(json_object_get(json, "pci"), i, pci)
 	{
 		json_object_foreach(pci, key, value)

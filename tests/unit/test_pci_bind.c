@@ -241,12 +241,24 @@ static void what_it_was_is_known_after_a_crash(void **state)
 static void a_failed_return_is_tried_once_more(void **state)
 {
 	struct vmb_err err = {0};
+	char line[256];
+	int log = open(run_dir(), O_TMPFILE | O_RDWR, 0600);
+	ssize_t n;
 
 	(void)state;
 	take();
 	bind_failures = 2; /* drivers_probe and bind: one attempt */
+	log_init(log, LOG_LEVEL_WARN, "test");
 	give_back();
+	log_init(-1, LOG_LEVEL_ERROR, "test");
 	assert_string_equal(driver(), "nvme");
+	n = pread(log, line, sizeof(line) - 1, 0);
+	close(log);
+	assert_true(n > 0);
+	line[n] = '\0';
+	assert_non_null(strstr(line,
+			       "PCI device " ADDRESS " was not given back to nvme: Input/output "
+			       "error; trying once more"));
 	take();
 	bind_failures = 4;
 	assert_int_equal(host_pci_give_back(kernel->dir, run_dir(), ADDRESS, &err), -EIO);

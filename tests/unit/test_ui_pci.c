@@ -204,6 +204,8 @@ static void test_the_whole_of_it_is_told_below(void **state)
 	session_wait(s, "Example Corporation Model 2  serial number S64ENX0R123456");
 	go_to(s, "03:00.0");
 	session_wait(s, "144d:a80a  driver e1000e  of 00:1f.6");
+	go_to(s, "05:00.0");
+	session_wait(s, "on it: USB Keyboard, 0951:1666");
 	session_keys(s, "q");
 	leave(s);
 }

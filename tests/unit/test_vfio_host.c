@@ -15,6 +15,7 @@
 static struct {
 	uint32_t flags;	      /* of the device */
 	uint32_t region_caps; /* the capabilities of region 0 say so many areas */
+	uint32_t irq_flags;   /* of each kind of interrupt */
 	uint32_t affected;
 	int error; /* of the list of affected devices */
 	int device_error;
@@ -99,10 +100,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		return 0;
 	case VFIO_DEVICE_GET_REGION_INFO: return region_info(arg);
 	case VFIO_DEVICE_GET_IRQ_INFO:
-		/* Of the second kind nobody can be told by an eventfd. */
 		((struct vfio_irq_info *)arg)->count = 4;
-		((struct vfio_irq_info *)arg)->flags =
-			((struct vfio_irq_info *)arg)->index == 0 ? VFIO_IRQ_INFO_EVENTFD : 0;
+		((struct vfio_irq_info *)arg)->flags = kernel.irq_flags;
 		return 0;
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: return affected_info(arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:
@@ -158,9 +157,31 @@ static void regions_are_mapped_where_the_kernel_allows(void **state)
 	assert_int_equal(host->regions[0].area_count, 1);
 	assert_int_equal(host->regions[0].areas[0].size, 0x8000);
 	assert_int_equal(host->regions[1].size, 0);
-	assert_int_equal(host->irq_count[0], 4);
-	assert_int_equal(host->irq_count[1], 0);
 	host->ops->destroy(host);
+}
+
+static void assert_interrupts(uint32_t flags, unsigned int intx, unsigned int msi)
+{
+	struct vfio_host *host;
+
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.irq_flags = flags;
+	host = open_host(0);
+	assert_int_equal(host->irq_count[VFIO_PCI_INTX_IRQ_INDEX], intx);
+	assert_int_equal(host->irq_count[VFIO_PCI_MSI_IRQ_INDEX], msi);
+	host->ops->destroy(host);
+}
+
+/* By an eventfd, and a line that nobody masks while the guest deals with it would never be silent. */
+static void interrupts_that_cannot_be_had_are_none(void **state)
+{
+	(void)state;
+	assert_interrupts(0, 0, 0);
+	assert_interrupts(VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED, 0, 0);
+	assert_interrupts(VFIO_IRQ_INFO_EVENTFD, 0, 4);
+	assert_interrupts(VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE, 0, 4);
+	assert_interrupts(VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED,
+			  4, 4);
 }
 
 /* Whole pages only, and nothing that goes beyond the region; a count that is not true is no reason to read on. */
@@ -224,6 +245,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_no_pci_device_is_refused),
 		cmocka_unit_test(regions_are_mapped_where_the_kernel_allows),
+		cmocka_unit_test(interrupts_that_cannot_be_had_are_none),
 		cmocka_unit_test(sparse_areas_are_read_and_bounded),
 		cmocka_unit_test(way_to_reset_is_found),
 	};

@@ -219,9 +219,12 @@ static int read_region(struct kernel_device *dev, unsigned int index)
 static void read_irq(struct kernel_device *dev, unsigned int index)
 {
 	struct vfio_irq_info info = {.argsz = sizeof(info), .index = index};
+	uint32_t need = VFIO_IRQ_INFO_EVENTFD;
 
-	if (ioctl(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &info) == 0 &&
-	    (info.flags & VFIO_IRQ_INFO_EVENTFD))
+	/* INTA# stays as it is until the guest has dealt with it: the kernel has to mask it meanwhile. */
+	if (index == VFIO_PCI_INTX_IRQ_INDEX)
+		need |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
+	if (ioctl(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &info) == 0 && (info.flags & need) == need)
 		dev->host.irq_count[index] = info.count;
 }
 
