@@ -264,6 +264,16 @@ static void vm_changed(struct ui *ui, uint32_t was_state)
 	}
 }
 
+/* A checklist before a start has to know what there is for an entry that has devices. */
+static void ask_for_devices(struct ui *ui)
+{
+	for (unsigned int i = 0; i < ui->model.entry_count; i++)
+		if (ui->model.entries[i].config.vfio_count > 0) {
+			ui_send(ui, MENU_PCI_GET, NULL, 0);
+			return;
+		}
+}
+
 static void model_changed(struct ui *ui, int what)
 {
 	if (!ui->model.scanning)
@@ -462,6 +472,8 @@ static int take_message(struct ui *ui, uint32_t type, size_t size)
 		if (console_get_charset(ui->console) == CHARSET_AUTO)
 			choose_charset(ui);
 	}
+	if (what & MODEL_ENTRIES)
+		ask_for_devices(ui);
 	if (what & MODEL_SETTINGS) {
 		wait_end(ui, MENU_SETTINGS_SAVE);
 		wait_end(ui, MENU_PASSWORD);

@@ -217,6 +217,9 @@ void screen_preflight_start(struct ui *ui, const char *id, const struct vm_confi
 	sp->config = *config;
 	text_copy(sp->id, sizeof(sp->id), id);
 	sp->from_editor = from_editor;
+	/* What is known of them may be old. */
+	if (config->vfio_count > 0)
+		ui_send(ui, MENU_PCI_GET, NULL, 0);
 	preflight_refresh(ui, sp);
 	if (sp->worst > PREFLIGHT_NONE) {
 		/* The cursor goes to what is in the way, and the preview says it in full. */

@@ -194,6 +194,32 @@ static void test_another_device_at_the_address_is_none_of_the_entrys(void **stat
 	unsetenv("FAKE_MOVED");
 }
 
+/* Without a look into the picker before. */
+static void test_the_checklist_knows_of_devices(void **state)
+{
+	struct session *s;
+
+	(void)state;
+	setenv("FAKE_MOVED", "1", 1);
+	s = session_open(FAKE_ENTRIES, &sizes[0]);
+	unsetenv("FAKE_MOVED");
+	session_wait(s, "6 entries");
+	/* These facts come after what was asked for with the entries. */
+	session_keys(s, "i");
+	session_wait(s, "AMD EPYC 7282");
+	session_keys(s, "q");
+	session_wait(s, "6 entries");
+	session_keys(s, "\r");
+	session_wait(s, "Before Debian GNU/Linux 12 starts");
+	session_wait(s, "!!  01:00.0");
+	session_wait(s, "!!  44:00.0");
+	session_wait(s, "PCI device 0000:01:00.0 is 144d:a80a (3D controller), not 10de:1b80");
+	assert_int_equal(s->daemon.seen->start, 0);
+	session_keys(s, "q");
+	session_wait(s, "6 entries");
+	session_leave(s);
+}
+
 /* What stands in the list is cut at the screen's edge; below it there is all of it. */
 static void test_the_whole_of_it_is_told_below(void **state)
 {
@@ -236,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_missing_acs_is_said),
 		cmocka_unit_test(test_the_console_gpu_asks_first),
 		cmocka_unit_test(test_another_device_at_the_address_is_none_of_the_entrys),
+		cmocka_unit_test(test_the_checklist_knows_of_devices),
 		cmocka_unit_test(test_the_whole_of_it_is_told_below),
 		cmocka_unit_test(test_rows_are_found_by_words),
 	};
