@@ -62,7 +62,7 @@ struct fake_vfio {
 	unsigned int active_count, host_has; /* interrupts of MSI and MSI-X, at most */
 	int fds[FAKE_IRQS];
 	int intx_fd, intx_back, alarm_fd[VFIO_PCI_NUM_IRQS];
-	bool level_connected, refuse_maps, refuse_connections;
+	bool level_connected, refuse_maps, refuse_connections, refuse_alarms;
 	unsigned int resets, hot_resets, cfg_writes, destroyed, bar_reads, bar_writes;
 	unsigned int last_offset, last_size;
 	bool active_at_reset;
@@ -148,6 +148,8 @@ static inline int fake_set_irqs(struct vfio_host *host, unsigned int index, uint
 	CHECK(index < VFIO_PCI_NUM_IRQS && f->host.irq_count[index]);
 	if (index > VFIO_PCI_MSIX_IRQ_INDEX) {
 		CHECK(on && count == 1);
+		if (f->refuse_alarms)
+			return -EINVAL;
 		f->alarm_fd[index] = fds[0];
 		return 0;
 	}

@@ -617,6 +617,24 @@ static void device_that_ends_is_told(void **state)
 	close(done);
 }
 
+/* A guest would go on with a device that has failed, and nobody would know. */
+static void device_that_cannot_tell_its_end_is_refused(void **state)
+{
+	struct vfio_env env = fake_env(&fake);
+	struct vmb_err err = {0};
+
+	(void)state;
+	fake_fill(&fake);
+	fake.host.irq_count[VFIO_PCI_ERR_IRQ_INDEX] = 1;
+	fake.refuse_alarms = true;
+	assert_int_equal(ring_create("test", 8, RING_AUTO, &env.ring, NULL), 0);
+	assert_int_equal(fake_start(&fake, &env, &err), -EINVAL);
+	assert_string_equal(err.text,
+			    "PCI device 0000:01:00.0 cannot be passed through (Invalid argument).");
+	fake_stop(&fake);
+	ring_destroy(env.ring);
+}
+
 /* The fake minds what no guest may bring about. */
 static void anything_may_be_written(void **state)
 {
@@ -701,6 +719,7 @@ int main(void)
 		cmocka_unit_test(functions_without_a_reset_are_reset_with_their_bus),
 		cmocka_unit_test(a_bus_with_devices_of_others_is_not_reset),
 		cmocka_unit_test(device_that_ends_is_told),
+		cmocka_unit_test(device_that_cannot_tell_its_end_is_refused),
 		TEST(anything_may_be_written),
 		TEST(high_bars_are_counted),
 		cmocka_unit_test(high_bars_that_do_not_fit_are_found),

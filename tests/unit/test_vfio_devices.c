@@ -7,6 +7,22 @@
 
 #include "daemon/vfio_devices.h"
 
+static const char *refused; /* the end of a path that cannot be opened, */
+static int refusal;	    /* for this reason; NULL: all can */
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	size_t n = strlen(path), end = refused ? strlen(refused) : 0;
+
+	if (!refused || n < end || strcmp(path + n - end, refused) != 0)
+		return __real_open(path, flags, 0600);
+	errno = refusal;
+	return -1;
+}
+
 /* Device ADDRESS of group GROUP, with DRIVER. */
 static void put_device(struct scratch *s, const char *address, const char *group,
 		       const char *driver)
@@ -122,6 +138,51 @@ static void what_cannot_be_opened_is_told(void **state)
 	assert_int_equal(devices.count, 77);
 }
 
+/* A group has one owner: the kernel says so, whoever of two virtual machines comes second. */
+static void what_the_kernel_refuses_is_told(void **state)
+{
+	static const struct {
+		const char *path;
+		int error;
+		const char *sentence;
+	} cases[] = {
+		{"/dev/vfio/7", EBUSY,
+		 "PCI device 0000:02:00.0, or another one of its IOMMU group, is held by another "
+		 "virtual machine or program. End that one first."},
+		{"/dev/vfio/7", EACCES,
+		 "PCI device 0000:02:00.0 cannot be opened: passing devices through takes root, or "
+		 "rights on /dev/vfio."},
+		{"/dev/vfio/7", EMFILE,
+		 "PCI device 0000:02:00.0 cannot be opened: Too many open files."},
+		{"/dev/vfio/vfio", EACCES,
+		 "/dev/vfio/vfio cannot be opened: Permission denied. Passing devices through "
+		 "takes root."},
+	};
+	struct vm_config config = config_of("0000:01:00.0", "0000:02:00.0");
+	struct vfio_devices devices = {.count = 77};
+	struct scratch *s = *state;
+	struct vmb_err err;
+	int first = dup(0);
+
+	close(first);
+	put_device(s, "0000:01:00.0", "14", "vfio-pci");
+	put_device(s, "0000:02:00.0", "7", "vfio-pci");
+	put(s, "dev/vfio/vfio", "x");
+	put(s, "dev/vfio/14", "x");
+	put(s, "dev/vfio/7", "x");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		refused = cases[i].path;
+		refusal = cases[i].error;
+		assert_int_equal(vfio_devices_open(s->dir, &config, &devices, &err), -refusal);
+		refused = NULL;
+		assert_string_equal(err.text, cases[i].sentence);
+		assert_int_equal(devices.count, 77);
+		/* The first one's group is closed again. */
+		assert_int_equal(fcntl(first, F_GETFD), -1);
+		assert_int_equal(fcntl(first + 1, F_GETFD), -1);
+	}
+}
+
 static void no_devices_need_nothing(void **state)
 {
 	struct scratch *s = *state;
@@ -206,6 +267,7 @@ int main(void)
 		TEST(a_group_is_opened_once),
 		TEST(iommufd_is_taken_where_each_device_has_a_node),
 		TEST(what_cannot_be_opened_is_told),
+		TEST(what_the_kernel_refuses_is_told),
 		TEST(no_devices_need_nothing),
 		TEST(who_hears_of_errors_is_found),
 		TEST(locked_memory_is_allowed_or_the_figure_told),
