@@ -146,27 +146,28 @@ static int save_one(int dir, const struct probe_file *file)
 	return store_dir_write(dir, head->name, head->removed ? NULL : file->bytes, file->size);
 }
 
-/* What comes in until PROBE_DONE. */
-static int save_all(int dir)
+/*
+ * Takes what comes in until PROBE_DONE, and saves it in DIR unless RC says that it cannot be: who leaves something unread is
+ * not heard any more. 0 or -errno.
+ */
+static int take_all(int dir, int rc)
 {
 	char body[sizeof(struct probe_settings) + STORE_FILE_MAX];
 	struct probe_file file = {.size = 0};
-	uint32_t type = PROBE_SETTINGS;
-	int rc = 0;
+	uint32_t type;
+	int n;
 
-	while (rc >= 0) {
-		int n = proto_recv(PROBE_CONTROL_FD, &type, body, sizeof(body), NULL, 0, NULL);
-
-		if (n < 0 || type != PROBE_SETTINGS) {
-			rc = n < 0 ? n : 0;
+	for (;;) {
+		n = proto_recv(PROBE_CONTROL_FD, &type, body, sizeof(body), NULL, 0, NULL);
+		if (n < 0 || type != PROBE_SETTINGS)
 			break;
-		}
-		rc = probe_file_take(&file, body, (size_t)n);
+		if (rc == 0)
+			rc = probe_file_take(&file, body, (size_t)n);
 		if (rc > 0)
 			rc = save_one(dir, &file);
 	}
 	probe_file_clear(&file);
-	return rc;
+	return rc == 0 && n < 0 ? n : rc;
 }
 
 static int save_settings(const char *device, const char *fstype, struct vmb_err *err)
@@ -176,8 +177,8 @@ static int save_settings(const char *device, const char *fstype, struct vmb_err 
 	if (rc == 0)
 		rc = storage_open_settings(device, fstype, true, &dir, err);
 	if (rc < 0)
-		return rc;
-	rc = save_all(dir);
+		return take_all(-1, rc);
+	rc = take_all(dir, 0);
 	if (syncfs(dir) < 0 && rc == 0)
 		rc = -errno;
 	closed = storage_close_settings(device, dir);

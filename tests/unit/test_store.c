@@ -434,6 +434,8 @@ int __wrap_storage_mend_settings(const char *device, const char *fstype, struct 
 		return 0;
 	if (strcmp(how, "dies") == 0)
 		_exit(3);
+	/* What is to be saved has come meanwhile, and is not taken. */
+	usleep(200000);
 	return vmb_err_set(err, EUCLEAN, "Files on %s are damaged.", device);
 }
 
