@@ -37,7 +37,7 @@ exec busybox setsid busybox cttyhack busybox sh
 def debian_disk():
     """GRUB on an EFI system partition; Debian's kernel on ext4."""
     folder = scratch()
-    config = text(folder, "grub.cfg", "set timeout=10", "set gfxpayload=text", "menuentry 'Debian GNU/Linux' {",
+    config = text(folder, "grub.cfg", "set timeout=10", "menuentry 'Debian GNU/Linux' {",
                   "search --no-floppy --label --set=root ROOT", "linux /boot/vmlinuz " + CMDLINE,
                   "initrd /boot/initrd", "}")
     root = make_root("", ((VMLINUZ, "vmlinuz"), (initramfs(INITRAMFS, MODULES), "initrd")), init=GUEST)
