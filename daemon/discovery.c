@@ -105,8 +105,11 @@ static void finish_entry(struct entry *entry, int code, const char *text)
 static void on_done(void *ctx, int code, const char *text)
 {
 	struct entry *entry = ctx;
+	/* Nobody has to have the usual directories of images; one that the settings name should be there. */
+	bool unused =
+		entry->kind == PROBE_OF_IMAGES && code == ENOENT && !entry->discovery->image_dir[0];
 
-	finish_entry(entry, code, text);
+	finish_entry(entry, unused ? 0 : code, unused ? "" : text);
 	start_probes(entry->discovery);
 }
 

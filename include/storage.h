@@ -207,8 +207,8 @@ int storage_probe_system(const struct storage_report *report, void *ctx, struct 
 
 /*
  * Looks for files in DIR of the running system that can be attached like disks; reports at most
- * PROBE_MAX_IMAGES, none when there is no such directory. 0, with a sentence in ERR where some are left out, or
- * -errno with one.
+ * PROBE_MAX_IMAGES. 0, with a sentence in ERR where some are left out, or -errno with one: -ENOENT when there
+ * is no such directory.
  */
 int storage_probe_images(const char *dir, const struct storage_report *report, void *ctx,
 			 struct vmb_err *err);

@@ -202,8 +202,6 @@ int storage_probe_images(const char *dir, const struct storage_report *report, v
 	unsigned int count, images = 0;
 	int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), list;
 
-	if (root < 0 && errno == ENOENT)
-		return 0; /* nobody has to have one */
 	list = root < 0 ? -1 : openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (list < 0) {
 		int code = errno;

@@ -106,6 +106,10 @@ static inline int fake_images(const char *dir)
 		send_done(0, "");
 		return 0;
 	}
+	if (strncmp(dir, "/missing/", 9) == 0) {
+		send_done(ENOENT, "The directory of disk images cannot be read: it is missing.");
+		return 0;
+	}
 	if (strncmp(dir, "/full/", 6) == 0) {
 		send_image("/full/isos/one.iso", "", "");
 		send_done(0, "More than 128 disk images are in it.");

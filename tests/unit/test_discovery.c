@@ -447,6 +447,22 @@ static void a_directory_of_images_that_cannot_be_read_says_so(void **state)
 	assert_good(f, "good");
 }
 
+/* The usual ones need not be there; one that the settings name was perhaps mistyped. */
+static void a_missing_directory_of_images_is_told_where_it_was_named(void **state)
+{
+	struct fixture *f = *state;
+
+	f->image_dirs[0] = "/missing/usual";
+	discover(f);
+	wait_until(f, is_finished);
+	assert_null(device(f, "usual"));
+	discovery_set_images(f->discovery, "/missing/named");
+	wait_until(f, is_finished);
+	assert_non_null(device(f, "named"));
+	assert_int_equal(device(f, "named")->state, MENU_DEVICE_FAILED);
+	assert_non_null(strstr(device(f, "named")->note, "it is missing"));
+}
+
 /* Where only some of its images are offered the list says so; it is no fault. */
 static void a_directory_of_which_not_all_is_told_says_so(void **state)
 {
@@ -500,6 +516,7 @@ int main(int argc, char **argv)
 		TEST(images_are_offered_as_disks),
 		TEST(the_directory_of_images_can_be_changed),
 		TEST(a_directory_of_images_that_cannot_be_read_says_so),
+		TEST(a_missing_directory_of_images_is_told_where_it_was_named),
 		TEST(a_directory_of_which_not_all_is_told_says_so),
 		TEST(a_running_probe_says_since_when),
 		TEST(uses_are_shown),

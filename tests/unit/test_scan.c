@@ -92,12 +92,12 @@ static void an_iso_image_says_how_it_boots(void **state)
 	assert_string_equal(found->identity.label, "Both");
 }
 
-static void no_directory_of_images_is_not_an_error(void **state)
+static void no_directory_of_images_is_told(void **state)
 {
 	struct scratch *s = *state;
 	struct vmb_err err = {0};
 
-	assert_int_equal(look_at_images(s, &err), 0);
+	assert_int_equal(look_at_images(s, &err), -ENOENT);
 	assert_int_equal(seen.image_count, 0);
 	put(s, "images", "a file");
 	assert_int_equal(look_at_images(s, &err), -ENOTDIR);
@@ -302,7 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(disk_images_in_a_directory_are_offered),
 		TEST(an_iso_image_says_how_it_boots),
-		TEST(no_directory_of_images_is_not_an_error),
+		TEST(no_directory_of_images_is_told),
 		TEST(the_number_of_images_is_bounded),
 		TEST(a_damaged_gpt_is_told),
 		TEST(a_name_that_is_too_long_is_told),
