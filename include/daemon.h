@@ -32,8 +32,9 @@ struct daemon_options {
 };
 
 /*
- * Runs until its end: the menu left, or a signal came. A VM that runs then is stopped and its
- * variables are saved first; with SIGPWR its power button is pressed, and the daemon ends when it has. 0, or -errno with the sentence (another daemon runs, no permission).
+ * Runs until its end: the menu left, or a signal came. A VM that runs then is stopped and its variables are saved
+ * first; with SIGPWR its power button is pressed, and the daemon ends when it has. 0, or -errno with the sentence
+ * (another daemon runs, no permission).
  */
 int daemon_run(const struct daemon_options *options, struct vmb_err *err);
 

@@ -1,6 +1,6 @@
 /*
- * Knows the block devices, what lives on them, and the disk images in some directories. Each device
- * is looked at by a probe process of its own, so a broken disk costs nobody but itself. Lives in a struct loop. Texts in the model are
+ * Knows the block devices, what lives on them, and the disk images in some directories. Each device is looked at by a
+ * probe process of its own, so a broken disk costs nobody but itself. Lives in a struct loop. Texts in the model are
  * escaped.
  */
 #ifndef VMB_INCLUDE_DISCOVERY_H

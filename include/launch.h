@@ -50,10 +50,10 @@ struct launch_events {
 	/* There is room again after launch_input() took less than it was given. */
 	void (*input_ready)(void *ctx);
 	/*
-	 * The VM ended and its process is reaped; the variable file has been written. REASON 0 in
-	 * EXITED: the process died without a word, TEXT says by which signal. WARNING is NULL or a
-	 * sentence (variables not saved, a PCI device not given back, because ...). The launch is destroyed by the callee with
-	 * launch_destroy(), now or later.
+	 * The VM ended and its process is reaped; the variable file has been written. REASON 0 in EXITED: the process
+	 * died without a word, TEXT says by which signal. WARNING is NULL or a sentence (variables not saved, a PCI
+	 * device not given back, because ...). The launch is destroyed by the callee with launch_destroy(), now or
+	 * later.
 	 */
 	void (*ended)(void *ctx, const struct vmm_exited *exited, const char *warning);
 };

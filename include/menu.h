@@ -17,10 +17,10 @@ struct menu_options {
 };
 
 /*
- * Runs the menu on standard input and output (which must be a terminal) with the daemon on SOCK
- * (SOCK_SEQPACKET; borrowed, made non-blocking) until the operator leaves. 0, or -errno with the
- * sentence in ERR: -EPIPE the daemon is gone, -EPROTO it is of another version, -EINTR a signal
- * ended the menu, -EIO the terminal is gone; with ATTACH_ONLY -ENOENT no VM runs, -ESHUTDOWN it ended. The terminal is as it was before on every return.
+ * Runs the menu on standard input and output (which must be a terminal) with the daemon on SOCK (SOCK_SEQPACKET;
+ * borrowed, made non-blocking) until the operator leaves. 0, or -errno with the sentence in ERR: -EPIPE the daemon is
+ * gone, -EPROTO it is of another version, -EINTR a signal ended the menu, -EIO the terminal is gone; with ATTACH_ONLY
+ * -ENOENT no VM runs, -ESHUTDOWN it ended. The terminal is as it was before on every return.
  */
 int menu_run(int sock, const struct menu_options *options, struct vmb_err *err);
 

@@ -43,15 +43,14 @@ enum vmm_msg {
 };
 
 /*
- * Descriptors beside VMM_START, in this order: 0 kvm, 1 console (stream socket, both directions,
- * non-blocking), two that depend on what is booted, then the disks, then for each network card its taps
- * (non-blocking), one for each pair of queues, and as many of vhost-net if it has VHOST; then, if devices are passed
- * through, the VFIO container (or, with VFIO_IOMMUFD, /dev/iommu) and VFIO_FD_COUNT groups (devices). With VMM_BOOT_FIRMWARE the two
- * are 2 firmware (sealed memfd), 3 variables (memfd of 2 * VARSTORE_SIZE: the live store that is
- * mapped into guest RAM, then the last copy known to be good: at first both are one store, which the
- * launcher has checked); with VMM_BOOT_FLASH the same, but the store has the size that the firmware asks for
- * (flash.h) and is in flash; with VMM_BOOT_LINUX, which has no UEFI and so no variables, 2 kernel, 3 initrd
- * (sealed memfds; an empty one: no initrd).
+ * Descriptors beside VMM_START, in this order: 0 kvm, 1 console (stream socket, both directions, non-blocking), two
+ * that depend on what is booted, then the disks, then for each network card its taps (non-blocking), one for each pair
+ * of queues, and as many of vhost-net if it has VHOST; then, if devices are passed through, the VFIO container (or,
+ * with VFIO_IOMMUFD, /dev/iommu) and VFIO_FD_COUNT groups (devices). With VMM_BOOT_FIRMWARE the two are 2 firmware
+ * (sealed memfd), 3 variables (memfd of 2 * VARSTORE_SIZE: the live store that is mapped into guest RAM, then the last
+ * copy known to be good: at first both are one store, which the launcher has checked); with VMM_BOOT_FLASH the same,
+ * but the store has the size that the firmware asks for (flash.h) and is in flash; with VMM_BOOT_LINUX, which has no
+ * UEFI and so no variables, 2 kernel, 3 initrd (sealed memfds; an empty one: no initrd).
  */
 #define VMM_FD_KVM	0
 #define VMM_FD_CONSOLE	1

@@ -1,4 +1,7 @@
-/* What is left when init cannot go on: a shell on the kernel's console, for ever. PID 1 must not end: the kernel would panic. */
+/*
+ * What is left when init cannot go on: a shell on the kernel's console, for ever. PID 1 must not end: the kernel would
+ * panic.
+ */
 #ifndef VMB_INIT_LAST_RESORT_H
 #define VMB_INIT_LAST_RESORT_H
 

@@ -1,4 +1,7 @@
-/* Looking into the file system of a block device without leaving a trace on it (or, for the settings, with one), for storage/ only. */
+/*
+ * Looking into the file system of a block device without leaving a trace on it (or, for the settings, with one), for
+ * storage/ only.
+ */
 #ifndef VMB_STORAGE_MOUNT_H
 #define VMB_STORAGE_MOUNT_H
 

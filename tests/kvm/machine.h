@@ -81,7 +81,10 @@ void machine_read_all_output(struct machine *m);
 
 void machine_send(struct machine *m, uint32_t type);
 
-/* Waits for the next message, reading the console meanwhile; returns its type, or 0 at the end of the socket. BODY may be NULL. */
+/*
+ * Waits for the next message, reading the console meanwhile; returns its type, or 0 at the end of the socket. BODY may
+ * be NULL.
+ */
 uint32_t machine_next_message(struct machine *m, void *body, size_t cap);
 
 /* Waits for that message; others but VMM_VARS_CHANGED fail the test. */
