@@ -212,7 +212,13 @@ int kvm_create_chips(struct kvm_vm *vm)
 		if (ioctl(vm->fd, KVM_GET_IRQCHIP, &vm->chips[i]) < 0)
 			return -errno;
 	}
-	return 0;
+	/*
+	 * KVM's PICs hold nothing back and have vectors from 0 on, which are exceptions, until somebody sets them up. That is
+	 * BIOS's work; those who need no PIC leave it, and the first CPU listens to them all the same.
+	 */
+	vm->chips[KVM_IRQCHIP_PIC_MASTER].chip.pic.imr = 0xFF;
+	vm->chips[KVM_IRQCHIP_PIC_SLAVE].chip.pic.imr = 0xFF;
+	return kvm_reset_irqchip(vm);
 }
 
 void kvm_set_line(struct kvm_vm *vm, unsigned int gsi, bool level)
@@ -223,10 +229,17 @@ void kvm_set_line(struct kvm_vm *vm, unsigned int gsi, bool level)
 	(void)ioctl(vm->fd, KVM_IRQ_LINE, &line);
 }
 
+/*
+ * The second PIC before the first: with each of these ioctls KVM lets an interrupt that waits at the second one be
+ * noticed by the first, where it would stay.
+ */
 int kvm_reset_irqchip(struct kvm_vm *vm)
 {
+	static const unsigned int order[] = {KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_PIC_MASTER,
+					     KVM_IRQCHIP_IOAPIC};
+
 	for (unsigned int i = 0; i < KVM_CHIPS; i++) {
-		struct kvm_irqchip chip = vm->chips[i];
+		struct kvm_irqchip chip = vm->chips[order[i]];
 
 		if (ioctl(vm->fd, KVM_SET_IRQCHIP, &chip) < 0)
 			return -errno;

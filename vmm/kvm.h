@@ -55,8 +55,8 @@ void kvm_unset_memory(struct kvm_vm *vm, unsigned int slot);
 int kvm_add_vfio(struct kvm_vm *vm, int fd);
 
 /*
- * Adds the in-kernel PIC, I/O APIC and local APICs, and no PIT. After the memory: once the chips are there, each
- * piece of memory makes the kernel wait for several milliseconds (an RCU grace period). 0 or -errno.
+ * Adds the in-kernel PIC, all of it masked, I/O APIC and local APICs, and no PIT. After the memory: once the chips are
+ * there, each piece of memory makes the kernel wait for several milliseconds (an RCU grace period). 0 or -errno.
  */
 int kvm_create_chips(struct kvm_vm *vm);
 
