@@ -56,6 +56,7 @@ static void add_directory(struct discovery *d, const struct entry *entry)
 	text_escape(m->name, sizeof(m->name), name, strlen(name));
 	text_escape(m->path, sizeof(m->path), entry->target, strlen(entry->target));
 	text_copy(m->transport, sizeof(m->transport), "file");
+	text_copy(m->model, sizeof(m->model), "directory");
 	text_copy(m->note, sizeof(m->note), entry->device.note);
 }
 

@@ -33,6 +33,7 @@ static void prompt_draw(struct ui *ui, void *data)
 static void prompt_key(struct ui *ui, void *data, const struct ui_key *key)
 {
 	struct prompt *prompt = data, copy = *prompt;
+	char line[FIELD_SIZE];
 
 	if (key->alt)
 		return;
@@ -42,9 +43,9 @@ static void prompt_key(struct ui *ui, void *data, const struct ui_key *key)
 		ui_redraw_all(ui);
 	} else if (!ui_key_is_enter(key)) {
 		field_key(&prompt->field, key);
-	} else if (copy.field.len > 0) {
+	} else if (field_value(&copy.field, line, sizeof(line))[0]) {
 		ui_pop(ui);
-		copy.done(ui, copy.about, copy.field.text);
+		copy.done(ui, copy.about, line);
 	}
 }
 

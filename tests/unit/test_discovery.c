@@ -443,6 +443,7 @@ static void a_directory_of_images_that_cannot_be_read_says_so(void **state)
 	assert_int_equal(d->state, MENU_DEVICE_FAILED);
 	assert_int_equal(d->kind, MENU_DEVICE_IMAGE);
 	assert_string_equal(d->path, "/dead/isos");
+	assert_string_equal(d->model, "directory");
 	assert_non_null(strstr(d->note, "cannot be read"));
 	assert_good(f, "good");
 }

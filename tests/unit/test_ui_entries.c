@@ -206,7 +206,7 @@ static void test_entry_keys(void **state)
 	session_wait_gone(s, "4cpu             next start");
 	session_keys(s, "R");
 	session_wait(s, "New title:");
-	session_keys(s, CTRL_U "Never writes q\r");
+	session_keys(s, CTRL_U " \rNever writes q \r");
 	session_wait(s, "Enter starts Never writes q:");
 	session_keys(s, "y");
 	session_wait(s, "Never writes q (copy)");
