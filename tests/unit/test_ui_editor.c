@@ -97,8 +97,16 @@ static void test_editor_saves(void **state)
 	session_keys(s, DOWN "\r");
 	session_wait(s, "Saved as new-entry.");
 	assert_string_equal(saved->id, "");
-	session_keys(s, "q");
+	/* An odd amount of memory is the same when it is edited again. */
+	go_down(s, MEMORY - 1);
+	session_keys(s, CTRL_U "1100M" CTRL_S);
+	session_wait_count(s, save, 3);
+	session_wait_gone(s, "Entry new-entry *");
+	session_keys(s, "\033");
 	session_wait(s, "7 entries");
+	session_keys(s, "/new entry\r" END "e");
+	session_wait(s, "[1100M ");
+	session_keys(s, "q");
 	session_leave(s);
 }
 
@@ -199,7 +207,9 @@ static void test_save_fails(void **state)
 	s = session_open_main(FAKE_REFUSE);
 	session_keys(s, "e" CTRL_S);
 	session_wait(s, "The title is in use already.");
-	session_keys(s, "\r" CTRL_S);
+	session_keys(s, "\r");
+	session_wait_gone(s, "in use already");
+	session_keys(s, CTRL_S);
 	session_wait_count(s, save, 2);
 	session_wait(s, "The title is in use already.");
 	session_keys(s, "\rq");
