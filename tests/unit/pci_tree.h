@@ -4,6 +4,7 @@
 
 #include "storage_test.h"
 
+#include "host_pci.h"
 #include "menu_proto.h"
 
 /* A text in one of a few static buffers: valid until the fourth call after this one. */
@@ -96,6 +97,28 @@ static inline const struct menu_pci *find_pci(const struct menu_pci *pcis, size_
 			return &pcis[i];
 	fail_msg("there is no %s", address);
 	return NULL;
+}
+
+/* Of vendors and devices, as in pci.ids. */
+#define NAMES                                                                             \
+	"# comment\n144d  Samsung Electronics Co Ltd\n\ta80a  NVMe SSD Controller 980\n"  \
+	"\t\t144d a801  of a subsystem\n8086  Intel Corporation\n\t10d3  82574L Gigabit " \
+	"Network Connection\nC 01  Mass storage controller\n\t08  no device\n"
+
+/* What host_pci_gather() makes of a tree; the functions are to be freed. */
+struct tree {
+	struct scratch *s;
+	struct menu_pci *pcis;
+	size_t count;
+};
+
+static inline struct tree gather(struct scratch *s)
+{
+	struct tree tree = {.s = s};
+
+	put(s, "proc/self/mountinfo", "");
+	assert_int_equal(host_pci_gather(s->dir, &tree.pcis, &tree.count), 0);
+	return tree;
 }
 
 #endif
