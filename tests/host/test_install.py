@@ -124,6 +124,8 @@ mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/root &&
 	mount -t proc proc /mnt/root/proc && mount --bind /dev /mnt/root/dev && cp %s /mnt/root/tmp/vmboot.deb || exit 77
 exec chroot /mnt/root sh -ec '
 	export DEBIAN_FRONTEND=noninteractive; cd /tmp
+	all() { find /usr /etc /lib /var/lib -xdev -name "*vmboot*" | sort; }
+	all >before
 	apt-get -q -y --no-install-recommends -o Dpkg::Use-Pty=0 \\
 		-o "Dpkg::Options::=--path-include=/usr/share/*" install ./vmboot.deb
 	dpkg -V vmboot; man -w vmboot vmboot.conf; echo version: $(vmboot version)
@@ -132,7 +134,7 @@ exec chroot /mnt/root sh -ec '
 	su -l someone -c "vmboot check /usr/share/doc/vmboot/examples/vmboot.conf; vmboot list --json >list && echo checked"
 	find /etc/systemd -name "vmboot*"
 	apt-get -q -y -o Dpkg::Use-Pty=0 purge vmboot
-	find /usr /etc /lib /var/lib -xdev -name "*vmboot*" | sed "s/^/left: /"'
+	all | comm -13 before - | sed "s/^/left: /"'
 """
 
 
