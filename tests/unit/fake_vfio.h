@@ -66,6 +66,7 @@ struct fake_vfio {
 	unsigned int resets, hot_resets, cfg_writes, destroyed, bar_reads, bar_writes;
 	unsigned int last_offset, last_size;
 	bool active_at_reset;
+	int reset_error;
 	/* What a hot reset resets, and what it was given. */
 	const char *affected[VM_MAX_VFIO + 1];
 	int hot_groups[VM_MAX_VFIO];
@@ -189,7 +190,7 @@ static inline int fake_reset(struct vfio_host *host)
 
 	f->resets++;
 	f->active_at_reset = f->active >= 0;
-	return 0;
+	return f->reset_error;
 }
 
 static inline int fake_list_affected(struct vfio_host *host, char (*addresses)[VM_PCI_ADDRESS_SIZE],

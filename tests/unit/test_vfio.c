@@ -5,6 +5,7 @@
 #include "vfio_fixture.h"
 
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define HIGH 0x200000000ULL
@@ -320,6 +321,38 @@ static void reset_is_the_devices_too(void **state)
 	assert_int_equal(bus_read(f->mmio, BAR + FAKE_PBA, 8), 0);
 }
 
+/* How many lines the log has in FD. */
+static unsigned int count_lines(int fd)
+{
+	unsigned int n = 0;
+	char c;
+
+	for (off_t at = 0; pread(fd, &c, 1, at) == 1; at++)
+		n += c == '\n';
+	return n;
+}
+
+/* Whoever resets itself for ever fills no log. */
+static void reset_that_fails_is_warned_of_once(void **state)
+{
+	int log = memfd_create("log", MFD_CLOEXEC);
+	struct fake_vfio *f = *state;
+
+	log_init(log, LOG_LEVEL_WARN, "test");
+	f->reset_error = -EAGAIN;
+	for (int i = 0; i < 5; i++)
+		pci_bus_reset(f->pci);
+	assert_int_equal(count_lines(log), 1);
+	f->reset_error = 0;
+	pci_bus_reset(f->pci);
+	f->reset_error = -EAGAIN;
+	pci_bus_reset(f->pci);
+	assert_int_equal(count_lines(log), 2);
+	assert_int_equal(f->resets, 7);
+	log_init(STDERR_FILENO, LOG_LEVEL_WARN, "test");
+	close(log);
+}
+
 /* Three functions of a bus: one with a reset of its own, two that only the bus resets. */
 #define FUNCTIONS 3
 static struct fake_vfio functions[FUNCTIONS];
@@ -525,6 +558,7 @@ int main(void)
 		TEST(rom_is_a_shadow),
 		cmocka_unit_test(rom_is_hidden_on_request_or_when_empty),
 		TEST(reset_is_the_devices_too),
+		TEST(reset_that_fails_is_warned_of_once),
 		cmocka_unit_test(functions_without_a_reset_are_reset_with_their_bus),
 		cmocka_unit_test(a_bus_with_devices_of_others_is_not_reset),
 		cmocka_unit_test(device_that_ends_is_told),

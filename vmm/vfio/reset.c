@@ -63,8 +63,10 @@ int vfio_reset(struct vfio_host *host)
 		r = host->ops->reset(host);
 	else if (host->reset == VFIO_RESET_BUS)
 		r = host->ops->hot_reset(host, host->groups, host->group_count);
-	if (r < 0)
+	/* A guest may reset itself as often as it likes. */
+	if (r < 0 && !host->reset_failed)
 		log_warn("vfio: %s is not reset (%s); the guest finds it as it left it",
 			 host->address, strerror(-r));
+	host->reset_failed = r < 0;
 	return r;
 }

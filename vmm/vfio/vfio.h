@@ -76,6 +76,7 @@ struct vfio_host {
 	const struct vfio_host_ops *ops;
 	char address[VM_PCI_ADDRESS_SIZE]; /* of the host's, for what is said of it */
 	enum vfio_reset reset;
+	bool reset_failed; /* the last one did, and was warned of */
 	int groups[VM_MAX_VFIO]; /* for VFIO_RESET_BUS: of each device that is reset, borrowed */
 	unsigned int group_count;
 	struct vfio_region regions[VFIO_PCI_NUM_REGIONS];
@@ -95,7 +96,7 @@ int vfio_host_open(int fd, const char *address, struct vfio_host **ret_host, str
  */
 void vfio_plan_resets(struct vfio_host *const *hosts, unsigned int count, const int *groups);
 
-/* HOST to its power-on state, as far as there is a way. 0, or -errno, which was warned of. */
+/* HOST to its power-on state, as far as there is a way. 0, or -errno, which was warned of the first time. */
 int vfio_reset(struct vfio_host *host);
 
 /*
