@@ -77,11 +77,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vfio_env env = fake_env(&fake);
 	struct vmb_err err;
 	uint32_t id;
+	uint8_t how;
 
 	fake_fill(&fake);
 	if (take(&in, 1) & 1)
 		spoil(&in);
-	env.no_rom = take(&in, 1) & 1;
+	how = (uint8_t)take(&in, 1);
+	env.no_rom = how & 1;
+	env.aer = how & 2;
 	if (fake_start(&fake, &env, &err) == 0) {
 		id = fake_rd(&fake, PCI_VENDOR_ID, 4);
 		while (in.left)
