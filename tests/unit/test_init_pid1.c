@@ -46,14 +46,14 @@ static int teardown(void **state)
 }
 
 /*
- * Stands in for vmboot: each role does what the file of its name says ("run", "die"), and writes down that it ran. A
- * shell cannot make the daemon's socket: the test does.
+ * Stands in for vmboot: each role does what the file of its name says ("run", "die"), and writes down that it runs, once
+ * it hears signals. A shell cannot make the daemon's socket: the test does.
  */
 static const char program_text[] = "#!/bin/sh\n"
-				   "echo \"$*\" >>%s/ran\n"
 				   "trap 'echo \"$1 ends\" >>%s/ran; exit 0' TERM PWR\n"
 				   "trap '' HUP\n"
 				   "[ \"$(cat %s/do-$1)\" != stay ] || trap '' PWR\n"
+				   "echo \"$*\" >>%s/ran\n"
 				   "[ \"$(cat %s/do-$1)\" != die ] || kill -SEGV $$\n"
 				   "while :; do sleep 0.05; done\n";
 
