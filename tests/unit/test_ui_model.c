@@ -216,7 +216,9 @@ static void test_rows_empty_states(void **state)
 	assert_string_equal(rows.row[0].text, "Waiting for device discovery ...");
 	take_welcome(&m, 1ULL << 30, 1);
 	take_devices(&m, NULL, 0);
+	assert_true(model_is_looking(&m));
 	take_firmwares(&m, NULL, 0);
+	assert_false(model_is_looking(&m));
 	assert_int_equal(rows_build(&rows, &m, NULL), 0);
 	assert_string_equal(rows.row[0].text,
 			    "No disks found. Looked at: nvme, sata, scsi, usb, virtio");
