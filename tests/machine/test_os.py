@@ -187,11 +187,15 @@ def check_tables(out):
             expect(done.returncode == 0 and "Invalid" not in done.stdout, "iasl takes %s: %s" % (name, done.stdout))
 
 
-def test_unified_kernel_image_starts_by_ovmf():
-    """At the removable path; the guest puts the next one there. The firmware is OVMF in flash."""
+def test_grub_starts_a_unified_kernel_image_by_ovmf():
+    """GRUB at the removable path hands over to it; the guest puts the next one there. The firmware is OVMF in flash."""
     old, new = initrds()
     folder = scratch()
-    esp = make_esp(folder, ((unified(VMLINUZ, old), "EFI/BOOT/BOOTX64.EFI"),))
-    root = make_root("mount -t vfat /dev/vda1 /mnt && cp /boot/next.efi /mnt/EFI/BOOT/BOOTX64.EFI && umount /mnt",
+    config = text(folder, "grub.cfg", "chainloader /EFI/Linux/debian.efi", "boot")
+    esp = make_esp(folder, ((GRUB, "EFI/BOOT/BOOTX64.EFI"), (config, "EFI/debian/grub.cfg"),
+                            (unified(VMLINUZ, old), "EFI/Linux/debian.efi")))
+    root = make_root("mount -t vfat /dev/vda1 /mnt && cp /boot/next.efi /mnt/EFI/Linux/debian.efi && umount /mnt",
                      ((unified(NEWEST_VMLINUZ, new), "next.efi"),))
-    check_tables(boot(make_disk(folder, esp, root), firmware="/OVMF_CODE_4M.fd", files={"OVMF_CODE_4M.fd": OVMF}))
+    out = boot(make_disk(folder, esp, root), firmware="/OVMF_CODE_4M.fd", files={"OVMF_CODE_4M.fd": OVMF})
+    expect(out.count("Welcome to GRUB!") == 2, "GRUB runs each time")
+    check_tables(out)
