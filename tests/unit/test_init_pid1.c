@@ -253,7 +253,7 @@ static void daemon_and_menu_are_kept_running(void **state)
 {
 	struct scratch *s = *state;
 	pid_t pid = start_init(s, "vmboot.config=/tmp vmboot.entry=a vmboot.timeout=7 vmboot.debug "
-				  "vmboot.nonsense");
+				  "vmboot.nonsense vmboot.net=dhcp,nocard0");
 
 	NEED_INIT(pid);
 	/* The daemon first, with what it has to know; the menu once the daemon answers. */
@@ -261,6 +261,9 @@ static void daemon_and_menu_are_kept_running(void **state)
 	assert_non_null(strstr(file_text(s, "ran"),
 			       "--config /tmp --entry a --timeout 7 --note kernel command line: "
 			       "vmboot.nonsense is not understood"));
+	assert_non_null(strstr(file_text(s, "ran"),
+			       "--note kernel command line: vmboot.net=dhcp,nocard0: there is no "
+			       "such network card; it is waited for"));
 	assert_non_null(strstr(file_text(s, "ran"), " --debug\n"));
 	assert_int_equal(count(file_text(s, "ran"), "menu"), 0);
 	listen_there(s);
