@@ -100,7 +100,7 @@ struct reader {
 	size_t n;	 /* of the line, without what has no room */
 	bool is_summed;	 /* the last line was there: so it got to its end */
 	bool is_reading; /* the complaint goes on */
-	char damage[2 * LINE_SIZE], first[LINE_SIZE];
+	char damage[2 * LINE_SIZE], last[LINE_SIZE];
 };
 
 static void take_line(struct reader *r)
@@ -112,8 +112,9 @@ static void take_line(struct reader *r)
 		r->is_summed = true;
 		return;
 	}
-	if (!r->first[0] && strncmp(line, "fsck.fat ", 9) != 0)
-		text_copy(r->first, sizeof(r->first), line);
+	/* It gives up with a line that comes before its first one, which it had not printed yet. */
+	if (strncmp(line, "fsck.fat ", 9) != 0)
+		text_copy(r->last, sizeof(r->last), line);
 	if (r->line[0] == '/' && !had)
 		r->is_reading = true;
 	if (r->is_reading)
@@ -216,7 +217,7 @@ static int collect(pid_t pid, bool is_late)
 
 static int judge(const struct reader *r, int status, enum fsck_state *ret_state, char *ret_text)
 {
-	const char *text = r->damage[0] ? r->damage : r->first;
+	const char *text = r->damage[0] ? r->damage : r->last;
 
 	if (WIFSIGNALED(status))
 		snprintf(ret_text, TEXT_SIZE, "it was ended by signal %d", WTERMSIG(status));

@@ -8,6 +8,7 @@ from guest import VMLINUZ, initramfs
 from harness import ROOT, expect, sample_disk, scratch
 from machine import Machine
 from terminal import Terminal, VgaConsole
+from test_fat import fsck_files, is_clean, leave_unfinished
 from test_settings import entry, read, store
 
 MENU = r"\d+ disks?, \d+ firmware image"
@@ -91,10 +92,11 @@ def test_menus_on_every_console_come_back():
 
 def test_the_kernels_command_line():
     slot = ("-netdev", "user,id=net", "-device", "pcie-root-port,id=rp1,chassis=1")
-    script = {"etc/udhcpc/default.script": os.path.join(ROOT, "appliance", "udhcpc.script")}
-    disks = [store("shell = no\n") + ",virtio"]
+    files = dict(fsck_files(), **{"etc/udhcpc/default.script": os.path.join(ROOT, "appliance", "udhcpc.script")})
+    settings = store("shell = no\n")
+    leave_unfinished(settings)
     options = "vmboot.shell vmboot.debug vmboot.bogus=1 vmboot.timeout=soon vmboot.net=dhcp"
-    with boot(options, disks=disks, files=script, qemu_args=slot) as machine:
+    with boot(options, disks=[settings + ",virtio"], files=files, qemu_args=slot) as machine:
         term = Terminal(machine.child)
         term.wait_for("recovery shell", 90)
         term.wait_raw(PROMPT, 30)
@@ -111,6 +113,7 @@ def test_the_kernels_command_line():
         term.wait_for(r"\[!2\]", 60)
         term.send("l")
         term.wait_for("vmboot.bogus=1 is not underst", 20)
+        term.wait_for("the power went while /dev/vda", 20)
         # The settings give no shell, so init offers none either. The other console still has its first one, to see it with.
         type_on_vga(machine, "until ls /run/vmboot/no-shell >/dev/ttyS0; do sleep 1; done\r")
         term.wait_raw(rb"/run/vmboot/no-shell", 60)
@@ -119,6 +122,7 @@ def test_the_kernels_command_line():
         machine.sendkeys("ctrl-alt-delete")
         term.wait_raw(rb"reboot: Restarting system", 60)
         expect(machine.proc.wait(120) == 0, "QEMU ends where the machine would start again")
+    expect(is_clean(settings) and read(settings, "vmboot.conf") == "shell = no\n", "what a power cut had left is mended")
 
 
 def test_broken_everything_gets_to_the_shell():
