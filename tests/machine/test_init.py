@@ -3,10 +3,12 @@ broken, and the ways to switch the machine off."""
 
 import os
 import struct
+import time
 
+import pexpect
 from guest import VMLINUZ, initramfs
 from harness import ROOT, expect, sample_disk, scratch
-from machine import Machine
+from machine import KERNEL, SHORTCUTS, VMBOOT, Machine, cpio
 from terminal import Terminal, VgaConsole
 from test_fat import fsck_files, is_clean, leave_unfinished
 from test_settings import entry, read, store
@@ -53,12 +55,29 @@ def spcr():
     return ["-acpitable", "file=" + path]
 
 
+class Tail:
+    """What is appended to a file, as pexpect's children give it."""
+
+    def __init__(self, path):
+        self.file = open(path, "rb")
+
+    def read_nonblocking(self, size, timeout):
+        data = self.file.read(size)
+        if not data:
+            time.sleep(timeout)
+            raise pexpect.TIMEOUT("nothing more yet")
+        return data
+
+
 def test_menus_on_every_console_come_back():
-    with boot(disks=[sample_disk() + ",virtio"], qemu_args=spcr()) as machine:
+    with boot("vmboot.net=dhcp,eth9", disks=[sample_disk() + ",virtio"], qemu_args=spcr()) as machine:
         term = Terminal(machine.child)
         # The disk, its file systems and KVM are modules here, all found by their aliases.
         term.wait_for("x86-64 KVM ok", 90)
         term.wait_for("CLOUDHV.fd +4M +PVH ELF", 60)
+        # Nobody reads the board's own console but this file: a menu of its own is painted there, too.
+        boards_own = Terminal(Tail(machine.control_path))
+        boards_own.wait_for("CLOUDHV.fd +4M +PVH ELF", 120)
         term.send("!")
         term.wait_for(SHELL, 20)
         term.send(ON)
@@ -80,6 +99,7 @@ def test_menus_on_every_console_come_back():
         term.wait_for("CLOUDHV.fd +4M +PVH ELF", 60)
         term.send("l")
         term.wait_for("the daemon was ended by signal 9", 20)
+        term.wait_for("vmboot.net=dhcp,eth9: there is", 20)
         term.send("q!")
         term.wait_for(SHELL, 20)
         shell_sees(term, "CLOUDHV.fd.*PVH ELF", "sleep 2; ")
@@ -91,21 +111,29 @@ def test_menus_on_every_console_come_back():
 
 
 def test_the_kernels_command_line():
-    slot = ("-netdev", "user,id=net", "-device", "pcie-root-port,id=rp1,chassis=1")
+    """What it says of vmboot, and of the network: one card gets no answer, as its cable is out, the other one comes later."""
+    slots = ("-device", "pcie-root-port,id=rp1,chassis=1", "-device", "pcie-root-port,id=rp2,chassis=2", "-netdev", "user,id=net",
+             "-netdev", "hubport,id=nobody,hubid=0", "-device", "virtio-net-pci,netdev=nobody,id=unplugged")
     files = dict(fsck_files(), **{"etc/udhcpc/default.script": os.path.join(ROOT, "appliance", "udhcpc.script")})
     settings = store("shell = no\n")
     leave_unfinished(settings)
     options = "vmboot.shell vmboot.debug vmboot.bogus=1 vmboot.timeout=soon vmboot.net=dhcp"
-    with boot(options, disks=[settings + ",virtio"], files=files, qemu_args=slot) as machine:
+    with boot(options, disks=[settings + ",virtio"], files=files, qemu_args=slots) as machine:
+        machine.monitor.execute("set_link", name="unplugged", up=False)
         term = Terminal(machine.child)
         term.wait_for("recovery shell", 90)
         term.wait_raw(PROMPT, 30)
         shell(term, "dmesg | grep -c 'init debug: modprobe pci:'", rb"\n[1-9]\d*\r")
-        # A network card that comes while the machine runs: its driver is a module, its address the DHCP server's.
-        shell(term, "lsmod | grep -c '^virtio_net'", rb"\n0\r")
+        # A controller that comes while the machine runs, whose driver is a module, and a card: its address is the server's.
+        shell(term, "lsmod | grep -c '^virtio_scsi'", rb"\n0\r")
+        machine.monitor.execute("device_add", driver="virtio-scsi-pci", bus="rp2", id="scsi")
         machine.monitor.execute("device_add", driver="virtio-net-pci", bus="rp1", netdev="net", id="card")
+        shell(term, "until lsmod | grep '^virtio_scsi'; do sleep 1; done", rb"\nvirtio_scsi", 60)
         shell(term, "until ip route | grep 'default via 10.0.2.2'; do sleep 1; done; ip addr; cat /etc/resolv.conf",
-              rb"(?s)\ndefault via 10.0.2.2 dev eth0.*inet 10.0.2.15/24.*nameserver 10.0.2.3", 60)
+              rb"(?s)\ndefault via 10.0.2.2 dev eth1.*inet 10.0.2.15/24.*nameserver 10.0.2.3", 60)
+        shell(term, "ip addr show eth0; pidof udhcpc | wc -w", rb"(?s)\n\d+: eth0: <NO-CARRIER(?:(?!inet ).)*\n2\r")
+        # A client that ends is started again.
+        shell(term, "kill $(pidof udhcpc); sleep 1; until [ $(pidof udhcpc | wc -w) = 2 ]; do sleep 1; done; echo ba''ck", rb"\nback\r", 60)
         shell(term, "ps | grep -c '[v]mboot daemon'", rb"\n0\r")
         shell(term, "date +%Y; hostname; tty", rb"\n2026\r\nvmboot\r\n/dev/ttyS0\r")
         shell_sees(term, "recovery shell")
@@ -148,6 +176,30 @@ def test_broken_everything_gets_to_the_shell():
         term.send("poweroff\r")
         term.wait_raw(rb"reboot: Power down", 60)
         expect(machine.proc.wait(120) == 0, "the machine is off")
+
+
+def test_with_nothing_but_the_program():
+    """An initramfs with one file in it, settings that are none, little memory, and a clock whose battery is empty."""
+    archive = os.path.join(scratch(), "initrd")
+    with open(VMBOOT, "rb") as program, open(archive, "wb") as f:
+        f.write(cpio.archive({"init": (program.read(), 0o755), "etc/vmboot/vmboot.conf": (b"\0\xff[[[=\ntimeout", 0o644),
+                              "etc/vmboot/entries/x.conf": (b"\0" * 99, 0o644)}))
+    append = "console=tty0 console=ttyS0,115200 quiet " + SHORTCUTS + " nolapic_timer"
+    with Machine(boot=["-kernel", KERNEL, "-initrd", archive, "-append", append], disks=[sample_disk()], sleep=True, mem="128M",
+                 qemu_args=["-rtc", "base=1999-12-31T12:00:00"]) as machine:
+        term = Terminal(machine.child)
+        term.wait_for("no KVM", 90)
+        term.wait_for(r"nvme0n1[\s\S]*q quit", 60)
+        term.show("menu")
+        term.send("l")
+        term.wait_for("the clock says 1999-12-31: the board", 20)
+        term.wait_for(r"vmboot\.conf:1:", 20)
+        term.show("log")
+        term.send("q!")
+        term.wait_for("There is no shell: neither .SHELL nor /bin/sh can be run", 20)
+        machine.sendkeys("ctrl-alt-delete")
+        term.wait_raw(rb"reboot: Restarting system", 60)
+        expect(machine.proc.wait(120) == 0, "QEMU ends where the machine would start again")
 
 
 def test_the_machine_follows_its_guest():
