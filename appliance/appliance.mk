@@ -7,7 +7,7 @@
 # The kernel's source is built in its folder, so that no path gets into it; a change of the program or of the overlay
 # costs its last link and packing only. appliance/kernel.config says what is in it.
 #
-# `make check` builds no kernel, which takes 20 minutes of two quiet cores: it boots the initramfs with Debian's kernel,
+# `make check` builds no kernel, which takes ten minutes of two quiet cores: it boots the initramfs with Debian's kernel,
 # and holds kernel.config against kernel.config.full, the configuration of the last kernel that was built. What the
 # appliance was made from when its images last passed their tests is in appliance/built. After a change of that, `make check`
 # fails until it has been run again and all three are committed; .ci/run builds the appliance itself.
@@ -41,7 +41,8 @@ $(A)/busybox: appliance/busybox.sh appliance/busybox.config appliance/check-conf
 $(A)/fsck.fat: appliance/dosfstools.sh
 	$(call say,CC,$@) appliance/dosfstools.sh
 
-$(A)/vmboot-linux: $(A)/initramfs.cpio appliance/kernel.config appliance/kernel.sh appliance/check-config.sh $(A)/linux/vmboot-version
+$(A)/vmboot-linux: $(A)/initramfs.cpio appliance/kernel.config appliance/kernel.sh appliance/linux.patch appliance/check-config.sh \
+		$(A)/linux/vmboot-version
 	$(Q)appliance/kernel.sh
 	$(Q)appliance/inputs.sh >$(A)/inputs
 
@@ -58,9 +59,9 @@ check-appliance: appliance
 	$(Q)$(M)/fetch.sh firmware ovmf kernel
 	$(Q)$(MAKE) --no-print-directory machine
 	$(Q)$(M)/run-tests -k appliance
+	$(Q)$(MAKE) --no-print-directory check-reproducible
 	$(Q)printf '%s\n' "# Made by 'make check-appliance' when the images have passed their tests; not to be edited." \
 		"inputs $$(appliance/inputs.sh)" "source $$(cat $(A)/linux/vmboot-version)" >appliance/built
-	$(Q)$(MAKE) --no-print-directory check-reproducible
 
 check-reproducible:
 	$(Q)appliance/again.sh

@@ -23,8 +23,8 @@ SPLIT = ("drivers", "drivers/net", "drivers/net/ethernet", "drivers/net/ethernet
 
 
 def packed(data):
-    """As scripts/xz_wrap.sh packs the kernel."""
-    return len(subprocess.run(["xz", "--check=crc32", "--x86", "--lzma2=dict=32MiB", "-c"], input=data,
+    """As scripts/xz_wrap.sh packs the kernel (appliance/linux.patch)."""
+    return len(subprocess.run(["xz", "--check=crc32", "--x86", "--lzma2=lc=4,pb=1,dict=32MiB", "-c"], input=data,
                               stdout=subprocess.PIPE, check=True).stdout)
 
 

@@ -31,6 +31,8 @@ def read(path):
 
 def applets(program, target):
     listed = subprocess.run([program, "--list-full"], stdout=subprocess.PIPE, check=True, text=True)
+    if "bin/sh" not in listed.stdout.split():
+        raise ValueError("%s does not tell where its commands belong (FEATURE_INSTALLER), or has no shell" % program)
     return {name: (target.encode(), stat.S_IFLNK | 0o777) for name in listed.stdout.split() if name != "bin/busybox"}
 
 

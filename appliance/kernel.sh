@@ -16,11 +16,34 @@ make=(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$source" ARCH=x86_64 KBUI
 	KBUILD_BUILD_TIMESTAMP="$(LC_ALL=C date -u -d "@$SOURCE_DATE_EPOCH")")
 log=build/appliance/kernel.log
 
-# The kernel is built for size. Not so what is between a guest's exit and its disk and network; the last -O counts.
+# What is changed in the source, once. A patch that does not fit is said: the image would be larger, and nobody knew why.
+if ! patch -d "$source" -p1 -R --dry-run <appliance/linux.patch >$log 2>&1 &&
+	! patch -d "$source" -p1 --no-backup-if-mismatch <appliance/linux.patch >$log 2>&1; then
+	tail $log >&2
+	echo "kernel: appliance/linux.patch does not fit $(cat "$source/vmboot-version") in $source." \
+		"Remove that folder where the patch is another one than before, else adapt the patch." >&2
+	exit 1
+fi
+
+append_line()
+{
+	grep -qxF "$2" "$1" || printf '\n# vmboot: appliance/kernel.sh\n%s\n' "$2" >>"$1"
+}
+
+# The kernel is built for size. Not so what is between a guest's exit and its disk and network, but for those parts of it
+# that set things up, or are for a guest's own guests, for Windows, for real-time processes; the last -O counts.
 for folder in arch/x86/kvm block drivers/nvme drivers/vhost io_uring kernel/sched; do
-	grep -qx 'subdir-ccflags-y += -O2' "$source/$folder/Makefile" ||
-		printf '\n# vmboot: appliance/kernel.sh\nsubdir-ccflags-y += -O2\n' >>"$source/$folder/Makefile"
+	append_line "$source/$folder/Makefile" 'subdir-ccflags-y += -O2'
 done
+while read -r folder files; do
+	for file in $files; do
+		append_line "$source/$folder/Makefile" "CFLAGS_$file.o += -Os"
+	done
+done <<'EOF'
+arch/x86/kvm cpuid hyperv pmu svm/nested vmx/evmcs vmx/nested
+block badblocks blk-mq-sysfs blk-sysfs disk-events elevator genhd ioctl
+kernel/sched build_policy build_utility
+EOF
 
 "${make[@]}" KCONFIG_ALLCONFIG="$top/appliance/kernel.config" allnoconfig >$log 2>&1 || { tail $log >&2; exit 1; }
 appliance/check-config.sh appliance/kernel.config "$source/.config"
