@@ -66,6 +66,7 @@ umount /mnt
 %s </dev/null >/tmp/out 2>&1 & run=$!
 up /tmp/out
 echo "while: $(driver) $(ls /dev/nvme0n1 2>&1)"
+echo "kvm: $(ls -l /proc/$(vmm)/fd | grep -o 'anon_inode:kvm-.*' | sort -u | tr '\n' ' ')"
 %s </dev/null; echo "second: $?"
 kill -KILL $(vmm)
 wait $run; echo "killed: $?"
@@ -87,6 +88,7 @@ cat /tmp/out /tmp/log
     expect(value(out, "mounted") == "2" and value(out, "second") == "2", "neither of the two started")
     expect(value(out, "while").startswith("vfio-pci ") and "No such file" in value(out, "while"),
            "meanwhile the guest has it, and the host has no disk")
+    expect("kvm-vfio" in value(out, "kvm") and "KVM does not take" not in out, "KVM knows of the group")
     expect(value(out, "killed") == "1", "a vmm that was killed is an error")
     expect(value(out, "after") == before, "its driver and its data are there again when the vmm was killed")
     expect(value(out, "left") == "vfio-pci", "nobody was left to give it back when the launcher was killed, too")
