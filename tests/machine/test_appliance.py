@@ -254,7 +254,8 @@ def use(boot):
         term.wait_for(READY, 240)
         term.wait_for(r"CLOUDHV\.fd .*nvme0n1p2:/", 60)  # the one on XFS
         term.show("menu")
-        screen = shell(term, "until grep -q quit /dev/vcs1; do sleep 1; done; cat /dev/vcs1")
+        # A menu that is just being painted anew is looked at again.
+        screen = shell(term, "until s=$(cat /dev/vcs1); echo \"$s\" | grep -q CLOUDHV.fd.*quit; do sleep 1; done; echo \"$s\"")
         print(screen)
         expect("CLOUDHV.fd" in screen and "quit" in screen, "the menu is on the screen, too")
         with tempfile.NamedTemporaryFile(suffix=".png", dir=os.path.join(BUILD, "machine", "log"), delete=False) as f:
