@@ -66,7 +66,8 @@ static void test_last_words_have_a_row_of_their_own(void **state)
 	VTermPos at;
 
 	(void)state;
-	session_wait(s, "q quit");
+	session_wait(s, "5 disks, 3 firmware images");
+	session_settle(s);
 	session_keys(s, " ");
 	session_wait(s, "Space attaches a disk, or not, on the disk's line.");
 	kill(s->pid, SIGHUP);
